@@ -1,0 +1,243 @@
+"""The table of contents: one row an assignment, plain values only.
+
+The command line, the tour, the checker, the README's table and the tests know
+assignments by these rows alone; a new assignment is one module and one row.
+"""
+
+import importlib
+from typing import NamedTuple
+
+COURSES = {
+    1: "Neural networks and deep learning",
+    2: "Improving deep neural networks",
+    3: "Structuring machine learning projects",
+    4: "Convolutional neural networks",
+    5: "Sequence models",
+}
+
+FIVE = ("load_data", "build_model", "train", "load_pretrained", "infer")
+
+
+class Assignment(NamedTuple):
+    """One assignment.
+
+    `offers` lists which of the shared names the module has: the five of `FIVE`;
+    `evaluate`, the contract's numbers as (name, ours, goal) rows; `picture`, a
+    matplotlib figure of one answer; `example`, the question it answers in the tour.
+    """
+
+    name: str
+    course: int
+    week: int
+    title: str
+    edition: str
+    offers: tuple[str, ...]
+    reference: tuple[str, ...] = ()  # names of the files in `reference/`, no suffix
+
+    @property
+    def module(self) -> str:
+        return f"dls_keras.course{self.course}.{self.name}"
+
+
+ASSIGNMENTS = (
+    Assignment(
+        "numpy_basics",
+        course=1,
+        week=2,
+        title="Python basics with NumPy",
+        edition="2021",
+        offers=(),
+        reference=("c1w2_numpy_basics",),
+    ),
+    Assignment(
+        "logistic_regression",
+        course=1,
+        week=2,
+        title="Logistic regression with a neural network mindset: cat or not",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c1w2_logistic_regression",),
+    ),
+    Assignment(
+        "planar_classification",
+        course=1,
+        week=3,
+        title="Planar data classification with one hidden layer",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c1w3_planar",),
+    ),
+    Assignment(
+        "deep_network_steps",
+        course=1,
+        week=4,
+        title="Building a deep neural network, step by step",
+        edition="2021",
+        offers=(),
+        reference=("c1w4_deep_nn_step_by_step",),
+    ),
+    Assignment(
+        "deep_network_application",
+        course=1,
+        week=4,
+        title="Deep neural network application: cat or not, with up to four layers",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c1w4_deep_nn_application",),
+    ),
+    Assignment(
+        "linear_regression",
+        course=1,
+        week=4,
+        title="Linear regression by gradient descent, one compiled graph",
+        edition="none",
+        offers=("load_data", "build_model", "train", "infer", "evaluate", "picture"),
+    ),
+    Assignment(
+        "initialization",
+        course=2,
+        week=1,
+        title="Initialization: zeros, too large, He",
+        edition="2021",
+        offers=("load_data", "build_model", "train", "infer", "evaluate", "picture"),
+        reference=("c2w1_initialization",),
+    ),
+    Assignment(
+        "regularization",
+        course=2,
+        week=1,
+        title="Regularization: L2, dropout, early stopping, more data",
+        edition="2021",
+        offers=("load_data", "build_model", "train", "infer", "evaluate", "picture"),
+        reference=("c2w1_regularization",),
+    ),
+    Assignment(
+        "gradient_checking",
+        course=2,
+        week=1,
+        title="Gradient checking: find the mistake in the backward pass",
+        edition="2021",
+        offers=("evaluate",),
+        reference=("c2w1_gradient_checking",),
+    ),
+    Assignment(
+        "optimization",
+        course=2,
+        week=2,
+        title="Optimization methods: momentum, RMSprop, Adam, decay",
+        edition="2021",
+        offers=("load_data", "build_model", "train", "infer", "evaluate", "picture"),
+        reference=("c2w2_optimization",),
+    ),
+    Assignment(
+        "tensorflow_introduction",
+        course=2,
+        week=3,
+        title="Introduction to TensorFlow: three layers read hand signs",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c2w3_tensorflow_introduction",),
+    ),
+    Assignment(
+        "tensorflow_tutorial",
+        course=2,
+        week=3,
+        title="The TensorFlow tutorial of 2017, without sessions",
+        edition="2017",
+        offers=("load_data", "build_model", "train", "infer", "evaluate", "picture"),
+        reference=("c2w3_tensorflow_tutorial",),
+    ),
+    Assignment(
+        "batch_normalization",
+        course=2,
+        week=3,
+        title="Batch normalization, forward, backward and at test time",
+        edition="2021",
+        offers=("load_data", "build_model", "train", "evaluate"),
+    ),
+    Assignment(
+        "hyperparameter_search",
+        course=2,
+        week=3,
+        title="Hyperparameter search: at random, on the right scale, coarse to fine",
+        edition="none",
+        offers=("load_data", "evaluate"),
+    ),
+    Assignment(
+        "fizzbuzz",
+        course=2,
+        week=3,
+        title="FizzBuzz learnt from binary digits, without a division",
+        edition="none",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+    ),
+    Assignment(
+        "strategy",
+        course=3,
+        week=1,
+        title="Strategy: what to measure, and what the numbers say to do next",
+        edition="none",
+        offers=(),
+    ),
+    Assignment(
+        "residual_networks",
+        course=4,
+        week=2,
+        title="Residual networks: ResNet50 reads hand signs",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c4w2_residual_networks",),
+    ),
+    Assignment(
+        "car_detection",
+        course=4,
+        week=3,
+        title="Autonomous driving: car detection with YOLO",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c4w3_yolo_car_detection",),
+    ),
+    Assignment(
+        "date_translation",
+        course=5,
+        week=3,
+        title="Neural machine translation with attention: dates",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c5w3_nmt_attention",),
+    ),
+)
+
+BY_NAME = {assignment.name: assignment for assignment in ASSIGNMENTS}
+
+
+def load(name: str):
+    """The module of the assignment `name`, imported now.
+
+    Raises:
+        InputError: if there is no such assignment; close names are suggested.
+    """
+    if name not in BY_NAME:
+        import difflib
+
+        from dls_keras.core.errors import InputError
+
+        close = difflib.get_close_matches(name, BY_NAME, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else "See `dls-keras list`."
+        raise InputError(f"There is no assignment {name!r}. {hint}")
+    return importlib.import_module(BY_NAME[name].module)
+
+
+def lazy(package: str, course: int | None = None):
+    """The `__getattr__` and `__dir__` (PEP 562) that import assignments late."""
+    names = [a.name for a in ASSIGNMENTS if course in (None, a.course)]
+
+    def __getattr__(name):
+        if name in names:
+            return load(name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*importlib.import_module(package).__dict__, *names})
+
+    return __getattr__, __dir__

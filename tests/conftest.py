@@ -1,0 +1,26 @@
+"""What every test shares: data tests are skipped, with a reason, without data."""
+
+import os
+
+# The tests compare numbers; the log lines of TensorFlow's start say nothing here.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import hypothesis
+import pytest
+
+from dls_keras.core import files
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("dls_keras", deadline=None)
+hypothesis.settings.load_profile("dls_keras")
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what needs real data where `DLS_KERAS_DATA` names none."""
+    if files.data_folder() is None:
+        skip = pytest.mark.skip(
+            reason="needs real data: set DLS_KERAS_DATA to the folder that holds them"
+        )
+        for item in items:
+            if "data" in item.keywords:
+                item.add_marker(skip)
