@@ -1,0 +1,1 @@
+"""Mechanisms that every assignment leans on; names no assignment."""

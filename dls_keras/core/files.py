@@ -1,0 +1,195 @@
+"""Where files are: found, hashed, fetched and written without halves.
+
+A file is looked for at the path given, under an environment variable, among
+what the package ships, in the user's cache and, last, at its url. Downloads are
+checked against their sha256 before anybody reads them.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from dls_keras.core.errors import InputError, MissingFileError
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Remote:
+    """A file of somebody else's that we may download but never ship.
+
+    `name` is its path below the data folder, "signs/test_signs.h5". Either
+    `sha256` or `git_blob` (sha1 of "blob {length}\\0" and the content) tells
+    the true file; `url` is None where no single file can be downloaded, and
+    `instead` then says what to do.
+    """
+
+    name: str
+    url: str | None = None
+    sha256: str | None = None
+    git_blob: str | None = None
+    licence: str = "none stated"
+    instead: str = ""
+
+
+def home() -> Path:
+    """The user's cache folder: `$DLS_KERAS_HOME`, else the system's usual place."""
+    if folder := os.environ.get("DLS_KERAS_HOME"):
+        return Path(folder).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("dls_keras"))
+
+
+def offline() -> bool:
+    """Whether `DLS_KERAS_OFFLINE` forbids opening a connection."""
+    return os.environ.get("DLS_KERAS_OFFLINE", "0") not in ("", "0")
+
+
+def data_folder() -> Path | None:
+    """The folder `$DLS_KERAS_DATA` with real data sets, if it is set and exists."""
+    if folder := os.environ.get("DLS_KERAS_DATA"):
+        folder = Path(folder).expanduser()
+    return folder if folder and folder.is_dir() else None
+
+
+def in_data_folder(name: str) -> Path | None:
+    """The file `name` below `$DLS_KERAS_DATA`, or None where it is not there."""
+    folder = data_folder()
+    return folder / name if folder and (folder / name).is_file() else None
+
+
+def shipped_weights() -> Path:
+    """The folder of shipped weights, in a checkout or in an installed wheel."""
+    inside = PACKAGE / "weights"
+    return inside if inside.is_dir() else PACKAGE.parent / "weights"
+
+
+def sha256(path: str | Path) -> str:
+    """The sha256 of a file, 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def git_blob(path: str | Path) -> str:
+    """The id under which git stores a file, 40 hexadecimal digits."""
+    content = Path(path).read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def check_hash(path: str | Path, remote: Remote) -> None:
+    """Raise InputError unless the file at `path` is the one `remote` names."""
+    for hash_file in (sha256, git_blob):
+        expected = getattr(remote, hash_file.__name__)
+        if expected and (got := hash_file(path)) != expected:
+            raise InputError(
+                f"{path} has {hash_file.__name__} {got}, expected {expected}. "
+                f"The file is {what_is(path)}. Delete it and fetch it again."
+            )
+
+
+def what_is(path: str | Path) -> str:
+    """What the first bytes of a file betray, in words for an error message."""
+    with open(path, "rb") as file:
+        start = file.read(512).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start:
+        return "empty"
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not the file it points to (run `git lfs pull`)"
+    if start[:1] == b"<" and b"html" in start.lower():
+        return "a web page, not the file itself (open its url and look)"
+    return "damaged, or another version"
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path in the same folder; move it to `path` on success.
+
+    An exception inside the block leaves whatever stood at `path` untouched.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise MissingFileError(
+            f"Cannot write {path}: the folder {path.parent} does not exist. "
+            "Create it first or name another place."
+        )
+    if path.is_dir():
+        raise InputError(f"Cannot write {path}: it is a folder. Name a file in it.")
+    try:  # The suffix stays last, since savers choose their format by it.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {path}: {error.strerror} in the folder {path.parent}. "
+            "Name another place."
+        ) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp gives 0o600
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def fetch(remote: Remote, folder: str | Path) -> Path:
+    """Download `remote` into `folder` unless it is there; return its path.
+
+    The download goes to a temporary name, is hashed, then moved, so that two
+    processes fetching the same file at once both end with a good one.
+    """
+    path = Path(folder) / remote.name
+    if path.is_file():
+        check_hash(path, remote)
+        return path
+    digest = remote.sha256 or remote.git_blob
+    if remote.url is None:
+        raise MissingFileError(
+            f"{remote.name} cannot be downloaded as one file. {remote.instead}".strip()
+        )
+    if offline():
+        raise MissingFileError(
+            f"{remote.name} is not here and DLS_KERAS_OFFLINE forbids fetching it. "
+            f"Put the file with hash {digest} from {remote.url} at {path}, "
+            "or unset DLS_KERAS_OFFLINE."
+        )
+    import pooch
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"Cannot make the folder {path.parent} for {remote.name}: "
+            f"{error.strerror}. Set DLS_KERAS_HOME to a folder that can be written."
+        ) from error
+    with atomic_write(path) as temporary:
+        try:
+            pooch.HTTPDownloader(timeout=30)(remote.url, temporary, None)
+        except OSError as error:  # requests' errors are OSErrors
+            if getattr(error, "response", None) is not None:
+                error.response.close()  # which pooch leaves open
+            raise MissingFileError(
+                f"Could not download {remote.name} from {remote.url} ({error}). "
+                f"Put the file with hash {digest} at {path} by hand, or try again."
+            ) from error
+        check_hash(temporary, remote)
+    return path
+
+
+def find_data(remote: Remote, path: str | Path | None = None) -> Path:
+    """The data file at `path`, in `$DLS_KERAS_DATA`, the cache, or downloaded.
+
+    Raises:
+        MissingFileError: if it is in none of these places.
+    """
+    if path is not None:
+        if not Path(path).is_file():
+            raise MissingFileError(f"{path} does not exist. Expected {remote.name}.")
+        return Path(path)
+    return in_data_folder(remote.name) or fetch(remote, home() / "data")

@@ -1,0 +1,315 @@
+"""Fused layers and optimisers give the numbers of Keras's own."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+
+from dls_keras.core.layers import Adam, BatchNormalization
+
+
+@pytest.fixture
+def kernel_calls(monkeypatch):
+    """Counts how often each fused kernel is put into a graph or run."""
+    calls = {"FusedBatchNormV3": 0, "ResourceApplyAdam": 0}
+    for name in calls:
+        original = getattr(tf.raw_ops, name)
+
+        def counted(name=name, original=original, **arguments):
+            calls[name] += 1
+            return original(**arguments)
+
+        monkeypatch.setattr(tf.raw_ops, name, counted)
+    return calls
+
+
+# Batch normalisation.
+
+
+def both(shape, **arguments):
+    """Our layer and Keras's, with the same odd weights, built for `shape`."""
+    layers = (
+        BatchNormalization(**arguments),
+        keras.layers.BatchNormalization(**arguments),
+    )
+    for layer in layers:
+        layer.build(shape)
+        rng = np.random.default_rng(1)
+        for weight in layer.weights:
+            weight.assign(rng.uniform(0.5, 2, weight.shape))
+    return layers
+
+
+def work(layer, x, training, steps=3):
+    """Outputs, gradients and statistics of `steps` steps on changing inputs."""
+    found = []
+    rng = np.random.default_rng(2)
+    for step in range(steps):
+        inputs = tf.constant(x * (1 + step) + step)
+        slopes = tf.constant(rng.normal(size=x.shape).astype("float32"))
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            output = layer(inputs, training=training)
+            loss = tf.reduce_sum(tf.cast(output, tf.float32) * slopes)
+        targets = [inputs, *layer.trainable_weights]
+        found += [output, *tape.gradient(loss, targets), *layer.non_trainable_weights]
+    return [np.asarray(tf.cast(tensor, tf.float32)) for tensor in found]
+
+
+def assert_all_close(ours, theirs, tolerance=1e-5):
+    """Each array equal to `tolerance`, of its largest number at least."""
+    for our, their in zip(ours, theirs, strict=True):
+        atol = tolerance * max(1, np.abs(their).max())
+        np.testing.assert_allclose(our, their, rtol=tolerance, atol=atol)
+
+
+def normal(*shape):
+    """Random numbers around 1 of another spread in each channel, float32."""
+    spread = np.linspace(0.5, 3, shape[-1])
+    return (np.random.default_rng(0).normal(1, spread, shape)).astype("float32")
+
+
+@pytest.mark.parametrize("training", [True, False, None])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"axis": 3, "momentum": 0.7, "epsilon": 0.1},
+        {"scale": False},
+        {"center": False},
+        {"scale": False, "center": False},
+        {"trainable": False},
+    ],
+    ids=str,
+)
+def test_the_fused_layer_equals_keras(kernel_calls, training, arguments):
+    """Outputs, gradients to input, scale and offset, running statistics."""
+    x = normal(5, 4, 6, 3)
+    ours, theirs = both(x.shape, **arguments)
+    # Each gradient is a difference of sums over 120 numbers.
+    assert_all_close(work(ours, x, training), work(theirs, x, training))
+    assert kernel_calls["FusedBatchNormV3"] == 3
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (2, 1, 1, 3), (1, 5, 1, 4)])
+def test_few_numbers_a_channel_keep_the_variance_over_n(shape):
+    """One picture of one pixel has variance 0, not 0 / 0."""
+    x = normal(*shape)
+    ours, theirs = both(shape)
+    mine = work(ours, x, True)
+    assert np.isfinite(np.concatenate([np.ravel(a) for a in mine])).all()
+    # Two numbers a channel make large gradients out of small differences.
+    assert_all_close(mine, work(theirs, x, True), 1e-4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_bfloat16_equals_keras_within_its_precision(kernel_calls, training):
+    """Statistics are kept in float32; outputs carry 8 bits: 2^-8 = 0.004."""
+    x = normal(5, 4, 6, 3)
+    ours, theirs = both(x.shape, dtype="mixed_bfloat16")
+    mine, keras_s = (work(layer, x, training, 1) for layer in (ours, theirs))
+    assert ours(x).dtype == "bfloat16"
+    assert kernel_calls["FusedBatchNormV3"] == 2
+    assert_all_close(mine, keras_s, 0.01)
+
+
+@pytest.mark.parametrize(
+    "shape, arguments",
+    [
+        ((7, 3), {}),
+        ((4, 5, 3), {}),
+        ((2, 3, 4, 5, 3), {}),
+        ((4, 3, 5, 5), {"axis": 1}),
+        ((4, 5, 5, 3), {"dtype": "float64"}),
+    ],
+    ids=str,
+)
+def test_where_the_kernel_does_not_fit_keras_runs(kernel_calls, shape, arguments):
+    """Other ranks, axes and types give what they always gave."""
+    x = normal(*shape)
+    ours, theirs = both(shape, **arguments)
+    assert_all_close(work(ours, x, True), work(theirs, x, True), 0)
+    assert kernel_calls["FusedBatchNormV3"] == 0
+
+
+def test_a_mask_is_honoured(kernel_calls):
+    """Masked places count for nothing, which the kernel does not know."""
+    x = normal(4, 5, 5, 3)
+    mask = np.arange(100).reshape(4, 5, 5) % 3 > 0
+    ours, theirs = both(x.shape)
+    for layer in (ours, theirs):
+        layer(x, training=True, mask=mask)
+    assert_all_close(ours.weights, theirs.weights, 0)
+    assert kernel_calls["FusedBatchNormV3"] == 0
+
+
+def test_the_layer_works_in_a_model_of_unknown_sizes(kernel_calls):
+    """Height, width and number of pictures may come with the call, in a graph too."""
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, BatchNormalization()(inputs))
+    assert model.output_shape == (None, None, None, 3)
+    call = tf.function(lambda x: model(x, training=True))
+    for shape in ((2, 3, 4, 3), (5, 6, 7, 3)):
+        x = normal(*shape)
+        expected = (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + 1e-3)
+        np.testing.assert_allclose(call(x), expected, atol=1e-5)
+    assert kernel_calls["FusedBatchNormV3"] > 0
+
+
+# Keras 3.15 saves through an __array__ that predates NumPy 2's copy keyword.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_saved_model_keeps_its_fused_layer(tmp_path):
+    """Name, weights and settings come back; the published names stay Keras's."""
+    layer = BatchNormalization(momentum=0.8, epsilon=0.01)
+    model = keras.Sequential([keras.Input((4, 4, 3)), layer])
+    assert layer.name.startswith("batch_normalization")
+    assert [w.name for w in layer.weights] == [
+        *("gamma", "beta", "moving_mean", "moving_variance")
+    ]
+    model(normal(2, 4, 4, 3), training=True)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert type(again.layers[0]) is BatchNormalization
+    assert again.layers[0].get_config() == layer.get_config()
+    np.testing.assert_array_equal(model(normal(2, 4, 4, 3)), again(normal(2, 4, 4, 3)))
+
+
+# Adam.
+
+
+def walk(kind, gradients, wrap=lambda g: g, **arguments):
+    """The variable after each step along `gradients`, and the last running mean."""
+    variable = keras.Variable(np.linspace(-1, 1, gradients[0].size, dtype="float32"))
+    optimizer = kind(**arguments)
+    places = []
+    for gradient in gradients:
+        optimizer.apply([wrap(tf.constant(gradient.ravel()))], [variable])
+        places.append(variable.numpy())
+    return [np.array(places), optimizer._momentums[0].numpy()]
+
+
+GRADIENTS = np.random.default_rng(3).normal(size=(20, 7)).astype("float32")
+GRADIENTS[5] = 0
+GRADIENTS[:, 0] *= 1e-6
+
+
+@settings(max_examples=30)
+@given(
+    gradients=st_numpy.arrays(
+        "float32",
+        st.tuples(st.integers(1, 8), st.integers(1, 5)),
+        elements=st.floats(-1e3, 1e3, width=32),
+    ),
+    learning_rate=st.floats(1e-5, 0.1),
+    beta_1=st.floats(0, 0.99),
+    beta_2=st.floats(0.5, 0.999),
+    epsilon=st.sampled_from([1e-8, 1e-7, 1e-3]),
+)
+def test_adam_equals_keras_step_by_step(gradients, **arguments):
+    """For any gradients and settings, the variable and its running mean."""
+    ours = walk(Adam, gradients, **arguments)
+    theirs = walk(keras.optimizers.Adam, gradients, **arguments)
+    # Keras takes 1 - beta_2 in double precision here and in single there, which
+    # alone shifts a step by 1e-5 of its length where beta_2 is 0.999.
+    assert_all_close(ours, theirs, 2e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 20)},
+        {"learning_rate": 0.1, "clipnorm": 0.5},
+        {"learning_rate": 0.1, "clipvalue": 0.1},
+        {"learning_rate": 0.1, "global_clipnorm": 0.5},
+        {"learning_rate": 0.1, "weight_decay": 0.1},
+        {"learning_rate": 0.1, "use_ema": True, "ema_overwrite_frequency": 4},
+        {"learning_rate": 0.1, "gradient_accumulation_steps": 3},
+    ],
+    ids=lambda a: list(a)[-1],
+)
+def test_adam_takes_the_settings_of_keras(kernel_calls, arguments):
+    """Schedules, clipping, decay, averages, accumulation: all beside the kernel."""
+    ours = walk(Adam, GRADIENTS, **arguments)
+    theirs = walk(keras.optimizers.Adam, GRADIENTS, **arguments)
+    assert_all_close(ours, theirs)
+    assert kernel_calls["ResourceApplyAdam"] >= 6
+
+
+def test_amsgrad_runs_as_in_keras(kernel_calls):
+    """The kernel does not know it."""
+    arguments = {"learning_rate": 0.1, "amsgrad": True}
+    ours = walk(Adam, GRADIENTS, **arguments)
+    assert_all_close(ours, walk(keras.optimizers.Adam, GRADIENTS, **arguments), 0)
+    assert kernel_calls["ResourceApplyAdam"] == 0
+
+
+def test_sparse_gradients_run_as_in_keras(kernel_calls):
+    """Those of an embedding come as rows and their places."""
+
+    def sparse(gradient):
+        return tf.IndexedSlices(gradient[1:4], tf.constant([1, 2, 3]), (7,))
+
+    ours, theirs = (
+        walk(kind, GRADIENTS, sparse, learning_rate=0.1)
+        for kind in (Adam, keras.optimizers.Adam)
+    )
+    assert_all_close(ours, theirs, 0)
+    assert kernel_calls["ResourceApplyAdam"] == 0
+
+
+def test_adam_moves_a_variable_of_tensorflow(kernel_calls):
+    """Style transfer's image may be one; it takes the same fused steps."""
+    variables = tf.Variable([1.0, 2.0]), keras.Variable([1.0, 2.0])
+    for variable in variables:
+        optimizer = Adam(0.1)
+        for _ in range(3):
+            optimizer.apply([tf.constant([1.0, -2.0])], [variable])
+    np.testing.assert_array_equal(*(v.numpy() for v in variables))
+    assert kernel_calls["ResourceApplyAdam"] == 6
+
+
+def test_adam_trains_in_fit_and_in_a_graph():
+    """The same losses as Keras's, where `model.fit` compiles the step."""
+    losses = []
+    x = normal(32, 3)
+    for kind in (Adam, keras.optimizers.Adam):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        model.compile(kind(0.05), "mse")
+        history = model.fit(x, x[:, :2] * 2, epochs=3, batch_size=8, verbose=0)
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+def test_adam_survives_saving(tmp_path):
+    """Its settings come back under its own name."""
+    again = keras.optimizers.deserialize(
+        keras.optimizers.serialize(Adam(0.3, beta_1=0.8))
+    )
+    assert type(again) is Adam and again.beta_1 == 0.8
+    np.testing.assert_allclose(again.learning_rate, 0.3)
+
+
+def test_both_compile_under_xla():
+    """As steps do on GPUs: same output, statistics and weights as without."""
+    x = normal(5, 4, 6, 3)
+    found = []
+    for jit_compile in (False, True):
+        layer, _ = both(x.shape)
+        optimizer = Adam(0.1)
+        optimizer.build(layer.trainable_variables)
+
+        @tf.function(jit_compile=jit_compile)
+        def step(layer=layer, optimizer=optimizer):
+            with tf.GradientTape() as tape:
+                output = layer(x, training=True)
+                loss = tf.reduce_sum(output**3)
+            variables = layer.trainable_variables
+            optimizer.apply(tape.gradient(loss, variables), variables)
+            return output
+
+        found.append([step(), step(), *layer.weights])
+    assert_all_close(*found)
