@@ -1,0 +1,100 @@
+"""The layers of a Keras model as rows, and their comparison with the course's.
+
+The course's comparators list `[class name, output shape, parameters, further
+descriptors]` layer by layer, as TensorFlow 2.3 saw the model. Keras 3 differs in
+two ways that say nothing about the network: arithmetic on tensors makes no layer
+(or a Lambda, as one likes), and parallel branches come in another order.
+"""
+
+import math
+
+# What stood in the models of 2021 for slicing, argmax and the like.
+ARITHMETIC = {"TensorFlowOpLayer", "TFOpLambda", "SlicingOpLambda", "Lambda"}
+
+DESCRIPTORS = (
+    "activation",
+    "kernel_initializer",
+    "kernel_size",
+    "n",
+    "padding",
+    "pool_size",
+    "rate",
+    "return_sequences",
+    "strides",
+)
+
+
+def table(model) -> list[list]:
+    """[class name, output shape, number of parameters] of each layer, in order."""
+    return [_row(layer) for layer in model.layers]
+
+
+def difference(model, comparator: dict) -> str:
+    """What keeps `model` from being the course's, in words; "" if nothing does.
+
+    Args:
+        model: a Keras model.
+        comparator: an entry of `models`: `layers`, `total_params` and
+            `trainable_params`, each of which may be absent or empty. A descriptor
+            is told by its value, as the comparators order them in several ways.
+    """
+    if not hasattr(model, "layers"):
+        return f"expected a Keras model, received a {type(model).__name__}"
+    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    counts = {"total_params": model.count_params(), "trainable_params": trainable}
+    for name, received in counts.items():
+        expected = comparator.get(name, received)
+        if received != expected:
+            what = name.replace("_params", " parameters")
+            return f"expected {expected:,} {what}, received {received:,}"
+    expected = [
+        row for row in comparator.get("layers") or () if row[0] not in ARITHMETIC
+    ]
+    return _layers_difference(model.layers, expected) if expected else ""
+
+
+def _layers_difference(layers, expected):
+    """The first layer that is missing or too many, whatever their order."""
+    left = [(_row(layer), _descriptors(layer)) for layer in layers]
+    left = [(row, found) for row, found in left if row[0] not in ARITHMETIC]
+    for row in expected:
+        for number, (plain, found) in enumerate(left):
+            if plain == row[:3] and all(value in found for value in row[3:]):
+                del left[number]
+                break
+        else:
+            near = [plain + found for plain, found in left if plain[0] == row[0]]
+            received = near[0] if near else f"no further {row[0]}"
+            return f"expected the layer {row}, received {received}"
+    return f"there is a further layer {left[0][0]}" if left else ""
+
+
+def _row(layer):
+    return [type(layer).__name__, _shapes(layer.output), layer.count_params()]
+
+
+def _descriptors(layer):
+    """The values of `layer` that a comparator may mention after the parameters."""
+    inner = getattr(layer, "layer", layer)  # of TimeDistributed
+    found = [getattr(inner, name) for name in DESCRIPTORS if hasattr(inner, name)]
+    if hasattr(inner, "return_sequences"):
+        found.append(f"return_sequences {str(inner.return_sequences).lower()}")
+    if isinstance(layer.input, list):
+        found.append(_shapes(layer.input))
+    return [_plain(value) for value in found]
+
+
+def _shapes(tensors):
+    """The shape of a Keras tensor, or the shapes of a list of them."""
+    if isinstance(tensors, list | tuple):
+        return [list(tensor.shape) for tensor in tensors]
+    return list(tensors.shape)
+
+
+def _plain(value):
+    """A layer's attribute as the comparators write it."""
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return getattr(value, "__name__", type(value).__name__)

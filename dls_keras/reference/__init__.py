@@ -1,0 +1,1 @@
+"""The expected values of the course: JSON and NPZ, one set an assignment."""

@@ -1,0 +1,110 @@
+"""Every reference case, run and comparator of the assignments that stand.
+
+The test id says which: assignment-file-function-case.
+"""
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from dls_keras import catalog
+from dls_keras.core import cases, files, reference_values
+
+FILES = sorted(path.stem for path in cases.FOLDER.glob("*.json"))
+
+
+def reference_data():
+    """The folder with NAME.npz of each data set, beside `$DLS_KERAS_DATA`."""
+    folder = files.data_folder()
+    folder = folder and folder.parent / "reference" / "data"
+    return folder if folder and folder.is_dir() else None
+
+
+def standing(kind):
+    """The cases, runs or models of the assignments that stand, as parameters."""
+    for assignment in catalog.ASSIGNMENTS:
+        if importlib.util.find_spec(assignment.module) is None:
+            continue
+        for name in assignment.reference:
+            for case in getattr(cases.read(name), kind):
+                reason = cases.unmet(case, reference_data())
+                skip = [pytest.mark.skip(reason=reason)] if reason else []
+                yield pytest.param(
+                    assignment.name,
+                    case,
+                    id=f"{assignment.name}-{name}-{case.function}-{case.id}",
+                    marks=skip,
+                )
+
+
+def check(assignment, case):
+    module = catalog.load(assignment)
+    outcome = cases.run_case(case, module, data_folder=reference_data())
+    if not outcome.ok:
+        pytest.fail(outcome.message, pytrace=False)
+
+
+@pytest.mark.parametrize(("assignment", "case"), list(standing("cases")))
+def test_a_function_gives_the_values_of_the_course(assignment, case):
+    """What a course function returns agrees with a reference case."""
+    check(assignment, case)
+
+
+@pytest.mark.parametrize(("assignment", "case"), list(standing("runs")))
+def test_a_run_gives_the_values_of_the_course(assignment, case):
+    """Whole trainings end where those of the course end."""
+    check(assignment, case)
+
+
+@pytest.mark.parametrize(("assignment", "case"), list(standing("models")))
+def test_a_model_has_the_layers_of_the_course(assignment, case):
+    """A model agrees with the course's comparator, layer by layer."""
+    check(assignment, case)
+
+
+def test_every_reference_file_of_the_catalogue_is_shipped():
+    """The catalogue names no file that the package lacks."""
+    named = {name for row in catalog.ASSIGNMENTS for name in row.reference}
+    assert named <= set(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_value_of_a_shipped_file_is_understood(name):
+    """Decoding leaves no object that still carries a mark of the format."""
+    marks = {"dtype", "npz", "dataset", "recipe", "arange", "tuple", "items", "set"}
+    marks |= {"tensor", "variable", "tf_dataset", "function", "callable", "result"}
+    marks |= {"glorot_normal", "agrees_with", "post"}
+    reference = cases.read(name)
+    sources = reference_values.Sources(
+        cases.FOLDER, function=str, result=lambda *place: place
+    )
+    for case in (*reference.cases, *reference.runs, *reference.models):
+        if not cases.unmet(case):
+            written = [*case.expected.values(), *case.expected_inputs.values()]
+            for call in case.calls:
+                written += [*call.inputs.values(), *(call.construct or {}).values()]
+            for value in written:
+                assert not marks & set(keys(reference_values.decode(value, sources)))
+
+
+def keys(value):
+    """All keys of the dicts within a value, however deep."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for element in value:
+            yield from keys(element)
+
+
+def test_collecting_the_reference_tests_imports_no_tensorflow():
+    """`pytest --collect-only` stays quick: a case decides late what it needs."""
+    program = (
+        "import sys, pytest\n"
+        f"code = pytest.main(['--collect-only', {__file__!r}])\n"
+        "sys.exit(code or 'tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert done.returncode == 0, done.stdout.decode()[-500:]
