@@ -1,0 +1,343 @@
+"""Cats and other things, 64 x 64 pixels: the course's photos, or drawn pictures."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from PIL import Image, ImageDraw
+
+from dls_keras.core import files
+from dls_keras.core.errors import InputError
+
+CLASSES = ("non-cat", "cat")
+SIZE = 64  # pixels along each side of a picture
+
+
+def _course_file(name: str, sha256: str) -> files.Remote:
+    return files.Remote(
+        name=f"catvnoncat/{name}",
+        sha256=sha256,
+        instead=(
+            "Run `git clone https://github.com/abdur75648/"
+            "Deep-Learning-Specialization-Coursera` (commit cd9cb9a), take the "
+            f"{name} of course 1 with sha256 {sha256} and put it at "
+            f"$DLS_KERAS_DATA/catvnoncat/{name}; `make_cats` draws a stand-in."
+        ),
+    )
+
+
+# Photos of the Deep Learning Specialization, course 1; licence: none stated.
+TRAIN = _course_file(
+    "train_catvnoncat.h5",  # 2,572,022 bytes
+    "fbe56ab67c3ae28d564e3a644189117976d6b31af0a3ce9bb17dbf22908af242",
+)
+TEST = _course_file(
+    "test_catvnoncat.h5",  # 616,958 bytes
+    "6a9d39ce52fa85953c5834695b8534a30ed8cfd54971fb2f080b5a24d002b951",
+)
+
+
+class Cats(NamedTuple):
+    """The course's photos: training and test pictures with their classes."""
+
+    x: np.ndarray  # (209, 64, 64, 3) uint8, RGB
+    y: np.ndarray  # (209,) int64, an index into `classes`; 72 cats
+    x_test: np.ndarray  # (50, 64, 64, 3) uint8
+    y_test: np.ndarray  # (50,) int64; 33 cats
+    classes: tuple[str, ...]  # ("non-cat", "cat")
+
+
+class DrawnCats(NamedTuple):
+    """Pictures drawn by `make_cats`."""
+
+    x: np.ndarray  # (m, 64, 64, 3) uint8, RGB
+    y: np.ndarray  # (m,) int64, an index into `CLASSES`
+
+
+def load_cats(path: str | Path | None = None) -> Cats:
+    """The course's 209 training and 50 test photos.
+
+    Args:
+        path: folder with train_catvnoncat.h5 and test_catvnoncat.h5; None looks
+            in `$DLS_KERAS_DATA/catvnoncat`, then in the cache.
+
+    Raises:
+        MissingFileError: if a file is in none of these places.
+        InputError: if a file is damaged or holds something else.
+    """
+    train, test = _read(TRAIN, "train", path), _read(TEST, "test", path)
+    return Cats(*train, *test, CLASSES)
+
+
+def _read(remote: files.Remote, part: str, folder: str | Path | None):
+    """The pictures and their classes in one of the two files."""
+    name = Path(remote.name).name
+    path = files.find_data(remote, folder and Path(folder) / name)
+    try:
+        with h5py.File(path) as file:
+            x, y = file[f"{part}_set_x"][()], file[f"{part}_set_y"][()]
+            classes = tuple(file["list_classes"].asstr()[()])
+    except (OSError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not the course's {name} ({error}); it is "
+            f"{files.what_is(path)}. Take another copy."
+        ) from error
+    if classes != CLASSES or x.shape != (len(y), SIZE, SIZE, 3):
+        raise InputError(
+            f"{path} holds pictures {x.shape} of the classes {classes}, expected "
+            f"({len(y)}, {SIZE}, {SIZE}, 3) and {CLASSES}. Take the course's {name}."
+        )
+    return x, y.astype("int64")
+
+
+def make_cats(m: int, *, seed: int = 0) -> DrawnCats:
+    """m drawn pictures, about half of them cats: a stand-in for `load_cats`.
+
+    A cat's head, varied in fur, markings, eyes, size, place and tilt, mostly
+    indoors; against a house, tree, ball, car, boat, flower or balloon, outdoors:
+    as in the course's photos the background tells much. A longer draw begins with
+    the shorter one of the same seed.
+    """
+    rng = np.random.default_rng(seed)
+    x = np.empty((m, SIZE, SIZE, 3), "uint8")
+    y = np.empty(m, "int64")
+    for i in range(m):
+        y[i] = rng.integers(2)
+        x[i] = _draw(rng, bool(y[i]))
+    return DrawnCats(x, y)
+
+
+def _draw(rng, cat):
+    """One picture (64, 64, 3) uint8, drawn at 4 x and reduced."""
+    side = 4 * SIZE
+    if cat:
+        subject, scene = _cat(rng), _indoors if rng.random() < 0.9 else _outdoors
+        size, centre = rng.uniform(0.5, 0.85), rng.normal((0, 0.1), 0.12)
+    else:
+        subject, scene = THINGS[rng.integers(len(THINGS))](rng), _outdoors
+        size, centre = rng.uniform(0.35, 0.75), rng.normal((0, 0.2), 0.15)
+    tilt = rng.normal(0, 0.12)
+    turn = np.array([(np.cos(tilt), np.sin(tilt)), (-np.sin(tilt), np.cos(tilt))])
+
+    image = Image.new("RGB", (side, side))
+    pen = ImageDraw.Draw(image)
+    for outline, colour in scene(rng):
+        pen.polygon(_pixels(outline, side), fill=colour)
+    for outline, colour in subject:
+        pen.polygon(_pixels(size * outline @ turn + centre, side), fill=colour)
+    light = np.linspace(*rng.uniform(0.8, 1.15, 2), SIZE)[:, None]  # from one side
+    picture = np.asarray(image.reduce(4)) * light
+    picture += rng.normal(0, rng.uniform(0, 8), picture.shape)  # a camera's noise
+    return picture.clip(0, 255).astype("uint8")
+
+
+def _pixels(outline, side):
+    """From the square [-1, 1] x [-1, 1] to a list of pixel places."""
+    return [tuple(point) for point in (outline + 1) * side / 2]
+
+
+# A drawing is a list of (outline, colour), painted in this order: an outline is an
+# (n, 2) array of points (right, down) in [-1, 1] x [-1, 1], a colour is RGB.
+
+FURS = (
+    (222, 140, 62),  # orange
+    (128, 128, 132),  # grey
+    (46, 42, 44),  # black
+    (236, 230, 222),  # white
+    (206, 176, 136),  # cream
+    (124, 92, 66),  # brown
+)
+EYES = ((226, 190, 52), (120, 170, 70), (96, 156, 200))
+WALLS = ((214, 200, 178), (176, 160, 150), (120, 92, 80), (70, 62, 66), (188, 180, 192))
+CLOTHS = ((150, 60, 56), (96, 84, 120), (186, 150, 110), (90, 66, 52), (220, 214, 206))
+SKIES = (
+    (132, 186, 236),
+    (96, 150, 220),
+    (186, 212, 236),
+    (160, 190, 200),
+    (240, 170, 96),
+)
+GROUNDS = ((86, 146, 60), (60, 110, 50), (130, 160, 70), (150, 140, 120))
+LEAVES = ((58, 122, 50), (90, 140, 50), (196, 120, 40))
+PAINTS = (
+    (208, 48, 44),
+    (240, 200, 40),
+    (52, 96, 190),
+    (226, 110, 170),
+    (240, 240, 236),
+)
+PINK, DARK, WHITE, GLASS = (
+    (216, 146, 146),
+    (28, 24, 26),
+    (240, 238, 234),
+    (170, 206, 226),
+)
+
+
+def _one_of(rng, colours):
+    """One of the colours, in its own light and a little off its hue."""
+    colour = np.array(colours[rng.integers(len(colours))]) + rng.normal(0, 6, 3)
+    return _shade(colour, rng.uniform(0.85, 1.15))
+
+
+def _shade(colour, factor):
+    return tuple(int(c) for c in np.clip(np.multiply(colour, factor), 0, 255))
+
+
+def _oval(u, v, a, b):
+    """The outline of an oval around (u, v) with half axes a and b."""
+    t = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    return np.column_stack([u + a * np.cos(t), v + b * np.sin(t)])
+
+
+def _box(left, top, right, bottom):
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+
+
+def _line(start, end, width):
+    """The outline of a straight line."""
+    start, end = np.array(start), np.array(end)
+    right, down = end - start
+    side = np.array((-down, right)) * width / 2 / np.hypot(right, down)
+    return np.array([start + side, end + side, end - side, start - side])
+
+
+def _pair(outline, colour):
+    """The outline and its mirror image."""
+    return [(outline, colour), (outline * (-1, 1), colour)]
+
+
+def _indoors(rng):
+    """A wall, often a window or a picture on it, and a sofa or a carpet."""
+    wall, height = _one_of(rng, WALLS), rng.uniform(0.1, 0.8)
+    left = rng.uniform(-1, 0.4)
+    parts = [(_box(-1, -1, 1, 1), wall)]
+    if rng.random() < 0.5:
+        frame = _box(left, -0.9, left + 0.6, rng.uniform(-0.4, 0.1))
+        parts.append((frame, _one_of(rng, (WHITE, GLASS, *CLOTHS))))
+    return [*parts, (_box(-1, height, 1, 1), _one_of(rng, CLOTHS))]
+
+
+def _outdoors(rng):
+    """Sky, often with clouds and hills, above grass or a path."""
+    sky, ground = _one_of(rng, SKIES), _one_of(rng, GROUNDS)
+    horizon = rng.uniform(-0.2, 0.4)
+    parts = [(_box(-1, -1, 1, 1), sky)]
+    for _ in range(rng.integers(4)):
+        u, v = rng.uniform(-1, 1), rng.uniform(-0.9, -0.3)
+        parts.append((_oval(u, v, rng.uniform(0.2, 0.5), 0.12), _shade(sky, 1.25)))
+    if rng.random() < 0.5:
+        hill = _oval(rng.uniform(-1, 1), horizon + 0.2, 1.2, rng.uniform(0.3, 0.6))
+        parts.append((hill, _shade(ground, 0.75)))
+    return [*parts, (_box(-1, horizon, 1, 1), ground)]
+
+
+def _cat(rng):
+    """A cat's head and shoulders, seen from the front."""
+    fur, eye = _one_of(rng, FURS), _one_of(rng, EYES)
+    mark = _shade(fur, 0.62)
+    ear = np.array([(-0.88, -0.2), (rng.uniform(-0.9, -0.65), -1.05), (-0.12, -0.6)])
+    inside = 0.6 * ear + 0.4 * ear.mean(axis=0)
+    parts = [
+        (_oval(0, 1.35, rng.uniform(0.7, 1.1), 0.95), _shade(fur, 0.88)),
+        *_pair(ear, fur),
+        *_pair(inside, PINK),
+        (_oval(0, 0, 0.92, 0.78), fur),
+    ]
+    if rng.random() < 0.5:  # a tabby
+        parts += [(_line((0, -0.76), (0, -0.36), 0.1), mark)]
+        parts += _pair(_line((0.32, -0.72), (0.2, -0.38), 0.1), mark)
+        parts += _pair(_line((0.9, 0.08), (0.62, 0.12), 0.08), mark)
+        parts += _pair(_line((0.86, 0.26), (0.6, 0.26), 0.08), mark)
+    if rng.random() < 0.5:  # a white muzzle
+        parts += [(_oval(0, 0.42, 0.46, 0.34), WHITE)]
+    awake, slit = rng.uniform(0.1, 0.22), rng.uniform(0.04, 0.12)
+    parts += _pair(_oval(0.38, -0.08, 0.25, awake + 0.04), DARK)
+    parts += _pair(_oval(0.38, -0.08, 0.21, awake), eye)
+    parts += _pair(_oval(0.38, -0.08, slit, awake), DARK)
+    parts += _pair(_oval(0.42, -0.14, 0.035, 0.035), WHITE)
+    parts += [(np.array([(-0.13, 0.22), (0.13, 0.22), (0, 0.36)]), PINK)]
+    parts += _pair(_line((0, 0.34), (0, 0.5), 0.05), DARK)
+    parts += _pair(_line((0, 0.48), (0.2, 0.5), 0.05), DARK)
+    whisker = WHITE if sum(fur) < 480 else _shade(fur, 0.5)
+    for end in (0.2, 0.4, 0.6):
+        parts += _pair(_line((0.3, 0.38), (1.15, end), 0.03), whisker)
+    return parts
+
+
+def _house(rng):
+    wall, roof = _one_of(rng, (*PAINTS, *WALLS)), _one_of(rng, CLOTHS)
+    door = rng.uniform(-0.5, 0.3)
+    return [
+        (_box(-0.8, -0.2, 0.8, 0.9), wall),
+        (np.array([(-1, -0.2), (0, -1), (1, -0.2)]), roof),
+        (_box(door, 0.3, door + 0.3, 0.9), _shade(roof, 0.6)),
+        *_pair(_box(0.4, -0.05, 0.65, 0.2), GLASS),
+    ]
+
+
+def _tree(rng):
+    leaf = _one_of(rng, LEAVES)
+    crown = [
+        (_oval(*rng.uniform((-0.45, -0.7), (0.45, 0.1)), 0.5, 0.42), _shade(leaf, f))
+        for f in rng.uniform(0.8, 1.2, 7)
+    ]
+    return [(_box(-0.12, 0, 0.12, 1), (96, 66, 44)), *crown]
+
+
+def _ball(rng):
+    paint, band = _one_of(rng, PAINTS), _one_of(rng, PAINTS)
+    return [
+        (_oval(0.05, 0.78, 0.75, 0.14), DARK),  # its shadow
+        (_oval(0, 0, 0.8, 0.8), paint),
+        (_oval(0, 0, 0.32, 0.8), band),
+        (_oval(-0.4, -0.4, 0.1, 0.1), WHITE),
+    ]
+
+
+def _car(rng):
+    paint = _one_of(rng, PAINTS)
+    cabin = np.array([(-0.6, 0), (-0.35, -0.45), (0.35, -0.45), (0.6, 0)])
+    return [
+        (cabin, paint),
+        (cabin * 0.8 - (0, 0.04), GLASS),
+        (_box(-1, -0.02, 1, 0.42), paint),
+        *_pair(_oval(0.55, 0.42, 0.24, 0.24), DARK),
+        *_pair(_oval(0.55, 0.42, 0.1, 0.1), WHITE),
+    ]
+
+
+def _boat(rng):
+    sail = _one_of(rng, PAINTS)
+    return [
+        (_box(-4, 0.55, 4, 4), (52, 104, 156)),  # the sea
+        (np.array([(-0.8, 0.4), (0.8, 0.4), (0.5, 0.75), (-0.5, 0.75)]), (120, 70, 44)),
+        (_line((0, 0.4), (0, -1), 0.06), DARK),
+        (np.array([(0.08, -0.9), (0.08, 0.3), (0.8, 0.3)]), sail),
+        (np.array([(-0.08, -0.7), (-0.08, 0.3), (-0.6, 0.3)]), _shade(sail, 0.85)),
+    ]
+
+
+def _flower(rng):
+    petal, leaf = _one_of(rng, PAINTS), _one_of(rng, LEAVES)
+    turns = np.arange(7) * 2 * np.pi / 7
+    return [
+        (_line((0, 0), (0.1, 2), 0.1), leaf),
+        (_oval(0.35, 0.9, 0.32, 0.14), leaf),
+        *((_oval(0.5 * np.cos(t), 0.5 * np.sin(t), 0.3, 0.3), petal) for t in turns),
+        (_oval(0, 0, 0.3, 0.3), (236, 190, 50)),
+    ]
+
+
+def _balloon(rng):
+    paint = _one_of(rng, PAINTS)
+    return [
+        (_line((0, 0.6), (0.15, 2), 0.04), DARK),
+        (_oval(0, -0.15, 0.62, 0.78), paint),
+        (np.array([(0, 0.58), (0.1, 0.74), (-0.1, 0.74)]), paint),
+        (_oval(-0.25, -0.45, 0.12, 0.18), _shade(paint, 1.4)),
+    ]
+
+
+THINGS = (_house, _tree, _ball, _car, _boat, _flower, _balloon)
