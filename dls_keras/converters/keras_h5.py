@@ -1,0 +1,353 @@
+"""Keras 1 and 2 `.h5` files -> models of ours, rebuilt in code.
+
+The course's weights were saved between 2017 and 2021. Today's `load_model` fails
+on most of these files and lies about the others, so the model is built in code
+and receives the arrays in layer order:
+
+    contents = keras_h5.read("model.h5")
+    model = keras_h5.fill(build_model(), contents)
+
+No array is transposed: Keras 3 keeps the axes and the gate order (LSTM i, f, c, o;
+GRU z, r, h) of Keras 2 under TensorFlow. Only Keras 1, which kept the gates apart,
+has them joined. What was saved under Theano is refused where the file tells.
+
+Five traps lie on this road, and none of them raises an error of its own:
+
+* `hard_sigmoid`, the gates' activation until TensorFlow 2, was clip(0.2 x + 0.5, 0, 1)
+  and is relu6(x + 3) / 6 in Keras 3: the date translator falls from 99.4 % exact
+  dates to 32.9 %. `gates` tells what a file asks for, `keras2_hard_sigmoid` is the
+  old function, and `fill` refuses a model that was built with other gates.
+* A softmax over another axis than the last was a function of the course's own; the
+  file says plain "softmax" (the date translator's attention, over time, axis 1).
+* `load_weights(by_name=True)` loads nothing where names differ. `fill` goes by
+  order and shape, and looks afterwards whether every array arrived.
+* A GRU's `reset_after` shows in the shape of its bias: (3 u,) without, (2, 3 u) with.
+* `Adam(decay=...)` is ignored by Keras 3: write an `InverseTimeDecay` schedule.
+
+Only JSON is read of an architecture: a Lambda's byte code is never revived.
+"""
+
+import itertools
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import h5py
+import keras
+import numpy as np
+
+from dls_keras.core import files
+from dls_keras.core.errors import InputError, MissingFileError
+
+# Names with one meaning in all versions; equal shapes must not mix them up.
+ROLES = {"kernel", "recurrent_kernel", "bias"}
+ROLES |= {"gamma", "beta", "moving_mean", "moving_variance"}
+
+# Keras 1's "lstm_1_W_i:0": kernel (W), recurrent kernel (U) or bias (b) of gate i.
+ONE_GATE = re.compile(r"(?P<layer>.+)_(?P<part>[WUb])_(?P<gate>[ifcozrh])(:0)?")
+PARTS = {"W": "kernel", "U": "recurrent_kernel", "b": "bias"}
+
+
+@keras.saving.register_keras_serializable(package="dls_keras")
+def keras2_hard_sigmoid(x):
+    """The `hard_sigmoid` of Keras 1 and 2: clip(0.2 x + 0.5, 0, 1)."""
+    return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+
+class Layer(NamedTuple):
+    """One layer of a file, in the words of that file."""
+
+    name: str
+    weights: dict[str, np.ndarray]  # "lstm_5_2/kernel:0" and so on, in order
+    class_name: str | None  # "LSTM"; None in a file of weights only
+    config: dict[str, Any]  # what the JSON says of the layer; empty likewise
+
+    @property
+    def gates(self) -> str | None:
+        """The gate activation the file names, of a wrapped layer too; else None."""
+        said = next(
+            _values(self.config, "recurrent_activation", "inner_activation"), None
+        )
+        return "keras2_hard_sigmoid" if said == "hard_sigmoid" else said
+
+
+class Contents(NamedTuple):
+    """What `read` found: the layers in the file's order, most without weights."""
+
+    layers: tuple[Layer, ...]
+    path: Path
+    keras_version: str  # "2.1.3"; "1" where the file does not say
+
+
+def read(path: str | Path, *, model_json: str | Path | None = None) -> Contents:
+    """The layers of a Keras 1 or 2 `.h5` file, weights only or a whole model.
+
+    Args:
+        path: the `.h5` file.
+        model_json: the architecture, where `model.to_json()` stands in a file of
+            its own; a whole model carries it.
+
+    Raises:
+        MissingFileError: if a file does not exist.
+        InputError: if the file is no HDF5, holds no weights of Keras, was written
+            by Keras 3 or under Theano, is damaged or holds NaN.
+    """
+    path = Path(path)
+    for needed in filter(None, (path, model_json)):
+        if not Path(needed).is_file():
+            raise MissingFileError(f"There is no file {needed}. Name an existing one.")
+    facts, weights, top = _opened(path)
+    version = str(_text(facts.get("keras_version", "1")))
+    if version.startswith("3.") or (not weights and {"layers", "vars"} & set(top)):
+        raise InputError(
+            f"{path} was written by Keras 3. Expected a file of Keras 1 or 2; build "
+            "this one's model and call its `load_weights`."
+        )
+    if not weights:
+        raise InputError(
+            f"{path} holds no weights of Keras (no layer_names), only "
+            f"{', '.join(top) or 'nothing'}. Expected a file that Keras 1 or 2 saved "
+            "a model or its weights in; is this a data set?"
+        )
+    convolves = False
+    for name, array in itertools.chain(*(layer.items() for layer in weights.values())):
+        convolves |= array.ndim > 2
+        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise InputError(
+                f"{name} in {path} holds other things than finite numbers. "
+                "Its training diverged or the file is damaged: take another file."
+            )
+    if model_json is not None:
+        facts["model_config"] = Path(model_json).read_bytes()
+    known = _architecture(facts.get("model_config"), model_json or path)
+    if known and not known.keys() >= weights.keys():
+        raise InputError(
+            f"The architecture in {model_json or path} has the layers "
+            f"{', '.join(known)}, but {path} has {', '.join(weights)}. "
+            "Give the JSON of the very model that was saved."
+        )
+    # Keras 2 notes the backend; Keras 1 a dim_ordering, "th" or "tf".
+    theano = convolves and _text(facts.get("backend")) == "theano"
+    if theano or "th" in _values([*known.values()], "dim_ordering"):
+        raise InputError(
+            f"{path} holds convolution kernels in the order of Theano. Expected those "
+            "of TensorFlow; save the file again under Keras 2 with TensorFlow."
+        )
+    layers = (
+        Layer(name, _join_gates(arrays), *known.get(name, (None, {})))
+        for name, arrays in weights.items()
+    )
+    return Contents(tuple(layers), path, version)
+
+
+def gates(contents: Contents) -> str | None:
+    """The gate activation the file asks for: "sigmoid" or "keras2_hard_sigmoid".
+
+    None where the file says nothing: it holds weights only, or no recurrent layer.
+    """
+    said = {layer.gates for layer in contents.layers} - {None}
+    if len(said) > 1:
+        raise InputError(
+            f"The layers of {contents.path} differ in their gates: {sorted(said)}. "
+            "Build each one with the `gates` of its own layer in `contents.layers`."
+        )
+    return said.pop() if said else None
+
+
+def fill(
+    model: keras.Model,
+    contents: Contents,
+    *,
+    gates: Literal["as in file", "as built"] = "as in file",
+) -> keras.Model:
+    """Give `model` the file's arrays, in layer order; return it.
+
+    The number of arrays, every shape and the gates are compared before the model
+    is touched. A file of weights only says nothing about gates: `read` it with its
+    `model_json`, or know them.
+
+    Args:
+        model: built in code, without models as layers.
+        gates: "as built" keeps the model's gates although the file names others,
+            as the 2021 course does with its date translator.
+
+    Raises:
+        InputError: if model and file do not fit; the message shows the whole plan.
+    """
+    if gates not in ("as in file", "as built"):
+        raise InputError(f'gates must be "as in file" or "as built", not {gates!r}.')
+    for layer in model.layers:
+        if isinstance(getattr(layer, "layer", layer), keras.Model):
+            raise InputError(
+                f"Layer {layer.name} is itself a model, whose arrays Keras 2 wrote in "
+                "an order that depends on what was trainable. Build the model flat."
+            )
+    stored = [
+        _Slot(layer, name.removesuffix(":0").rpartition("/")[-1], array)
+        for layer in contents.layers
+        for name, array in layer.weights.items()
+    ]
+    wanted = [_Slot(layer, v.name, v) for layer in model.layers for v in layer.weights]
+    plan = list(itertools.zip_longest(stored, wanted))
+    for row, (source, target) in enumerate(plan):
+        if not (source and target and _fits(source, target)):
+            raise InputError(
+                f"{contents.path} ({len(stored)} arrays) does not fit {model.name!r} "
+                f"({len(wanted)} variables). {_advice(source, target)}\n"
+                + _picture(plan, row)
+            )
+    for source, target in plan:
+        said, built = source.layer.gates, _gates(target.layer)
+        if gates == "as in file" and said and said != built:
+            raise InputError(
+                f"{source.layer.name} of {contents.path} has {said} gates, "
+                f"{target.layer.name} of the model has {built}: the answers would "
+                "differ. Build it with the file's recurrent_activation (the "
+                "hard_sigmoid of Keras 1 and 2 is keras_h5.keras2_hard_sigmoid), or "
+                'keep its own with fill(..., gates="as built").'
+            )
+    for source, target in plan:
+        target.value.assign(source.value)
+    for source, target in plan:
+        if not np.array_equal(target.value, source.value.astype(target.value.dtype)):
+            raise InputError(
+                f"{target} of the model has not kept {source} of {contents.path}: it "
+                "shares the variable with a layer that has other values in the file. "
+                "Build the model with layers of their own."
+            )
+    return model
+
+
+class _Slot(NamedTuple):
+    """An array of the file, or a variable of the model, with its layer."""
+
+    layer: Any
+    name: str
+    value: Any
+
+    def __str__(self):
+        return f"{self.layer.name}/{self.name} {tuple(self.value.shape)}"
+
+
+def _opened(path: Path) -> tuple[dict[str, Any], dict[str, dict], list[str]]:
+    """The attributes of a file, each layer's arrays by name, and the top's names."""
+    try:
+        with h5py.File(path) as file:
+            group = file.get("model_weights", file)
+            facts = {**file.attrs, **group.attrs}
+            weights = {
+                layer: {
+                    name: group[layer][name][()]
+                    for name in _names(group[layer].attrs, "weight_names")
+                }
+                for layer in _names(facts, "layer_names")
+            }
+            return facts, weights, [_text(name) for name in file]
+    # h5py has no error of its own: damage shows as any of these.
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+        kind = files.what_is(path)
+        if zipfile.is_zipfile(path):
+            kind = "a .keras archive of Keras 3 (use keras.models.load_model)"
+        raise InputError(
+            f"{path} cannot be read: it is {kind}. "
+            "Expected an HDF5 file that Keras 1 or 2 wrote."
+        ) from error
+
+
+def _architecture(text: Any, origin: str | Path) -> dict[str, tuple[str, dict]]:
+    """Class and configuration of each layer of an architecture in JSON, by name."""
+    if text is None:
+        return {}
+    try:
+        config = json.loads(text)["config"]
+        # The Sequential of Keras 1 and early Keras 2 is a bare list of its layers.
+        return {
+            entry.get("name") or entry["config"]["name"]: (
+                entry["class_name"],
+                entry["config"],
+            )
+            for entry in (config if isinstance(config, list) else config["layers"])
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"The architecture in {origin} is not what `model.to_json()` writes."
+        ) from error
+
+
+def _join_gates(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A layer's arrays, Keras 1's single gates (i, c, f, o) joined as i, f, c, o."""
+    matches = [ONE_GATE.fullmatch(name) for name in weights]
+    if not all(matches):
+        return weights
+    joined = {}  # of a Bidirectional, the forward layer's come first
+    for match, array in zip(matches, weights.values(), strict=True):
+        part = f"{match['layer']}/{PARTS[match['part']]}"
+        joined.setdefault(part, {})[match["gate"]] = array
+    return {
+        part: np.concatenate([one[gate] for gate in "ifcozrh" if gate in one], axis=-1)
+        for part, one in joined.items()
+    }
+
+
+def _gates(layer: Any) -> str | None:
+    """The name of a built layer's gate activation, of a wrapped layer too."""
+    if activation := getattr(layer, "recurrent_activation", None):
+        return getattr(activation, "__name__", repr(activation))
+    inner = (getattr(layer, name, None) for name in ("forward_layer", "layer", "cell"))
+    return next((_gates(one) for one in inner if one is not None), None)
+
+
+def _fits(source: _Slot, target: _Slot) -> bool:
+    """Whether this array of the file can be this variable of the model."""
+    mixed_up = source.name != target.name and {source.name, target.name} <= ROLES
+    return source.value.shape == tuple(target.value.shape) and not mixed_up
+
+
+def _advice(source: _Slot | None, target: _Slot | None) -> str:
+    """What to do about a row of the plan that does not fit."""
+    if source and target:
+        array, variable = source.value.shape, tuple(target.value.shape)
+        if target.name == "bias" and (2, *array) == variable:
+            return f"A bias {array} is that of a GRU with reset_after=False."
+        if target.name == "bias" and array == (2, *variable):
+            return f"A bias {array} is that of a GRU with reset_after=True."
+        if len(array) == 4 and (*array[2:], *array[1::-1]) == variable:
+            return "Kernels in Theano's order (out, in, y, x) are not converted."
+    return "Build every layer as the file has it, on a keras.Input."
+
+
+def _picture(plan: list[tuple[_Slot | None, _Slot | None]], marked: int) -> str:
+    """The plan as lines "file -> model", one of them marked."""
+    lines = [(str(source or "nothing"), target or "nothing") for source, target in plan]
+    width = max(len(source) for source, _ in lines)
+    return "\n".join(
+        f"  {source:{width}} -> {target}" + "  <- does not fit" * (row == marked)
+        for row, (source, target) in enumerate(lines)
+    )
+
+
+def _values(config: Any, *keys: str) -> Iterator[Any]:
+    """Every value under one of `keys`, however deep."""
+    if isinstance(config, dict):
+        yield from (config[key] for key in keys if key in config)
+        config = config.values()
+    elif not isinstance(config, (list, tuple)):
+        return
+    for inner in config:
+        yield from _values(inner, *keys)
+
+
+def _names(attributes: Mapping[str, Any], name: str) -> list[str]:
+    """A list of names, which Keras cuts into name0, name1, ... when it is long."""
+    cut = (f"{name}{i}" for i in itertools.count())
+    pieces = itertools.takewhile(attributes.__contains__, cut)
+    whole = [name] if name in attributes else pieces
+    return [_text(item) for piece in whole for item in attributes[piece]]
+
+
+def _text(value: Any) -> Any:
+    """`value`, as text if it is bytes, which older h5py wrote."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -1,0 +1,402 @@
+"""Darknet's network descriptions (`.cfg`) as Keras models: YOLOv2, YOLOv3 and kin.
+
+A cfg is a list of sections. `[net]` states the input; each section after it is
+one layer, fed by the one before unless it says otherwise, and numbered from 0.
+`[route]` and `[shortcut]` fetch earlier outputs by these numbers, and our Keras
+layers carry them too (`conv_0`, `bn_0`, ...), so a weight file finds its place.
+
+Two habits of Darknet differ from Keras's: `pad=1` puts size // 2 zeros on *both*
+sides, also where the stride is 2 ("same" would pad one side only), and `[reorg]`
+mixes positions in an order of its own (see `Reorg`).
+
+Source: the behaviour of https://github.com/pjreddie/darknet (public domain).
+"""
+
+from typing import NamedTuple
+
+import keras
+from keras import layers, ops
+
+from dls_keras.core.errors import InputError
+from dls_keras.core.layers import BatchNormalization
+
+EPSILON = 1e-5  # added to a variance before its root is taken
+
+
+class Section(NamedTuple):
+    """One section of a cfg; `index` is -1 for `[net]`, then counts the layers."""
+
+    kind: str
+    index: int
+    line: int
+    options: dict[str, str]
+
+    def __str__(self):
+        number = "" if self.index < 0 else f"section {self.index} "
+        return f"{number}[{self.kind}] (line {self.line} of the cfg)"
+
+    def numbers(self, key: str, default: str | None = None, *, of=int) -> list:
+        """The comma-separated numbers under `key`, each made by `of`."""
+        text = self.options.get(key, default)
+        if text is None:
+            raise InputError(f"{self} lacks the option {key!r}. Add it to the cfg.")
+        try:
+            return [of(number) for number in text.rstrip(",").split(",")]
+        except ValueError:
+            raise InputError(
+                f"{self} has {key}={text!r}, expected {of.__name__} numbers "
+                "separated by commas. Mend that line."
+            ) from None
+
+    def number(self, key: str, default: str | None = None, *, of=int):
+        """The one number under `key`."""
+        found = self.numbers(key, default, of=of)
+        if len(found) != 1:
+            raise InputError(
+                f"{self} has {len(found)} numbers for {key!r}, expected 1."
+            )
+        return found[0]
+
+
+class Head(NamedTuple):
+    """What the numbers of one output of a detector mean.
+
+    An output is (m, rows, columns, len(anchors) * (5 + classes)): for each anchor
+    tx, ty, tw, th, the objectness logit and the class logits.
+
+    Attributes:
+        kind: "region" (YOLOv2: classes exclude each other, softmax) or "yolo"
+            (YOLOv3: each class by itself, sigmoid).
+        anchors: (width, height) of each anchor: in grid cells for "region", in
+            pixels of the network's input for "yolo".
+        classes: how many classes there are.
+        stride: side of a grid cell in pixels of the network's input.
+    """
+
+    kind: str
+    anchors: tuple[tuple[float, float], ...]
+    classes: int
+    stride: int
+
+
+class Network(NamedTuple):
+    """A Keras model and the meaning of its outputs, in the same order.
+
+    The model takes (m, height, width, 3) float32, RGB in [0, 1]. With one head (or
+    none) it returns a tensor, with several a list.
+    """
+
+    model: keras.Model
+    heads: tuple[Head, ...]
+
+
+@keras.saving.register_keras_serializable(package="dls_keras")
+class Reorg(layers.Layer):
+    """Fold s x s positions into channels: (m, H, W, C) -> (m, H/s, W/s, s*s*C).
+
+    The obvious order gathers neighbours: position (s*y + i, s*x + j) goes to
+    channels (s*i + j)*C onwards. That is `tf.nn.space_to_depth`, here
+    `darknet=False`. Darknet's own order is another one. Its loop is the inverse
+    of unfolding (C, H, W) to (C/s², s*H, s*W), yet YOLOv2 runs it on the tensor
+    that is to be folded. So the C*H*W numbers, channel after channel, are read as
+    C/s² planes of s*H x s*W, the neighbours *there* are gathered to (C, H, W),
+    and the result is read as (s*s*C, H/s, W/s):
+
+        out[(s*i + j)*C/s² + c, y, x] = in_[c, s*y + i, s*x + j]
+
+    with `in_` the (C/s², s*H, s*W) view. Positions that meet are no neighbours in
+    the picture, but Darknet's weights were trained that way and no reordering of
+    weights can undo it. YAD2K, and so the course's `yolo.h5`, kept those weights
+    and took the obvious order: choose `darknet=False` to repeat the course's boxes.
+
+    Args:
+        stride: s; H and W are multiples of it and, for Darknet's order, C of s².
+        darknet: whether to take Darknet's order.
+    """
+
+    def __init__(self, stride=2, *, darknet=True, **kwargs):
+        super().__init__(**kwargs)
+        self.stride = stride
+        self.darknet = darknet
+
+    def build(self, input_shape):
+        s, (H, W, C) = self.stride, input_shape[1:]
+        if H % s or W % s or (self.darknet and C % (s * s)):
+            raise ValueError(
+                f"Reorg with stride {s} folds heights and widths that are multiples "
+                f"of {s}, and channels that are multiples of {s * s} in Darknet's "
+                f"order; received {H} x {W} x {C}."
+            )
+
+    def call(self, x):
+        s, (H, W, C) = self.stride, x.shape[1:]
+        if not self.darknet:
+            x = ops.reshape(x, (-1, H // s, s, W // s, s, C))
+            x = ops.transpose(x, (0, 1, 3, 2, 4, 5))  # (m, H/s, W/s, s, s, C)
+            return ops.reshape(x, (-1, H // s, W // s, s * s * C))
+        x = ops.transpose(x, (0, 3, 1, 2))  # Darknet keeps channels first
+        x = ops.reshape(x, (-1, C // (s * s), H, s, W, s))
+        x = ops.transpose(x, (0, 3, 5, 1, 2, 4))  # (m, s, s, C/s², H, W)
+        x = ops.reshape(x, (-1, s * s * C, H // s, W // s))
+        return ops.transpose(x, (0, 2, 3, 1))
+
+    def compute_output_shape(self, input_shape):
+        s, (m, H, W, C) = self.stride, input_shape
+        return (m, H // s, W // s, s * s * C)
+
+    def get_config(self):
+        return super().get_config() | {"stride": self.stride, "darknet": self.darknet}
+
+
+def parse(cfg_text: str) -> list[Section]:
+    """The sections of a cfg, `[net]` first.
+
+    As in Darknet, spaces do not count, lines that begin with # or ; are comments,
+    and the first of two equal options holds.
+
+    Raises:
+        InputError: if a line is neither `[kind]` nor `option=value`.
+    """
+    sections = []
+    for line, text in enumerate(cfg_text.splitlines(), start=1):
+        text = "".join(text.split())
+        if not text or text[0] in "#;":
+            continue
+        key, equals, value = text.partition("=")
+        if text[0] == "[" and text[-1] == "]":
+            sections.append(Section(text[1:-1], len(sections) - 1, line, {}))
+        elif equals and sections:
+            sections[-1].options.setdefault(key, value)
+        else:
+            raise InputError(
+                f"Line {line} of the cfg is {text[:60]!r}, expected "
+                f"{'[section] or option=value' if sections else '[net]'}. "
+                "Hand in the text of a Darknet .cfg file."
+            )
+    if not sections or sections[0].kind not in ("net", "network"):
+        first = f"[{sections[0].kind}]" if sections else "nothing"
+        raise InputError(f"A Darknet cfg begins with [net]; this one with {first}.")
+    return sections
+
+
+def build(
+    sections: list[Section], *, input_shape: tuple[int, int, int] | None = None
+) -> Network:
+    """The Keras model that a cfg describes, untrained, and its heads.
+
+    Args:
+        sections: what `parse` returns.
+        input_shape: (height, width, channels) instead of the one in `[net]`. The
+            weights do not depend on height and width; a larger input finds
+            smaller things. Both must be multiples of the largest stride (32).
+
+    Raises:
+        InputError: for a section or option that is not known, or layers that do
+            not fit together; the message names the section and its line.
+    """
+    net, *rest = sections
+    if input_shape is None:
+        input_shape = [net.number(key) for key in ("height", "width", "channels")]
+    if len(input_shape) != 3 or min(input_shape) < 1:
+        raise InputError(
+            "The input shape of a Darknet network is (height, width, channels), each "
+            f"at least 1; received {tuple(input_shape)}. Take (416, 416, 3), say."
+        )
+    x = image = keras.Input(input_shape, name="image")
+    outputs, predictions, heads = [], [], []  # `outputs` is what routes count
+    for section in rest:
+        try:
+            if section.kind in _HEADS:
+                heads.append(_head(section, x, image))
+                predictions.append(x)
+            else:
+                x = _layer(section, x, outputs)
+        except InputError:
+            raise
+        except ValueError as error:  # Keras's word on shapes that do not fit
+            raise InputError(
+                f"{section} cannot take an input of {_size(x)}, with "
+                f"{_size(image)} at the start: {error}"
+            ) from error
+        outputs.append(x)
+    results = predictions or [x]
+    model = keras.Model(
+        image, results if len(results) > 1 else results[0], name="darknet"
+    )
+    used = {layer.name for layer in model.layers}
+    for section in rest:
+        if section.kind == "convolutional" and f"conv_{section.index}" not in used:
+            raise InputError(
+                f"{section} feeds no output. Remove it, or let a route fetch it."
+            )
+    return Network(model, tuple(heads))
+
+
+# One function a kind of layer: (section, x, outputs) -> the layer's output.
+
+
+def _convolutional(section, x, outputs):
+    size, stride = section.number("size", "1"), section.number("stride", "1")
+    filters, groups = section.number("filters", "1"), section.number("groups", "1")
+    normalize = section.number("batch_normalize", "0")
+    padding = section.number("padding", "0")
+    if section.number("pad", "0"):
+        padding = size // 2
+    # Where the stride is 1, "same" means the same zeros and saves a copy.
+    same = stride == 1 and size == 2 * padding + 1
+    if padding and not same:
+        x = layers.ZeroPadding2D(padding, name=f"pad_{section.index}")(x)
+    options = {
+        "strides": stride,
+        "padding": "same" if same else "valid",
+        "use_bias": not normalize,
+        "name": f"conv_{section.index}",
+    }
+    if 1 < groups == filters == x.shape[-1]:
+        x = layers.DepthwiseConv2D(size, **options)(x)
+    else:
+        x = layers.Conv2D(filters, size, groups=groups, **options)(x)
+    if normalize:
+        x = BatchNormalization(epsilon=EPSILON, name=f"bn_{section.index}")(x)
+    return _activated(section, x)
+
+
+def _maxpool(section, x, outputs):
+    stride = section.number("stride", "1")
+    size = section.number("size", str(stride))
+    if size != 2 and stride != 1:
+        # Darknet pads (size - 1) // 2 in front, TensorFlow may pad less.
+        raise InputError(
+            f"{section} has size={size} and stride={stride}; only size 2 or stride 1 "
+            "is pooled here as Darknet does it."
+        )
+    return layers.MaxPooling2D(size, stride, "same", name=f"maxpool_{section.index}")(x)
+
+
+def _upsample(section, x, outputs):
+    stride = section.number("stride", "2")
+    return layers.UpSampling2D(stride, name=f"upsample_{section.index}")(x)
+
+
+def _route(section, x, outputs):
+    found = [_earlier(section, n, outputs) for n in section.numbers("layers")]
+    if len(found) == 1:
+        return found[0]
+    if len({output.shape[1:3] for output in found}) > 1:
+        raise InputError(
+            f"{section} joins outputs of {', '.join(map(_size, found))}: heights and "
+            "widths must be equal. Take an input height and width that are multiples "
+            "of 32, or mend its layers."
+        )
+    return layers.Concatenate(name=f"route_{section.index}")(found)
+
+
+def _shortcut(section, x, outputs):
+    other = _earlier(section, section.number("from"), outputs)
+    if other.shape != x.shape:
+        raise InputError(
+            f"{section} adds outputs of {_size(x)} and {_size(other)}, which must be "
+            "equal. Mend its option 'from'."
+        )
+    x = layers.Add(name=f"shortcut_{section.index}")([x, other])
+    return _activated(section, x)
+
+
+def _reorg(section, x, outputs):
+    stride = section.number("stride", "1")
+    return Reorg(stride, name=f"reorg_{section.index}")(x)
+
+
+def _dropout(section, x, outputs):
+    probability = section.number("probability", ".5", of=float)
+    return layers.Dropout(probability, name=f"dropout_{section.index}")(x)
+
+
+# Each kind's function and options. An option that does not stand here might
+# change the numbers, so it is refused.
+_LAYERS = {
+    "convolutional": (
+        _convolutional,
+        "batch_normalize filters size stride pad padding groups activation".split(),
+    ),
+    "maxpool": (_maxpool, ["size", "stride"]),
+    "upsample": (_upsample, ["stride"]),
+    "route": (_route, ["layers"]),
+    "shortcut": (_shortcut, ["from", "activation"]),
+    "reorg": (_reorg, ["stride"]),
+    "dropout": (_dropout, ["probability"]),
+}
+
+# The heads' options that change the numbers, and the only value we decode; their
+# other options steer Darknet's training.
+_HEADS = {
+    "region": {"coords": 4, "softmax": 1},
+    "yolo": {"scale_x_y": 1, "new_coords": 0},
+}
+
+
+def _layer(section, x, outputs):
+    if section.kind not in _LAYERS:
+        raise InputError(
+            f"{section} is of a kind that is not known here. Known are "
+            f"{', '.join([*_LAYERS, *_HEADS])}."
+        )
+    layer, known = _LAYERS[section.kind]
+    if unknown := sorted({*section.options} - {*known}):
+        raise InputError(
+            f"{section} has the option {unknown[0]!r}, which is not known here. Known "
+            f"are {', '.join(known)}."
+        )
+    return layer(section, x, outputs)
+
+
+def _head(section, x, image):
+    for key, value in _HEADS[section.kind].items():
+        if (got := section.number(key, str(value), of=float)) != value:
+            raise InputError(f"{section} has {key}={got:g}; only {value} is decoded.")
+    sizes = section.numbers("anchors", of=float)
+    anchors = tuple(zip(sizes[::2], sizes[1::2], strict=False))
+    if "mask" in section.options:
+        mask = section.numbers("mask")
+        if not all(0 <= n < len(anchors) for n in mask):
+            raise InputError(
+                f"{section} has mask={section.options['mask']} for {len(anchors)} "
+                "anchors, which are counted from 0. Mend its mask or its anchors."
+            )
+        anchors = tuple(anchors[n] for n in mask)
+    classes = section.number("classes", "20")
+    channels = len(anchors) * (5 + classes)
+    if x.shape[-1] != channels:
+        raise InputError(
+            f"{section} has {len(anchors)} anchors and {classes} classes and so needs "
+            f"{channels} channels; the layer before it has filters={x.shape[-1]}. "
+            "Make them agree."
+        )
+    return Head(section.kind, anchors, classes, image.shape[1] // x.shape[1])
+
+
+def _activated(section, x):
+    activation = section.options.get("activation", "linear")
+    if activation == "leaky":
+        return layers.LeakyReLU(0.1, name=f"leaky_{section.index}")(x)
+    if activation != "linear":
+        raise InputError(
+            f"{section} has activation={activation}, expected leaky or linear."
+        )
+    return x
+
+
+def _earlier(section, n, outputs):
+    """The output of layer n, or, if n is negative, of the layer -n before this."""
+    absolute = section.index + n if n < 0 else n
+    if not 0 <= absolute < section.index:
+        raise InputError(
+            f"{section} asks for layer {n}; before it stand layers 0 to "
+            f"{section.index - 1}. Mend that number."
+        )
+    return outputs[absolute]
+
+
+def _size(x):
+    """A tensor's "height x width x channels" for a message."""
+    return " x ".join(map(str, x.shape[1:]))

@@ -1,0 +1,576 @@
+"""Darknet files: the arithmetic said twice, every number used, mistakes named.
+
+`forward` below is a second Darknet: channels first, one picture, plain NumPy, its
+own reading of cfg and weights. Outputs agree to 1e-4 of their scale (float32,
+sums in another order), tiny networks to 1e-5.
+"""
+
+import re
+import struct
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dls_keras.converters import darknet as converter
+from dls_keras.core import files
+from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.course4.car_detection import load_darknet
+from dls_keras.networks import darknet
+from dls_keras.networks.yolo_v2 import compact_yolo_v2, yolo_v2
+
+HEADER = struct.pack("<iiiQ", 0, 2, 5, 64)  # version 0.2.5, 64 images seen
+
+V2 = """
+[net]
+height=8
+width=12
+channels=3
+
+[convolutional]
+batch_normalize=1
+filters = 4
+size=3
+stride=1
+pad=1
+activation=leaky
+
+[maxpool]
+size=2
+stride=2
+
+# the coarse map
+[convolutional]
+filters=8
+size=3
+stride=1
+pad=1
+activation=leaky
+
+[route]
+layers=-3
+
+[reorg]
+stride=2
+
+[route]
+layers=-1,2
+
+[convolutional]
+size=1
+stride=1
+pad=1
+filters=16
+activation=linear
+
+[region]
+anchors = 0.5,1.5,  2,3
+classes=3
+num=2
+softmax=1
+"""
+
+V3 = """
+[net]
+height=16
+width=8
+channels=3
+
+[convolutional]
+batch_normalize=1
+filters=4
+size=3
+stride=2
+pad=1
+activation=leaky
+
+[convolutional]
+batch_normalize=1
+filters=4
+groups=4
+size=5
+stride=1
+pad=1
+activation=linear
+
+[dropout]
+probability=.2
+
+[shortcut]
+from=-3
+activation=leaky
+
+[maxpool]
+size=3
+stride=1
+
+[route]
+layers=-1,3
+
+[convolutional]
+batch_normalize=1
+filters=6
+groups=2
+size=3
+stride=2
+pad=1
+activation=leaky
+
+[maxpool]
+size=2
+stride=1
+
+[convolutional]
+size=1
+stride=1
+pad=0
+filters=12
+activation=linear
+
+[yolo]
+mask = 2,3
+anchors = 1,2, 3,4, 5,6, 7,8
+classes=1
+num=4
+
+[route]
+layers=7
+
+[upsample]
+stride=2
+
+[route]
+layers=-1,3
+
+[convolutional]
+size=3
+stride=1
+padding=0
+pad=1
+filters=12
+activation=linear
+
+[yolo]
+mask = 0,1
+anchors = 1,2, 3,4, 5,6, 7,8
+classes=1
+num=4
+"""
+
+
+def reorg(x, s):
+    """Darknet's index formula, one number at a time: (c, h, w), stride s."""
+    c, h, w = x.shape
+    planes, out = c // s**2, np.empty(c * h * w, x.dtype)
+    for k in range(c):
+        for j in range(h):
+            for i in range(w):
+                plane, offset = k % planes, k // planes
+                row, column = j * s + offset // s, i * s + offset % s
+                there = column + w * s * (row + h * s * plane)
+                out[i + w * (j + h * k)] = x.flat[there]
+    return out.reshape(c * s**2, h // s, w // s)
+
+
+def convolve(x, kernel, stride, padding, groups):
+    """(c, h, w) by (n, c/groups, k, k), zeros around."""
+    n, per_group, k, _ = kernel.shape
+    x = np.pad(x, ((0, 0), (padding, padding), (padding, padding)))
+    rows = range(0, x.shape[1] - k + 1, stride)
+    columns = range(0, x.shape[2] - k + 1, stride)
+    out = np.empty((n, len(rows), len(columns)), "float32")
+    for g in range(groups):
+        own = slice(g * n // groups, (g + 1) * n // groups)
+        for j, row in enumerate(rows):
+            for i, column in enumerate(columns):
+                window = x[g * per_group :][
+                    :per_group, row : row + k, column : column + k
+                ]
+                out[own, j, i] = np.tensordot(kernel[own], window, 3)
+    return out
+
+
+def pool(x, size, stride):
+    """Maximum over windows that begin (size - 1) // 2 before each position."""
+    c, h, w = x.shape
+    before = (size - 1) // 2
+    x = np.pad(x, ((0, 0), (before, size), (before, size)), constant_values=-np.inf)
+    return np.stack(
+        [
+            [x[:, j : j + size, i : i + size].max((1, 2)) for i in range(0, w, stride)]
+            for j in range(0, h, stride)
+        ],
+    ).transpose(2, 0, 1)
+
+
+def forward(cfg, values, x):
+    """The heads' inputs, (rows, columns, channels) each, and how many values went."""
+    outputs, heads, start = [], [], 0
+
+    def take(*shape):
+        nonlocal start
+        start += int(np.prod(shape))
+        return np.asarray(values[start - int(np.prod(shape)) : start]).reshape(shape)
+
+    x = x.transpose(2, 0, 1)
+    for kind, body in re.findall(r"^\[(\w+)\]([^\[]*)", cfg, re.M)[1:]:
+        option = dict(re.findall(r"^(\w+) *= *(.*?) *$", body, re.M))
+        size, stride = int(option.get("size", 1)), int(option.get("stride", 1))
+        if kind == "convolutional":
+            n, groups = int(option["filters"]), int(option.get("groups", 1))
+            bias = take(n, 1, 1)
+            if option.get("batch_normalize") == "1":
+                scale, mean, variance = take(n, 1, 1), take(n, 1, 1), take(n, 1, 1)
+            kernel = take(n, len(x) // groups, size, size)
+            padding = size // 2 if option["pad"] == "1" else 0
+            x = convolve(x, kernel, stride, padding, groups)
+            if option.get("batch_normalize") == "1":
+                x = (x - mean) / np.sqrt(variance + 1e-5) * scale
+            x = x + bias
+        elif kind == "maxpool":
+            x = pool(x, size, stride)
+        elif kind == "upsample":
+            x = x.repeat(stride, 1).repeat(stride, 2)
+        elif kind == "reorg":
+            x = reorg(x, stride)
+        elif kind == "shortcut":
+            x = x + outputs[int(option["from"])]
+        elif kind == "route":
+            x = np.concatenate([outputs[int(n)] for n in option["layers"].split(",")])
+        elif kind in ("region", "yolo"):
+            heads.append(x.transpose(1, 2, 0))
+        if option.get("activation") == "leaky":
+            x = np.where(x > 0, x, np.float32(0.1) * x)
+        outputs.append(x)
+    return heads, start
+
+
+def numbers(cfg, seed=0):
+    """As many random weights as `forward` takes, all in [0, 1], so variances too."""
+    endless = np.random.default_rng(seed).random(10_000, "float32")
+    _, n = forward(cfg, endless, np.zeros(shape_of(cfg), "float32"))
+    return endless[:n]
+
+
+def shape_of(cfg):
+    found = dict(re.findall(r"^(height|width|channels) *= *(\d+)", cfg, re.M))
+    return tuple(int(found[key]) for key in ("height", "width", "channels"))
+
+
+def write(folder, cfg, values, header=HEADER):
+    """The two files; returns their paths."""
+    cfg_path, weights_path = folder / "net.cfg", folder / "net.weights"
+    cfg_path.write_text(cfg)
+    weights_path.write_bytes(header + np.asarray(values, "<f4").tobytes())
+    return cfg_path, weights_path
+
+
+def outputs_of(network, x):
+    """The network's answers to one picture, as a list."""
+    y = network.model(x[np.newaxis], training=False)
+    return [np.asarray(output)[0] for output in (y if isinstance(y, list) else [y])]
+
+
+@pytest.mark.parametrize("cfg", [V2, V3], ids=["v2", "v3"])
+def test_the_model_computes_what_darknet_computes(tmp_path, cfg):
+    """Every kind of layer against the second Darknet, weights read from a file."""
+    values = numbers(cfg)
+    network = load_darknet(*write(tmp_path, cfg, values))
+    x = np.random.default_rng(1).random(shape_of(cfg), "float32")
+    expected, _ = forward(cfg, values, x)
+    got = outputs_of(network, x)
+    assert len(got) == len(expected) == len(network.heads)
+    for one, other in zip(got, expected, strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_the_heads_say_what_the_outputs_mean():
+    """Anchors in the order of the mask, classes, and the side of a cell."""
+    assert darknet.build(darknet.parse(V2)).heads == (
+        darknet.Head("region", ((0.5, 1.5), (2, 3)), classes=3, stride=2),
+    )
+    assert darknet.build(darknet.parse(V3)).heads == (
+        darknet.Head("yolo", ((5, 6), (7, 8)), classes=1, stride=4),
+        darknet.Head("yolo", ((1, 2), (3, 4)), classes=1, stride=2),
+    )
+
+
+def test_the_input_may_be_larger_than_the_cfg_says():
+    """The weights stay, the grids grow."""
+    network = darknet.build(darknet.parse(V3), input_shape=(32, 24, 3))
+    shapes = [output.shape[1:3] for output in network.model.outputs]
+    assert shapes == [(8, 6), (16, 12)]
+    assert network.model.count_params() == len(numbers(V3))
+
+
+@settings(max_examples=20, deadline=None)
+@given(s=st.integers(1, 3), rows=st.integers(1, 3), columns=st.integers(1, 3))
+def test_reorg_is_darknets_index_formula(s, rows, columns):
+    """Height, width and stride vary; every number is a different one."""
+    shape = (2 * s * s, rows * s, columns * s)  # (c, h, w)
+    x = np.arange(np.prod(shape), dtype="float32").reshape(shape)
+    got = darknet.Reorg(s)(x.transpose(1, 2, 0)[np.newaxis])
+    np.testing.assert_array_equal(got[0], reorg(x, s).transpose(1, 2, 0))
+
+
+def test_the_obvious_reorg_is_space_to_depth():
+    """`darknet=False` gathers neighbours, as TensorFlow's own operation does."""
+    x = np.random.default_rng(0).random((2, 6, 9, 5), "float32")
+    got = darknet.Reorg(3, darknet=False)(x)
+    np.testing.assert_array_equal(got, tf.nn.space_to_depth(x, 3))
+
+
+def test_no_order_of_channels_turns_one_reorg_into_the_other():
+    """Other *positions* meet, so permuting a kernel cannot repair the wrong one."""
+    x = np.arange(4 * 4 * 4, dtype="float32").reshape(1, 4, 4, 4)
+    ours = np.asarray(darknet.Reorg(2)(x))[0, 0, 0]
+    obvious = np.asarray(darknet.Reorg(2, darknet=False)(x))[0, 0, 0]
+    assert set(ours) != set(obvious)
+
+
+def test_reorg_survives_keras_serialisation():
+    """A model that holds it can be saved and loaded."""
+    layer = keras.layers.deserialize(
+        keras.layers.serialize(darknet.Reorg(3, darknet=False))
+    )
+    assert (layer.stride, layer.darknet) == (3, False)
+    assert layer.compute_output_shape((None, 6, 9, 2)) == (None, 2, 3, 18)
+
+
+@pytest.mark.parametrize(
+    ("header", "version"),
+    [
+        (struct.pack("<iiii", 0, 1, 0, 7), (0, 1, 0, 7)),
+        (struct.pack("<iiiQ", 0, 2, 0, 2**40), (0, 2, 0, 2**40)),
+        (struct.pack("<iiiQ", 1, 0, 3, 7), (1, 0, 3, 7)),
+    ],
+)
+def test_both_lengths_of_header_are_read(tmp_path, header, version):
+    """Images seen are an int32 before version 0.2 and a uint64 since."""
+    _, path = write(tmp_path, V2, [1.5, -2], header)
+    *got, values = converter.read(path)
+    assert tuple(got) == version
+    np.testing.assert_array_equal(values, [1.5, -2])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        # Section 6 takes 16 biases and a (1, 1, 24, 16) kernel.
+        (numbers(V2)[:-1], r"weights end in section 6 \[convolutional\] \(line 36"),
+        (
+            numbers(V2)[:-1],
+            r"kernel of shape \(1, 1, 24, 16\) it takes 400 numbers, 399",
+        ),
+        (numbers(V2)[:50], r"weights end in section 0 \[convolutional\].*50 of 50"),
+        ([], r"weights end in section 0"),
+        (np.append(numbers(V2), [0, 0]), r"2 of 822 numbers are left over"),
+        (numbers(V3), r"left over|end in section"),
+        (np.full_like(numbers(V2), np.nan), r"beta of section 0 .*not a number"),
+        (-numbers(V2), r"moving_variance of section 0 .*negative"),
+    ],
+)
+def test_weights_of_another_cfg_are_refused(tmp_path, values, message):
+    """One sentence names both files and the section."""
+    paths = write(tmp_path, V2, values)
+    with pytest.raises(InputError, match=message) as caught:
+        load_darknet(*paths)
+    assert all(str(path) in str(caught.value) for path in paths)
+
+
+def test_weights_that_do_not_fit_leave_the_model_alone():
+    """The last number is missing, and nothing before it was written."""
+    sections = darknet.parse(V2)
+    model = darknet.build(sections).model
+    before = model.get_weights()
+    with pytest.raises(InputError):
+        converter.fill(model, sections, numbers(V2)[:-1])
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer"),
+        (b"<!DOCTYPE html><html><body>404", "web page"),
+        (b"[net]\nwidth=416\nheight=416\n", "not a Darknet .weights file"),
+        (struct.pack("<iiiQf", 0, 2, 5, 0, 1)[:-1], "23 bytes.*cut off"),
+        (struct.pack("<iii", 0, 2, 5), "12 bytes.*cut off"),
+    ],
+)
+def test_other_files_are_told_from_weights(tmp_path, content, message):
+    """The file is named, and what it is instead."""
+    path = tmp_path / "x.weights"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        converter.read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_and_swapped_files_are_named(tmp_path):
+    """Neither ends in a traceback of NumPy or of a text codec."""
+    cfg, weights = write(tmp_path, V2, numbers(V2))
+    with pytest.raises(MissingFileError, match="nowhere.weights"):
+        load_darknet(cfg, tmp_path / "nowhere.weights")
+    with pytest.raises(MissingFileError, match="nowhere.cfg"):
+        load_darknet(tmp_path / "nowhere.cfg", weights)
+    with pytest.raises(InputError, match="net.cfg is not a Darknet .weights"):
+        load_darknet(weights, cfg)
+    with pytest.raises(InputError, match="not text"):
+        load_darknet(weights, weights)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[reorg]", "[crnn]", r"section 4 \[crnn\] \(line 30 of the cfg\).*not known"),
+        ("[reorg]", "reorg", r"Line 30 of the cfg is 'reorg'"),
+        ("[net]", "", "Line 3 of the cfg is 'height=8', expected \\[net\\]"),
+        ("[net]", "[region]", r"begins with \[net\]; this one with \[region\]"),
+        ("height=8", "", r"^\[net\] \(line 2 of the cfg\) lacks the option 'height'"),
+        ("filters = 4", "filters=four", r"section 0 .*filters='four'"),
+        ("filters = 4", "filters=4,5", r"section 0 .*2 numbers for 'filters'"),
+        ("filters = 4", "filters=6", r"section 4 \[reorg\].*multiples of 4"),
+        ("filters = 4", "filters=4\ndilation=2", "section 0 .*option 'dilation'"),
+        ("activation=leaky", "activation=mish", "section 0 .*activation=mish"),
+        ("size=2", "size=3", r"section 1 \[maxpool\].*size=3 and stride=2"),
+        ("layers=-3", "layers=-4", r"section 3 \[route\].*asks for layer -4"),
+        ("layers=-3", "layers=3", r"section 3 \[route\].*asks for layer 3"),
+        ("layers=-1,2", "layers=-1,0", r"section 5 \[route\].*4 x 6 x 16, 8 x 12 x 4"),
+        ("layers=-1,2", "layers=-1", r"section 2 \[convolutional\].*feeds no output"),
+        ("height=8", "height=9", r"section 4 \[reorg\].*9 x 12 x 4"),
+        ("height=8", "height=0", r"each at least 1; received \(0, 12, 3\)"),
+        ("classes=3", "classes=4", r"section 7 \[region\].*needs 18.*filters=16"),
+        ("num=2", "mask=1,2", r"section 7 \[region\].*mask=1,2 for 2 anchors"),
+        ("softmax=1", "softmax=0", r"section 7 \[region\] .*softmax=0"),
+    ],
+)
+def test_mistakes_in_a_cfg_name_the_section_and_the_line(old, new, message):
+    """Each is the mistake of one line in a good cfg."""
+    assert old in V2
+    with pytest.raises(InputError, match=message):
+        darknet.build(darknet.parse(V2.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("filters=4", "filters=8", r"section 3 \[shortcut\].*8 x 4 x 4 and 8 x 4 x 8"),
+        ("from=-3", "from=-3,-1", r"section 3 \[shortcut\].*2 numbers for 'from'"),
+        ("groups=2", "groups=3", r"section 6 \[convolutional\].*8 x 4 x 8"),
+        ("num=4", "scale_x_y=1.05", r"section 9 \[yolo\] .*scale_x_y=1.05"),
+    ],
+)
+def test_mistakes_in_a_cfg_of_yolo_v3_are_named_too(old, new, message):
+    """Layers that YOLOv2 has not, and a decoding that we do not do."""
+    assert old in V3
+    with pytest.raises(InputError, match=message):
+        darknet.build(darknet.parse(V3.replace(old, new, 1)))
+
+
+def test_yolo_v2_has_the_published_parameters():
+    """The counts that the course's notebook prints, and its output's shape."""
+    model = yolo_v2()
+    trainable = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    assert (model.count_params(), trainable) == (50_983_561, 50_962_889)
+    assert model.output_shape == (None, 19, 19, 425)
+
+
+def test_yolo_v2_can_take_the_passthrough_of_the_course():
+    """Darknet's order is for Darknet's file, the obvious one for `yolo.h5`."""
+    model = yolo_v2((32, 32, 3), classes=1, darknet_reorg=False)
+    x = np.random.default_rng(0).random((1, 2, 2, 64), "float32")
+    expected = tf.nn.space_to_depth(x, 2)
+    np.testing.assert_array_equal(model.get_layer("reorg_27")(x), expected)
+
+
+def test_the_compact_yolo_is_as_small_as_it_says():
+    """Parameters and work of the docstring; work = 2 x kernel x positions."""
+    model = compact_yolo_v2()
+    assert model.output_shape == (None, 12, 22, 30)
+    assert model.count_params() == 1_264_206
+    convolutions = [x for x in model.layers if isinstance(x, keras.layers.Conv2D)]
+    work = sum(
+        2 * np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:3])
+        for layer in convolutions
+    )
+    assert round(work / 1e9, 2) == 0.52
+    assert compact_yolo_v2((64, 96, 3), 3, 7).output_shape == (None, 4, 6, 36)
+
+
+def yolo_file(name):
+    """The path of a real Darknet file."""
+    return files.data_folder() / "yolo" / name
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("yolo-fastest-1.1-xl", 923_486), ("yolo-fastest-1.1", 346_062)],
+)
+def test_yolo_fastest_uses_every_byte_and_computes_right(name, params):
+    """The published detectors, at 32 x 64 against the second Darknet.
+
+    84 convolutions deep, so 1e-4 of the largest output.
+    """
+    cfg = yolo_file(f"yolo_fastest/{name}.cfg")
+    path = yolo_file(f"yolo_fastest/{name}.weights")
+    values = converter.read(path).values
+    assert len(values) == params
+    assert path.stat().st_size == 20 + 4 * params
+    network = load_darknet(cfg, path, input_shape=(32, 64, 3))
+    assert network.model.count_params() == params
+    x = np.random.default_rng(0).random((32, 64, 3), "float32")
+    expected, used = forward(cfg.read_text(), values, x)
+    assert used == params
+    for one, other in zip(outputs_of(network, x), expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(other).max())
+
+
+@pytest.mark.data
+def test_the_two_yolo_fastest_are_told_apart():
+    """The cfg of one and the weights of the other do not fit, and say where."""
+    cfg = yolo_file("yolo_fastest/yolo-fastest-1.1.cfg")
+    weights = yolo_file("yolo_fastest/yolo-fastest-1.1-xl.weights")
+    with pytest.raises(InputError, match="xl.weights.*section"):
+        load_darknet(cfg, weights)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("yolov2-tiny", 11_237_145), ("yolov2-tiny-voc", 15_867_885)],
+)
+def test_the_tiny_cfgs_build(name, params):
+    """yolov2-tiny's count follows from the length of its published file."""
+    network = darknet.build(darknet.parse(yolo_file(f"cfg/{name}.cfg").read_text()))
+    assert network.model.count_params() == params
+    assert network.model.output_shape[1:3] == (13, 13)  # the last pooling keeps 13
+
+
+@pytest.mark.data
+def test_yolo_v2_in_code_is_yolo_v2_in_the_cfg():
+    """The same weights under the same names give the same numbers."""
+    shape = (64, 96, 3)
+    code = yolo_v2(shape)
+    network = darknet.build(
+        darknet.parse(yolo_file("cfg/yolov2.cfg").read_text()), input_shape=shape
+    )
+    assert network.model.count_params() == 50_983_561
+    rng = np.random.default_rng(0)
+    for layer in network.model.layers:
+        twin = code.get_layer(layer.name)
+        if layer.name.startswith("bn"):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.weights])
+        assert [w.shape for w in twin.weights] == [w.shape for w in layer.weights]
+        twin.set_weights(layer.get_weights())
+    x = rng.random(shape, "float32")
+    expected = outputs_of(network, x)[0]
+    got = outputs_of(darknet.Network(code, network.heads), x)[0]
+    np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())
