@@ -1,0 +1,317 @@
+"""Planar data: one hidden layer learns a curved boundary (C1 W3 A1).
+
+Red and blue points make up a flower, and no straight line parts them: logistic
+regression is right on 47 % of them. A few hidden units, each bending the plane
+along a line of its own, let the last one draw a curved boundary:
+
+    A1 = tanh(W1 X + b1)           A2 = sigmoid(W2 A1 + b2)
+    J = -1/m sum(Y log A2 + (1 - Y) log(1 - A2))
+
+    dZ2 = A2 - Y                   dZ1 = W2.T dZ2 * (1 - A1^2)
+    dW2 = 1/m dZ2 A1.T             dW1 = 1/m dZ1 X.T
+    db2 = 1/m sum dZ2              db1 = 1/m sum dZ1
+
+Shapes: m points as the columns of X (n_x, m), labels Y (1, m), 1 for blue; n_h
+hidden units: W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1). Edition: 2021; in
+2017 the weights came from seed 2 (see `nn_model`), `compute_cost` took the
+parameters as a third argument that it did not use, and `predict` gave floats.
+NumPy alone, no TensorFlow.
+"""
+
+import functools
+
+import numpy as np
+
+from dls_keras.core import cases, weights
+from dls_keras.core.answers import Answer
+from dls_keras.core.errors import InputError
+from dls_keras.course1 import logistic_regression
+from dls_keras.course1.numpy_basics import sigmoid
+from dls_keras.datasets import planar
+
+COLOURS = ("red", "blue")  # of the classes 0 and 1
+DATA_SETS = {
+    "flower": planar.make_flower,
+    "circles": functools.partial(planar.make_circles, 200, noise=0.3, factor=0.5),
+    "moons": functools.partial(planar.make_moons, 200),
+    "blobs": planar.make_blobs,
+    "quantiles": planar.make_quantiles,
+}
+HIDDEN_SIZES = (1, 2, 3, 4, 5, 20, 50)  # the course's comparison
+TINY = np.finfo(float).tiny  # stands in for 0 under a logarithm
+
+WEIGHTS = {
+    "default": weights.Weights(
+        name="planar_classification/v1",
+        file="planar_classification-v1.h5",
+        sha256="a610a1865fb993bf808f11839d257269f2211519723fb473ec8eb809ebcec1ac",
+        bytes=4_368,
+        params=17,
+        input="(2, m) float: points of the plane, the flower within 5 of (0, 0)",
+        classes=COLOURS,
+        data="the course's flower, 400 points made by planar.make_flower",
+        licence="generated: Apache-2.0",
+        recipe="train(build_model(), load_data()), 10,000 steps of 1.2",
+        seed=3,
+        metrics=(
+            ("accuracy, 10,000 points never seen", "92.9 %"),
+            ("accuracy, the 400 points learnt", "90.75 %"),
+        ),
+        golden=(0.999997,),
+        date="2026-11-21",
+    )
+}
+
+# The assignment: the course's functions under the course's signatures.
+
+
+def load_planar_dataset():
+    """The flower: X (2, 400) and Y (1, 400); seeds NumPy's generator with 1."""
+    np.random.seed(1)
+    return tuple(planar.make_flower(seed=np.random))
+
+
+def load_extra_datasets():
+    """Five other sets of 200 points, drawn from NumPy's generator as it stands.
+
+    Returns:
+        noisy_circles, noisy_moons, blobs, gaussian_quantiles, no_structure: pairs of
+        points (200, 2) and labels (200,). Those of the blobs run to 5, which the
+        course takes modulo 2; the last pair is noise, (200, 2) twice.
+    """
+    sets = [
+        DATA_SETS["circles"](seed=np.random),
+        DATA_SETS["moons"](seed=np.random),
+        DATA_SETS["blobs"](),  # the course gives this one its own seed, 5
+        DATA_SETS["quantiles"](seed=np.random),
+    ]
+    no_structure = np.random.rand(200, 2), np.random.rand(200, 2)
+    return *((x.T, y[0]) for x, y in sets), no_structure
+
+
+def layer_sizes(X, Y):
+    """The units of each layer: (n_x, n_h, n_y), of which n_h is always 4."""
+    return X.shape[0], 4, Y.shape[0]
+
+
+def initialize_parameters(n_x, n_h, n_y, *, draw=np.random):
+    """Small normal weights and zero biases: dict of "W1", "b1", "W2", "b2".
+
+    Args:
+        draw: what to draw from. NumPy's generator as it stands, by default; in 2017
+            the function seeded it with 2 first.
+    """
+    return {
+        "W1": draw.randn(n_h, n_x) * 0.01,
+        "b1": np.zeros((n_h, 1)),
+        "W2": draw.randn(n_y, n_h) * 0.01,
+        "b2": np.zeros((n_y, 1)),
+    }
+
+
+def forward_propagation(X, parameters):
+    """The probability of label 1 for each point.
+
+    Returns:
+        A2: (1, m), in [0, 1].
+        cache: dict of "Z1", "A1", "Z2", "A2".
+    """
+    Z1 = parameters["W1"] @ X + parameters["b1"]
+    A1 = np.tanh(Z1)
+    Z2 = parameters["W2"] @ A1 + parameters["b2"]
+    A2 = sigmoid(Z2)
+    return A2, {"Z1": Z1, "A1": A1, "Z2": Z2, "A2": A2}
+
+
+def compute_cost(A2, Y):
+    """The mean cross-entropy, a float in nats."""
+    log_p = np.log(np.maximum(A2, TINY))
+    log_not_p = np.log(np.maximum(1 - A2, TINY))
+    return float(-np.sum(Y * log_p + (1 - Y) * log_not_p) / Y.shape[-1])
+
+
+def backward_propagation(parameters, cache, X, Y):
+    """The gradient of the cost: dict of "dW1", "db1", "dW2", "db2"."""
+    m = X.shape[1]
+    A1, A2 = cache["A1"], cache["A2"]
+    dZ2 = A2 - Y
+    dZ1 = parameters["W2"].T @ dZ2 * (1 - A1**2)
+    return {
+        "dW1": 1 / m * (dZ1 @ X.T),
+        "db1": 1 / m * np.sum(dZ1, axis=1, keepdims=True),
+        "dW2": 1 / m * (dZ2 @ A1.T),
+        "db2": 1 / m * np.sum(dZ2, axis=1, keepdims=True),
+    }
+
+
+def update_parameters(parameters, grads, learning_rate=1.2):
+    """One step down the gradient, as a new dict of parameters."""
+    return {
+        name: value - learning_rate * grads[f"d{name}"]
+        for name, value in parameters.items()
+    }
+
+
+def nn_model(X, Y, n_h, num_iterations=10000, print_cost=False, *, seed=3):
+    """Learn with n_h hidden units at rate 1.2; return the parameters.
+
+    Args:
+        num_iterations: steps of gradient descent; every thousandth cost is printed
+            if `print_cost`.
+        seed: of NumPy's generator. In 2017 the weights came from seed 2.
+    """
+    np.random.seed(seed)
+    n_x, _, n_y = layer_sizes(X, Y)
+    parameters = initialize_parameters(n_x, n_h, n_y)
+    costs = _descent(parameters, X, Y, num_iterations)
+    for i, cost in enumerate(costs):
+        if print_cost and i % 1000 == 0:
+            print(f"Cost after iteration {i}: {cost:f}")
+    return parameters
+
+
+def predict(parameters, X):
+    """Whether the probability of label 1 exceeds one half: (1, m) bool."""
+    A2, _ = forward_propagation(X, parameters)
+    return A2 > 0.5
+
+
+def _descent(parameters, X, Y, steps, learning_rate=1.2):
+    """Move `parameters` in place; yield the cost before each of the steps."""
+    for _ in range(steps):
+        A2, cache = forward_propagation(X, parameters)
+        grads = backward_propagation(parameters, cache, X, Y)
+        yield compute_cost(A2, Y)
+        parameters.update(update_parameters(parameters, grads, learning_rate))
+
+
+# The application: the names that every assignment shares. The model is the dict of
+# parameters.
+
+
+def load_data(name="flower"):
+    """400 points of the flower, or 200 of another of `DATA_SETS`.
+
+    Returns:
+        `planar.Points`: x (2, m) float64; y (1, m) int64, 0 or 1.
+    """
+    if name not in DATA_SETS:
+        raise InputError(
+            f"There is no data set {name!r}. Choose one of {', '.join(DATA_SETS)}."
+        )
+    points = DATA_SETS[name]()
+    return points._replace(y=points.y % 2)
+
+
+def build_model(n_h=4, *, seed=3):
+    """The network before it learns, n_h hidden units on points of the plane."""
+    return initialize_parameters(2, n_h, 1, draw=np.random.RandomState(seed))
+
+
+def train(model, data, *, epochs=10_000, learning_rate=1.2):
+    """Fit `model` in place; return the cost before each of the steps, in nats."""
+    X, Y, *_ = data
+    return list(_descent(model, X, Y, epochs, learning_rate))
+
+
+def load_pretrained(variant="default"):
+    """The network with the weights that `WEIGHTS[variant]` describes, hash checked."""
+    return weights.load_arrays(weights.verify(weights.choose(WEIGHTS, variant)))
+
+
+def infer(model, point):
+    """Whether a point lies in a red or in a blue petal.
+
+    Args:
+        point: two numbers, or a text of two such as "3, -1.5". The flower lies
+            within 5 of (0, 0).
+
+    Returns:
+        An `Answer`, "red" or "blue"; `details` holds both "probabilities".
+    """
+    p = forward_propagation(column(point), model)[0].item()
+    probabilities = dict(zip(COLOURS, (1 - p, p), strict=True))
+    name = max(probabilities, key=probabilities.get)
+    return Answer(name, probabilities[name], probabilities=probabilities)
+
+
+def evaluate(model=None):
+    """The course's printed runs, as rows (what, ours, goal).
+
+    Costs with four hidden units in both editions, accuracies on the learnt points
+    for each hidden size and data set, and those of `model`, by default the
+    pretrained one, on flowers that it never saw.
+    """
+    model = model or load_pretrained()
+    flower = load_data()
+    runs = {r.id: r.expected for r in cases.read("c1w3_planar").runs}
+
+    def accuracy(model, data):
+        return np.mean(predict(model, data.x) == data.y)
+
+    w, b = logistic_regression.initialize_with_zeros(2)
+    line, *_ = logistic_regression.optimize(w, b, *flower, 2000, 0.1)
+    right = np.mean(logistic_regression.predict(**line, X=flower.x) == flower.y)
+    goal = runs["planar_logistic_baseline"]["accuracy_percent"] / 100
+    rows = [("logistic regression: accuracy", right, goal)]
+
+    run, run_2017 = runs["planar_nh4_10000"], runs["planar_nh4_10000_2017"]
+    for edition, seed, printed, goal in (
+        (2021, 3, run["#0:printed_costs"], run["#1:return"]["fraction"]),
+        (2017, 2, run_2017["costs"], run_2017["accuracy_percent"] / 100),
+    ):
+        network = build_model(seed=seed)
+        costs = train(network, flower)
+        rows += [
+            (f"{edition}: cost after iteration {i}", costs[int(i)], cost)
+            for i, cost in printed.items()
+        ]
+        rows.append((f"{edition}: accuracy", accuracy(network, flower), goal))
+
+    for n_h in HIDDEN_SIZES:
+        network = build_model(n_h)
+        train(network, flower, epochs=5000)
+        run = runs.get(f"planar_nh{n_h}_5000")
+        goal = run and run["#1:return"]["fraction"]
+        rows.append((f"{n_h} hidden units: accuracy", accuracy(network, flower), goal))
+    for name in DATA_SETS:
+        if name != "flower":
+            data, network = load_data(name), build_model()
+            train(network, data, epochs=5000)
+            rows.append((f"{name}: accuracy", accuracy(network, data), None))
+    unseen = planar.make_flower(10_000, seed=2)
+    return [*rows, ("10,000 points never seen: accuracy", accuracy(model, unseen), 0.9)]
+
+
+def picture(model, point):
+    """The point on the plane as the network colours it, a matplotlib figure."""
+    from dls_keras import plots  # matplotlib: late, so that answers come without it
+
+    answer = infer(model, point)
+    figure = plots.decision_boundary(
+        lambda X: predict(model, X),
+        *load_data(),
+        title=f"The star lies in a {answer} petal",
+    )
+    figure.axes[0].plot(*column(point), "*", color="black", markersize=16)
+    return figure
+
+
+def example():
+    """The question of the tour: a point on the right of the flower."""
+    return "In a petal of which colour is the point (3, 1.2)?", (3.0, 1.2)
+
+
+def column(point):
+    """Two numbers, perhaps as a text, as a column (2, 1)."""
+    numbers = point.replace(",", " ").split() if isinstance(point, str) else point
+    try:
+        x = np.array(numbers, dtype=float)
+    except (TypeError, ValueError):
+        x = np.empty(0)
+    if x.size != 2 or not np.isfinite(x).all():
+        raise InputError(
+            f'A point is two finite numbers, such as (3, -1.5) or "3, -1.5"; received '
+            f"{point!r}."
+        )
+    return x.reshape(2, 1)
