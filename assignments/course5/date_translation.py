@@ -1,0 +1,75 @@
+# %% [markdown]
+# # Translating dates with attention
+#
+# People write "25th of June, 2009"; machines want "2009-06-25". You will see a network
+# learn the translation from examples, look at where it looks while it writes each
+# character, and try it on dates of your own.
+#
+# Pretrained weights answer in seconds. Training anew takes about ten minutes on two
+# CPU cores and ends above 99.9 % exact dates on days it has never seen; with `--quick`
+# it is a minute of the same, for the curve's sake.
+
+# %%
+import sys
+from pathlib import Path
+
+from dls_keras import plots
+from dls_keras.course5 import date_translation as dt
+from dls_keras.datasets import dates
+
+QUICK = "--quick" in sys.argv
+OUT = Path("out")
+OUT.mkdir(exist_ok=True)
+
+# %% [markdown]
+# ## The data
+# A generator writes dates in the forms people use. One day in eleven is kept for
+# testing: the network never sees it, in any form.
+
+# %%
+for human, machine in dates.make_pairs(8):
+    print(f"{human:32} {machine}")
+
+# %% [markdown]
+# ## The idea
+# One LSTM reads the sentence in both directions and leaves a vector `a<t'>` at each
+# character. Before another LSTM writes a character, a small network scores every
+# position against the writer's state, and the scores, made positive and summing to
+# one, are the weights of an average:
+#
+# $$\alpha^{\langle t,t'\rangle} = \mathrm{softmax}_{t'}\,
+#   e\left(a^{\langle t'\rangle}, s^{\langle t-1\rangle}\right)\qquad
+#   \mathrm{context}^{\langle t\rangle} =
+#   \sum_{t'} \alpha^{\langle t,t'\rangle} a^{\langle t'\rangle}$$
+
+# %%
+model = dt.build_model()
+print(f"{model.count_params():,} parameters")
+
+# %% [markdown]
+# ## Learning
+
+# %%
+data = dt.load_data(4_000 if QUICK else 100_000)
+losses = dt.train(model, data, epochs=3 if QUICK else 30, batch_size=200)
+plots.curve(losses, title="Dates", ylabel="nats per date").savefig(OUT / "loss.png")
+unseen = dates.make_pairs(1_000, seed=1, held_out=True)
+print(f"exact on days never seen: {dt.exact(model, unseen):.1%}")
+
+# %% [markdown]
+# ## The weights that ship with the package
+
+# %%
+translator = dt.load_pretrained()
+print(f"exact on days never seen: {dt.exact(translator, unseen):.1%}")
+for sentence, _ in dt.EXAMPLES:
+    answer = dt.infer(translator, sentence)
+    print(f"{sentence:24} {answer}   {answer.confidence:.1%}")
+
+# %% [markdown]
+# ## Where it looks
+# A row for each character written, a column for each one read. While it writes the
+# year it looks at the year, wherever that stands.
+
+# %%
+dt.picture(translator, "25th of June, 2009").savefig(OUT / "attention.png")
