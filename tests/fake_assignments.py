@@ -1,0 +1,143 @@
+"""Two small assignments without TensorFlow, in the place of the catalogue's.
+
+`echo` shouts a sentence back; its model is a dict of arrays, and it offers all that
+an assignment can. `finder` boxes the left half of a picture; its model is a named
+tuple, and it offers only `infer` and `load_pretrained`.
+"""
+
+import sys
+import types
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from dls_keras import catalog
+from dls_keras.core import images, weights
+from dls_keras.core.answers import Answer
+from dls_keras.core.errors import InputError, MissingFileError
+
+CALLS = []  # the settings of each training, in order
+
+
+class Found(NamedTuple):
+    """What `finder` finds."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+
+
+class Finder(NamedTuple):
+    """The model of `finder`."""
+
+    model: None
+    classes: tuple[str, ...]
+
+
+def echo():
+    """The module `echo`."""
+
+    def load_data():
+        return [1.0, 2.0]
+
+    def build_model():
+        return {"w": np.zeros(3), "b": 0.0}
+
+    def train(model, data, *, epochs=2, seed=0, on_epoch=None, checkpoint=None):
+        CALLS.append({"epochs": epochs, "seed": seed, "checkpoint": checkpoint})
+        for epoch in range(epochs if on_epoch else 0):
+            on_epoch(epoch + 1, 1 / (epoch + 1))
+        model.update(w=np.full(3, float(seed)), b=1.5)
+        return [1 / (epoch + 1) for epoch in range(epochs)]
+
+    def load_pretrained(variant="default"):
+        if variant == "published":
+            raise MissingFileError("The published file is nowhere.")
+        weights.verify(module.WEIGHTS[variant])
+        return {"w": np.ones(3), "b": 0.0}
+
+    def infer(model, sentence):
+        if sentence == "":
+            raise InputError("The sentence is empty. Say something.")
+        if sentence == "bug":
+            raise ZeroDivisionError("a mistake of ours")
+        if sentence == "wait":
+            raise KeyboardInterrupt
+        shout = sentence.upper() + "!" * int(model["w"].sum())
+        return Answer(shout, 0.75, letters=np.int64(len(sentence)), w=model["w"])
+
+    def evaluate(model=None):
+        model = model or load_pretrained()
+        return [("sum of w", model["w"].sum(), 3.0), ("bias", model["b"], None)]
+
+    def picture(model, sentence):
+        return Image.new("RGB", (40, 20), "red")
+
+    def example():
+        return 'What is <"hello"> & co., shouted?', "hello"
+
+    offers = (*catalog.FIVE, "evaluate", "picture", "example")
+    module = _module("echo", locals(), offers)
+    module.__doc__ = "Echo: what is said comes back louder (C1 W2 A1)."
+    module.PUBLISHED = {"published": ()}
+    return module
+
+
+def finder():
+    """The module `finder`."""
+
+    def load_pretrained(variant="default"):
+        return Finder(None, ("person", "car"))
+
+    def infer(model, image):
+        picture = images.read(image)
+        box = np.float32([[0, 0, picture.height, picture.width / 2]])
+        n = 0 if picture.width < 10 else 1
+        return Found(box[:n], np.float32([0.5])[:n], np.array([1])[:n])
+
+    module = _module("finder", locals(), ("load_pretrained", "infer"))
+    module.__doc__ = "Finder: the left half of a picture (C4 W3 A1)."
+    module.WEIGHTS = {"default": None}
+    return module
+
+
+def register(monkeypatch, folder):
+    """Let the catalogue hold `echo` and `finder` alone; return `echo`.
+
+    The weight file of `echo` is written into `folder`.
+    """
+    modules = echo(), finder()
+    rows = [
+        catalog.Assignment("echo", 1, 2, "Echo, louder", "2021", modules[0].offers),
+        catalog.Assignment("finder", 4, 3, "Find a half", "2021", modules[1].offers),
+    ]
+    monkeypatch.setattr(catalog, "ASSIGNMENTS", tuple(rows))
+    monkeypatch.setattr(catalog, "BY_NAME", {row.name: row for row in rows})
+    for row, module in zip(rows, modules, strict=True):
+        monkeypatch.setitem(sys.modules, row.module, module)
+    path = weights.save_arrays({"w": np.ones(3), "b": 0.0}, folder / "echo-v1.h5")
+    modules[0].WEIGHTS = {
+        "default": weights.Weights(
+            **weights.facts(path),
+            name="echo/v1",
+            input="a sentence",
+            data="none",
+            licence="none",
+            recipe="by hand",
+            seed=0,
+            metrics=(("loudness | dB", "90"),),
+            date="2026-01-01",
+        )
+    }
+    monkeypatch.setenv("DLS_KERAS_WEIGHTS", str(folder))
+    CALLS.clear()
+    return modules[0]
+
+
+def _module(name, functions, offers):
+    module = types.ModuleType(name)
+    module.offers = offers
+    for function in offers:
+        setattr(module, function, functions[function])
+    return module

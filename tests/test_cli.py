@@ -1,0 +1,422 @@
+"""The command line: what it prints, what it writes, how it ends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import fake_assignments
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from dls_keras import catalog, loading
+from dls_keras.cli import main
+
+HEAVY = {"tensorflow", "keras", "numpy", "h5py", "matplotlib", "PIL", "rich", "pooch"}
+
+
+def run(*args):
+    """The result of `dls-keras ARGS`, which must not be a traceback."""
+    result = CliRunner().invoke(main, [str(arg) for arg in args])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def fails(*args):
+    """The one sentence on stderr with which `dls-keras ARGS` ends in exit code 2."""
+    result = run(*args)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    return line.removeprefix("dls-keras: ")
+
+
+@pytest.fixture
+def echo(monkeypatch, tmp_path):
+    """The fake assignment `echo` in a catalogue of two, in an empty folder."""
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return fake_assignments.register(monkeypatch, tmp_path / "weights")
+
+
+# What needs no assignment
+
+
+def test_parsing_imports_nothing_heavy():
+    """Help, the list and usage errors import no TensorFlow, Keras, NumPy or rich."""
+    program = """
+import sys
+from dls_keras.cli import main
+for line in "--help", "--version", "list", "list 4", "infer --help", "train", "lst":
+    try:
+        main(line.split())
+    except SystemExit:
+        pass
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert not HEAVY & set(done.stdout.splitlines()[-1].split())
+
+
+def test_list_names_every_assignment():
+    """One line an assignment, under its course."""
+    lines = run("list").stdout.splitlines()
+    for assignment in catalog.ASSIGNMENTS:
+        assert any(assignment.name in line.split() for line in lines)
+    assert sum(line.startswith("Course ") for line in lines) == len(catalog.COURSES)
+
+
+def test_list_of_a_course_names_no_other(echo):
+    """`list 4` shows course 4 alone."""
+    assert run("list", 4).stdout.splitlines() == [
+        "Course 4: Convolutional neural networks",
+        "  week 3  finder                   Find a half",
+    ]
+    assert run("list", 2).stdout.splitlines()[1:] == ["  none yet"]
+
+
+def test_without_a_command_there_is_help():
+    """The commands stand in the order in which one meets them."""
+    shown = run().stdout
+    names = ["list", "info", "infer", "train", "evaluate", "weights", "convert", "tour"]
+    places = [shown.index(f"\n  {name} ") for name in names]
+    assert places == sorted(places)
+    assert "..." not in shown.partition("Commands:")[2]  # no sentence is cut
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["lst"], "No such command 'lst'. Did you mean 'list'?"),
+        (["list", "6"], "6 is not in the range"),
+        (["infer"], "Missing argument 'NAME'. See `dls-keras infer --help`."),
+        (["infer", "echo"], "Missing argument 'INPUT...'"),
+        (["infer", "ecco", "hello"], "no assignment 'ecco'. Did you mean 'echo'?"),
+        (["infer", "echo", "hello", "--weight", "x"], "Did you mean '--weights'?"),
+        (["infer", "echo", "hi", "--weights", "defalt"], "Did you mean 'default'?"),
+        (["infer", "echo", "hi", "--out", "a.gif"], "end it in .png, .jpg, .jpeg"),
+        (["infer", "echo", "hi", "--out", "no/a.png"], "folder no does not exist"),
+        (["infer", "echo", "hi", "ho", "--out", "a.png"], "one INPUT, 2 came"),
+        (["infer", "finder", "hi", "--out", "a.png"], "finder offers no picture"),
+        (["infer", "finder", "no.jpg"], "no picture at no.jpg"),
+        (["infer", "echo", ""], "The sentence is empty. Say something."),
+        (["train", "echo", "--epochs", "0"], "0 is not in the range"),
+        (
+            ["train", "echo", "--batch-size", "3"],
+            "trains without --batch-size; it takes --epochs, --seed, --checkpoint.",
+        ),
+        (["train", "finder"], "finder offers no load_data, only load_pretrained"),
+        (["evaluate", "finder"], "finder offers no evaluate"),
+        (["weights", "path", "echo/v2"], "no weights 'v2', only default, published."),
+        (["weights", "path", "ecco"], "Did you mean 'echo'?"),
+        (["weights", "fetsh", "echo"], "Did you mean 'fetch'?"),
+        (["weights", "verify", "echo/published"], "published file is nowhere"),
+        (["convert"], "Missing command."),
+        (["convert", "onnx", "x"], "No such command 'onnx'."),
+        (["convert", "keras-h5", "x.h5", "--out", "y.h5"], "Missing option '--model'"),
+        (["tour", "--out", "no/tour.html"], "the folder no does not exist"),
+        (["tour", "--out", "."], "is a directory"),
+    ],
+)
+def test_a_mistake_ends_in_one_sentence(echo, args, words):
+    """Exit code 2, nothing on stdout, one line on stderr that helps."""
+    assert words in fails(*args)
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(echo):
+    """Only the errors that a user can mend are shortened."""
+    result = CliRunner().invoke(main, ["infer", "echo", "bug"])
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_ctrl_c_ends_in_130(echo):
+    """As shells expect of a program that was interrupted."""
+    result = run("infer", "echo", "wait")
+    assert result.exit_code == 130
+    assert result.stderr.split() == ["dls-keras:", "Stopped."]
+
+
+def test_a_folder_without_permission_is_told(echo, monkeypatch):
+    """What the system forbids is one sentence, too."""
+
+    def forbidden(model, sentence):
+        raise PermissionError(13, "Permission denied", "/locked")
+
+    monkeypatch.setattr(echo, "infer", forbidden)
+    assert fails("infer", "echo", "hi") == "/locked: Permission denied."
+
+
+# info, infer
+
+
+def test_info_tells_idea_offers_and_weights(echo):
+    """The docstring, the offers, the variants."""
+    shown = run("info", "echo").stdout
+    assert "what is said comes back louder (C1 W2 A1)" in shown
+    assert "offers   load_data, build_model, train" in shown
+    assert "weights  default, published" in shown
+
+
+def test_an_answer_is_text_and_confidence(echo):
+    """Of one input there is no name, only the answer."""
+    assert run("infer", "echo", "hello").stdout == "HELLO!!!\t75.0 %\n"
+
+
+def test_a_bad_input_does_not_stop_the_others(echo, tmp_path):
+    """A line for each good one, a sentence for each bad one, exit code 2."""
+    Image.new("RGB", (20, 10)).save(tmp_path / "good.png")
+    (tmp_path / "bad.jpg").write_text("no picture")
+    paths = [tmp_path / name for name in ("good.png", "bad.jpg", "good.png")]
+    result = run("infer", "finder", *paths)
+    assert result.exit_code == 2
+    assert result.stdout.splitlines() == [f"{paths[0]}\t1 car\t50.0 %"] * 2
+    assert result.stderr.count("bad.jpg") == 1
+    named = run("infer", "echo", "hello", "")
+    assert named.stderr == "dls-keras: The sentence is empty. Say something.\n"
+
+
+def test_json_is_one_object_a_line(echo):
+    """NumPy's numbers and arrays become JSON's; a bad input says so in its place."""
+    result = run("infer", "echo", "hi", "", "ho", "--json")
+    assert result.exit_code == 2
+    objects = [json.loads(line) for line in result.stdout.splitlines()]
+    assert objects[0] == {
+        "input": "hi",
+        "answer": "HI!!!",
+        "confidence": 0.75,
+        "details": {"letters": 2, "w": [1.0, 1.0, 1.0]},
+    }
+    assert objects[1] == {"input": "", "error": "The sentence is empty. Say something."}
+    assert objects[2]["answer"] == "HO!!!"
+
+
+def test_json_of_boxes_names_their_classes(echo, tmp_path):
+    """Corners in pixels of the picture, a class by name, a score; or no box."""
+    Image.new("RGB", (20, 10)).save(tmp_path / "wide.png")
+    Image.new("RGB", (5, 10)).save(tmp_path / "narrow.png")
+    result = run(
+        "infer", "finder", tmp_path / "wide.png", tmp_path / "narrow.png", "--json"
+    )
+    wide, narrow = map(json.loads, result.stdout.splitlines())
+    box = {"class": "car", "score": 0.5, "box": [0, 0, 10, 10]}
+    assert (wide["answer"], wide["confidence"]) == ("1 car", 0.5)
+    assert wide["details"] == {"boxes": [box]}
+    assert (narrow["answer"], narrow["confidence"]) == ("nothing found", None)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.png", "PNG"), ("a.JPG", "JPEG")])
+def test_out_writes_the_picture(echo, tmp_path, name, kind):
+    """The format goes by the suffix."""
+    assert run("infer", "echo", "hi", "--out", tmp_path / name).exit_code == 0
+    with Image.open(tmp_path / name) as image:
+        assert (image.format, image.size) == (kind, (40, 20))
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        [name, "here", "weights"]
+    )
+
+
+# train, evaluate
+
+
+def test_train_writes_weights_that_infer_takes(echo, tmp_path):
+    """The settings arrive, the file is NAME.h5 in this folder, and it answers."""
+    result = run("train", "echo", "--epochs", 3, "--seed", 2, "--checkpoint", "c")
+    assert fake_assignments.CALLS == [{"epochs": 3, "seed": 2, "checkpoint": Path("c")}]
+    assert result.stdout.startswith("echo: 3 epochs in ")
+    assert result.stdout.endswith("loss 1 -> 0.3333, weights in echo.h5\n")
+    assert result.stderr.splitlines()[1] == "epoch 2: loss 0.5"
+    shown = run("infer", "echo", "hi", "--weights", "echo.h5").stdout
+    assert shown == "HI!!!!!!\t75.0 %\n"  # three weights of 2
+
+
+def test_train_leaves_out_what_was_not_given(echo):
+    """The defaults are those of the assignment."""
+    run("train", "echo")
+    assert fake_assignments.CALLS == [{"epochs": 2, "seed": 0, "checkpoint": None}]
+
+
+def test_train_never_overwrites(echo, tmp_path):
+    """It says so before it trains, and the file stays."""
+    for args in (["train", "echo"], ["train", "echo", "--out", "mine.h5"]):
+        out = tmp_path / "here" / (args[-1] if len(args) > 2 else "echo.h5")
+        out.write_text("precious")
+        assert "exists and stays" in fails(*args)
+        assert out.read_text() == "precious"
+    assert fake_assignments.CALLS == []
+
+
+def test_train_draws_the_losses(echo, tmp_path):
+    """`--curve` is a picture of them."""
+    run("train", "echo", "--curve", tmp_path / "losses.png")
+    with Image.open(tmp_path / "losses.png") as image:
+        assert image.width > image.height > 100
+
+
+def test_a_file_of_another_model_is_refused(echo, tmp_path):
+    """By its shapes, in one sentence; a file that is no weight file, too."""
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["w"] = np.zeros(4)
+    message = fails("infer", "echo", "hi", "--weights", tmp_path / "other.h5")
+    assert "The file belongs to another model." in message
+    (tmp_path / "page.h5").write_text("<html>")
+    message = fails("infer", "echo", "hi", "--weights", tmp_path / "page.h5")
+    assert "a web page" in message
+
+
+def test_evaluate_prints_ours_beside_the_goals(echo):
+    """As a table, or as JSON."""
+    lines = run("evaluate", "echo").stdout.splitlines()
+    assert lines == ["echo\tours\tgoal", "sum of w\t3\t3", "bias\t0\t"]
+    first, second = run("evaluate", "echo", "--json").stdout.splitlines()
+    assert json.loads(first) == {"what": "sum of w", "ours": 3.0, "goal": 3.0}
+    assert json.loads(second)["goal"] is None
+
+
+def test_evaluate_takes_weights_of_ones_own(echo):
+    """`--weights FILE` is what is measured."""
+    run("train", "echo", "--seed", 5, "--out", "mine.h5")
+    lines = run("evaluate", "echo", "--weights", "mine.h5").stdout.splitlines()
+    assert lines[1:] == ["sum of w\t15\t3", "bias\t1.5\t"]
+
+
+# weights
+
+
+def test_weights_lists_all_with_size_and_metrics(echo):
+    """`weights` alone is `weights list`."""
+    echo.PUBLISHED = {}
+    sys.modules[catalog.BY_NAME["finder"].module].WEIGHTS = {}
+    size = (loading.paths(loading.entry("echo"))[0]).stat().st_size
+    assert run("weights").stdout == run("weights", "list").stdout
+    assert run("weights").stdout.splitlines()[1:] == [
+        f"echo\tdefault\t{size / 1000:.1f} kB\tloudness | dB: 90"
+    ]
+
+
+@pytest.mark.parametrize("name", ["echo", "echo/default", "echo/v1"])
+def test_weights_are_found_by_variant_and_version(echo, tmp_path, name):
+    """`path` and `fetch` print where the file is."""
+    path = str(tmp_path / "weights" / "echo-v1.h5")
+    assert run("weights", "path", name).stdout.splitlines() == [path]
+    assert run("weights", "fetch", name).stdout.splitlines() == [path]
+
+
+def test_verify_tells_good_from_damaged(echo, tmp_path):
+    """All of ours are checked, the damaged one is named, exit code 2."""
+    path = tmp_path / "weights" / "echo-v1.h5"
+    sys.modules[catalog.BY_NAME["finder"].module].WEIGHTS = {}
+    assert run("weights", "verify").stdout == f"echo/default\tok\t{path}\n"
+    path.write_bytes(path.read_bytes() + b"!")
+    assert f"{path} has sha256" in fails("weights", "verify")
+    assert f"{path} has sha256" in fails("weights", "fetch", "echo")
+
+
+# Around TensorFlow
+
+
+def test_notes_of_tensorflows_start_are_dropped(monkeypatch, tmp_path, capfd):
+    """What its libraries say about the machine, and nothing else."""
+    (tmp_path / "noisy.py").write_text(
+        "import os\n"
+        "os.write(2, b'WARNING: All log messages before absl::InitializeLog()...\\n')\n"
+        "os.write(2, b'I0000 00:00:1 port.cc:153] oneDNN operations are on\\n')\n"
+        "os.write(2, b'E0000 00:00:1 something is really wrong\\n')\n"
+    )
+    row = catalog.Assignment("noisy", 1, 1, "Noise", "2021", ())
+    monkeypatch.setattr(catalog.Assignment, "module", "noisy")
+    monkeypatch.setattr(catalog, "BY_NAME", {"noisy": row})
+    monkeypatch.syspath_prepend(tmp_path)
+    for level, lines in (("3", 1), ("0", 3)):
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+        monkeypatch.delitem(sys.modules, "noisy", raising=False)
+        loading.opened("noisy")
+        assert len(capfd.readouterr().err.splitlines()) == lines
+
+
+def test_an_answer_comes_without_noise_and_by_the_real_command(tmp_path):
+    """The installed program, TensorFlow and all: one line out, none beside it."""
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    program = "from dls_keras.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "infer", "date_translation", "5 April 09"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.split("\t")[0] == "2009-04-05"
+
+
+def test_seed_draws_the_first_weights(monkeypatch, tmp_path):
+    """Of a Keras model, too, whose weights `build_model` draws before `train`."""
+    module = loading.opened("date_translation")
+    monkeypatch.setattr(module, "load_data", lambda: None)
+    monkeypatch.setattr(module, "train", lambda model, data, *, seed=0: [0.0])
+    monkeypatch.chdir(tmp_path)
+    for seed, out in ((3, "a.h5"), (3, "b.h5"), (4, "c.h5")):
+        run("train", "date_translation", "--seed", seed, "--out", out)
+    first, again, other = (
+        np.concatenate([a.ravel() for a in loading.weights.load_arrays(out).values()])
+        for out in ("a.h5", "b.h5", "c.h5")
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_model_inside_a_tuple_is_saved_and_loaded(tmp_path):
+    """A detector's file holds its network; the rest of it is built anew."""
+    detector = loading.opened("car_detection").build_model()
+    loading.save(detector, tmp_path / "cars.h5")
+    loaded = loading.load("car_detection", str(tmp_path / "cars.h5"))
+    assert loaded[1:] == detector[1:]
+    pairs = zip(loaded.model.weights, detector.model.weights, strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.data
+def test_converted_course_weights_keep_their_gates(tmp_path):
+    """The course's translator, converted, answers as `load_pretrained("course")`."""
+    from dls_keras.core import files
+
+    source = files.in_data_folder("nmt/nmt_model.h5")
+    out = tmp_path / "nmt.h5"
+    result = run(
+        "convert", "keras-h5", source, "--model", "date_translation", "--out", out
+    )
+    assert "15 arrays, 52,960 parameters" in result.stdout
+    assert "keras2_hard_sigmoid gates" in result.stdout
+    dates = ["3 May 1979", "25th of June, 2009", "Saturday May 9 2018"]
+    ours, theirs = (
+        run("infer", "date_translation", *dates, "--json", "--weights", which).stdout
+        for which in (out, "course")
+    )
+    assert ours == theirs
+    assert "exists and stays" in fails(
+        "convert", "keras-h5", source, "--model", "date_translation", "--out", out
+    )
+
+
+@pytest.mark.data
+def test_converted_darknet_weights_are_all_there(tmp_path):
+    """Every number of YOLO-Fastest, in a file of ours."""
+    from dls_keras.core import files
+
+    cfg, weights = (
+        files.in_data_folder(f"yolo/yolo_fastest/yolo-fastest-1.1.{suffix}")
+        for suffix in ("cfg", "weights")
+    )
+    out = tmp_path / "yolo.h5"
+    result = run("convert", "darknet", cfg, weights, "--out", out)
+    assert "346,062 parameters" in result.stdout
+    assert sum(a.size for a in loading.weights.load_arrays(out).values()) == 346_062
+    assert "is not a Darknet .weights file" in fails(
+        "convert", "darknet", weights, cfg, "--out", tmp_path / "other.h5"
+    )

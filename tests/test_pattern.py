@@ -1,0 +1,191 @@
+"""Every assignment of the catalogue follows the one pattern."""
+
+import importlib
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+import dls_keras
+from dls_keras import catalog
+from dls_keras.core import files, weights
+
+SHARED = (*catalog.FIVE, "evaluate", "picture", "example")
+SETTINGS = ("epochs", "batch_size", "learning_rate", "seed", "on_epoch", "checkpoint")
+
+every = pytest.mark.parametrize("row", catalog.ASSIGNMENTS, ids=lambda row: row.name)
+
+
+def offering(*names):
+    """The rows of the assignments that offer all of `names`."""
+    rows = [row for row in catalog.ASSIGNMENTS if set(names) <= set(row.offers)]
+    return pytest.mark.parametrize("row", rows, ids=[row.name for row in rows])
+
+
+def parameters(row, name):
+    """The parameters of a shared function, split: before the * and after it."""
+    found = inspect.signature(getattr(catalog.load(row.name), name)).parameters
+    keywords = [p for p in found.values() if p.kind is p.KEYWORD_ONLY]
+    return [p for p in found.values() if p not in keywords], keywords
+
+
+def public_functions(module):
+    """The functions and classes that the module itself defines for others."""
+    return [
+        thing
+        for name, thing in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(thing) or inspect.isclass(thing))
+        and thing.__module__ == module.__name__
+    ]
+
+
+@every
+def test_a_module_has_exactly_what_its_row_offers(row):
+    """Of the shared names, and each of them can be called."""
+    module = catalog.load(row.name)
+    assert set(row.offers) <= set(SHARED)
+    assert {name for name in SHARED if hasattr(module, name)} == set(row.offers)
+    assert all(callable(getattr(module, name)) for name in row.offers)
+
+
+@every
+def test_an_assignment_is_reached_by_its_name(row):
+    """From the package, from its course, and in `dir` of both."""
+    module = catalog.load(row.name)
+    course = importlib.import_module(f"dls_keras.course{row.course}")
+    assert getattr(dls_keras, row.name) is module
+    assert getattr(course, row.name) is module
+    assert row.name in dir(dls_keras)
+    assert row.name in dir(course)
+
+
+@every
+def test_the_docstring_opens_with_a_sentence_and_the_label(row):
+    """Such as "Car detection: … (C4 W3 A1)."; course and week are the row's."""
+    text = catalog.load(row.name).__doc__
+    opening = re.match(r"([A-Z].{10,}?) \(C(\d) W(\d)( A\d)?\)\.\n\n", text, re.DOTALL)
+    assert opening, text[:90]
+    assert (int(opening[2]), int(opening[3])) == (row.course, row.week)
+
+
+@every
+def test_every_public_function_says_what_it_does(row):
+    """Its docstring opens with a paragraph that ends as a sentence does."""
+    silent = [
+        function.__name__
+        for function in public_functions(catalog.load(row.name))
+        if not (inspect.getdoc(function) or "").split("\n\n")[0].endswith((".", ":"))
+    ]
+    assert silent == []
+
+
+@every
+def test_the_references_of_a_row_exist(row):
+    """Under these names in `reference/`."""
+    for name in row.reference:
+        assert (files.PACKAGE / "reference" / f"{name}.json").is_file()
+
+
+@offering("load_data")
+def test_load_data_works_without_arguments(row):
+    """What it takes has defaults."""
+    before, after = parameters(row, "load_data")
+    assert all(p.default is not p.empty for p in before + after)
+
+
+@offering("build_model")
+def test_build_model_works_without_arguments(row):
+    """What it takes has defaults."""
+    before, after = parameters(row, "build_model")
+    assert all(p.default is not p.empty for p in before + after)
+
+
+@offering("train")
+def test_train_takes_model_data_and_the_settings(row):
+    """Of the settings those that make sense, in one order; more may join them."""
+    before, after = parameters(row, "train")
+    assert [p.default for p in before] == [inspect.Parameter.empty] * 2
+    assert before[1].name == "data"
+    names = [p.name for p in after]
+    shared = [name for name in names if name in SETTINGS]
+    assert shared == [name for name in SETTINGS if name in names]
+    assert "epochs" in names
+    assert all(p.default is not p.empty for p in after)
+    assert all(p.default is None for p in after if p.name in SETTINGS[4:])
+
+
+@offering("load_pretrained")
+def test_load_pretrained_takes_a_variant(row):
+    """By default the one called "default"."""
+    (variant, *others), _ = parameters(row, "load_pretrained")
+    assert (variant.name, variant.default, others) == ("variant", "default", [])
+
+
+@offering("infer")
+def test_infer_takes_the_model_and_an_input(row):
+    """And settings with defaults, by name."""
+    before, after = parameters(row, "infer")
+    assert [p.default for p in before] == [inspect.Parameter.empty] * 2
+    assert all(p.default is not p.empty for p in after)
+
+
+@offering("evaluate")
+def test_evaluate_takes_a_model_or_none(row):
+    """None is the pretrained one; some measure no model at all."""
+    before, after = parameters(row, "evaluate")
+    assert [p.default for p in before] in ([], [None])
+    assert after == []
+
+
+@offering("picture")
+def test_picture_takes_what_infer_takes(row):
+    """The model and an input."""
+    (model, given, *others), _ = parameters(row, "picture")
+    assert (model.default, given.default) == (inspect.Parameter.empty,) * 2
+    assert others == []
+
+
+@offering("example")
+def test_an_example_is_a_question_and_its_input(row, monkeypatch):
+    """Without data at hand it is drawn or written, and needs shipped weights."""
+    monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
+    monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
+    module = catalog.load(row.name)
+    question, given = module.example()
+    assert question.endswith("?")
+    assert not isinstance(given, np.ndarray) or "drawn" in question
+    assert {"load_pretrained", "infer", "picture"} <= set(row.offers)
+    assert (files.shipped_weights() / module.WEIGHTS["default"].file).is_file()
+
+
+@offering("load_pretrained")
+def test_weights_are_records_and_published_ones_are_files(row):
+    """Each under its variant; a record's name begins with the assignment's."""
+    module = catalog.load(row.name)
+    published = getattr(module, "PUBLISHED", {})
+    assert not set(module.WEIGHTS) & set(published)
+    for record in module.WEIGHTS.values():
+        assert isinstance(record, weights.Weights)
+        assert record.name.split("/")[0] == row.name
+    for source in published.values():
+        for remote in source if isinstance(source, tuple) else (source,):
+            assert isinstance(remote, files.Remote)
+
+
+def test_the_catalogue_is_in_the_order_of_the_syllabus():
+    """Course by course, week by week, each name once."""
+    places = [(row.course, row.week) for row in catalog.ASSIGNMENTS]
+    assert places == sorted(places)
+    assert len(catalog.BY_NAME) == len(catalog.ASSIGNMENTS)
+
+
+def test_every_module_of_a_course_has_a_row():
+    """A file that the catalogue does not know would be in nobody's way."""
+    found = {
+        (int(path.parent.name[-1]), path.stem)
+        for path in files.PACKAGE.glob("course[1-5]/*.py")
+        if path.stem != "__init__"
+    }
+    assert found == {(row.course, row.name) for row in catalog.ASSIGNMENTS}

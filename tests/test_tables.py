@@ -1,0 +1,67 @@
+"""The generated tables of the pages."""
+
+from pathlib import Path
+
+import fake_assignments
+import pytest
+
+from dls_keras import catalog, tables
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("page", tables.PAGES)
+def test_the_tables_of_a_page_are_current(page):
+    """If not, `python -m dls_keras.tables` makes them so."""
+    text = (ROOT / page).read_text("utf-8")
+    assert "<!-- table: " in text
+    assert tables.filled(text) == text
+
+
+def test_the_readme_lists_every_assignment_once():
+    """One row each, in the order of the catalogue."""
+    rows = tables.assignments().splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == list(catalog.BY_NAME)
+
+
+def test_only_what_stands_between_the_marks_changes(monkeypatch, tmp_path):
+    """And what stood there is gone."""
+    fake_assignments.register(monkeypatch, tmp_path)
+    page = "before\n<!-- table: assignments -->\nold\n<!-- end of table -->\nafter"
+    filled = tables.filled(page)
+    assert filled.startswith("before\n<!-- table: assignments -->\n| course |")
+    assert filled.endswith("|\n<!-- end of table -->\nafter")
+    assert "| C1 W2 | `echo` | Echo, louder | functions, training, weights" in filled
+    assert "old" not in filled
+    assert tables.filled(filled) == filled
+
+
+def test_a_mark_without_a_table_is_told():
+    """The names that exist are given."""
+    with pytest.raises(ValueError, match="no table 'wights'.*weight-records"):
+        tables.filled("<!-- table: wights -->\n<!-- end of table -->")
+
+
+def test_records_tell_all_and_keep_to_their_cells(monkeypatch, tmp_path):
+    """Published weights have no record; a bar in a metric does not end a cell."""
+    module = fake_assignments.register(monkeypatch, tmp_path)
+    record = module.WEIGHTS["default"]
+    (row,) = tables.weights().splitlines()[2:]
+    assert row.startswith("| `echo/v1` | ")
+    assert r"loudness \| dB: 90" in row
+    section = tables.weight_records()
+    assert section.startswith("### echo/v1\n\n- use: `dls_keras.echo.load_pretrained(")
+    assert f"{record.bytes:,} bytes, sha256 `{record.sha256}`" in section
+    assert "download" not in section  # there is no url
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        *((0, "0 bytes"), (999, "999 bytes"), (51_204, "51.2 kB")),
+        *((47_400_000, "47.4 MB"), (2_000_000_000, "2.0 GB")),
+    ],
+)
+def test_sizes_come_in_the_unit_people_use(count, text):
+    """Powers of a thousand."""
+    assert tables.size(count) == text

@@ -1,0 +1,177 @@
+"""The tour: a table and one page, whatever happens on the way."""
+
+import base64
+import html.parser
+import io
+import re
+import sys
+
+import fake_assignments
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from dls_keras import catalog, tour
+from dls_keras.cli import main
+
+
+class Page(html.parser.HTMLParser):
+    """The tags of a page, its pictures and its text."""
+
+    VOID = {"meta", "img"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.images, self.text, self.open = [], [], "", []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "img":
+            self.images.append(dict(attrs))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def echo(monkeypatch, tmp_path):
+    """The fake assignment `echo` in a catalogue of two, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    return fake_assignments.register(monkeypatch, tmp_path / "weights")
+
+
+def walk(*args):
+    """Exit code, the cells of the printed rows, and the page."""
+    result = CliRunner().invoke(main, ["tour", *args])
+    assert isinstance(result.exception, SystemExit | None)
+    _, *rows, last = result.stdout.splitlines()
+    path = last.removeprefix("The pictures are in ").partition(":")[0]
+    with open(path, encoding="utf-8") as file:
+        return result.exit_code, [row.split("\t") for row in rows], file.read()
+
+
+def test_every_example_is_asked_and_no_other_assignment(echo):
+    """The fake `finder` has none."""
+    code, rows, page = walk()
+    assert code == 0
+    assert [row[:4] for row in rows] == [
+        ["echo", 'What is <"hello"> & co., shouted?', "HELLO!!!", "75.0 %"]
+    ]
+    assert re.fullmatch(r"< 0\.1|\d+\.\d", rows[0][4])
+    assert "1 of 1 assignments answered" in page
+
+
+def test_the_page_needs_no_other_file_and_no_script(echo, tmp_path):
+    """Pictures are in it; it links to its own parts alone."""
+    _, _, text = walk("--out", str(tmp_path / "page.html"))
+    page = Page(text)
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "link", "iframe", "object", "base"}
+    ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    for _, attrs in page.tags:
+        assert not any(name.startswith("on") for name in attrs)
+        if "href" in attrs:
+            assert attrs["href"].removeprefix("#") in ids
+    assert all(image["src"].startswith("data:image/") for image in page.images)
+    assert "url(" not in text and "@import" not in text
+    assert page.open == []  # every tag is closed
+
+
+def test_the_page_shows_question_answer_and_picture(echo):
+    """Quotes and brackets of the question survive; the picture has a text."""
+    page = Page(walk()[2])
+    (image,) = page.images
+    question = 'What is <"hello"> & co., shouted?'
+    assert page.text.count(question) == 2  # in the table and beside the picture
+    assert question in image["alt"] and "HELLO!!!" in image["alt"]
+    kind, content = re.fullmatch(r"data:image/(\w+);base64,(.+)", image["src"]).groups()
+    with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+        assert picture.format.lower() == kind
+        assert picture.size == (int(image["width"]), int(image["height"])) == (40, 20)
+        assert picture.getpixel((0, 0))[0] > 200  # it is red
+
+
+def test_a_large_picture_is_made_smaller(echo, monkeypatch):
+    """So that a photo of a camera does not make a page of megabytes."""
+    monkeypatch.setattr(echo, "picture", lambda *_: Image.new("RGBA", (3000, 1500)))
+    (image,) = Page(walk()[2]).images
+    assert (image["width"], image["height"]) == (str(tour.WIDTH), str(tour.WIDTH // 2))
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "words"),
+    [
+        (
+            "load_pretrained",
+            fake_assignments.InputError("No <weights>."),
+            "No <weights>.",
+        ),
+        ("infer", ZeroDivisionError("oh"), "ZeroDivisionError: oh"),
+        ("picture", KeyError("box"), "KeyError: 'box'"),
+    ],
+)
+def test_who_fails_says_why_and_stops_nobody(echo, monkeypatch, function, error, words):
+    """Its row holds the reason, the others answer, the exit code is 2."""
+
+    def broken(*args):
+        raise error
+
+    rows = catalog.ASSIGNMENTS
+    good = rows[0]._replace(name="good")
+    monkeypatch.setattr(catalog, "ASSIGNMENTS", (*rows, good))
+    monkeypatch.setitem(catalog.BY_NAME, "good", good)
+    again = fake_assignments.echo()
+    again.WEIGHTS = echo.WEIGHTS
+    monkeypatch.setitem(sys.modules, good.module, again)
+    monkeypatch.setattr(echo, function, broken)
+    code, rows, page = walk()
+    assert code == 2
+    assert rows[0][2] == f"failed: {words}"
+    assert rows[1][2] == "HELLO!!!"
+    assert f"failed: {words}" in Page(page).text
+
+
+def test_ctrl_c_ends_the_tour(echo, monkeypatch):
+    """It is no failure of the assignment at hand."""
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(echo, "infer", interrupted)
+    assert CliRunner().invoke(main, ["tour"]).exit_code == 130
+
+
+def test_the_time_is_of_the_second_answer(echo, monkeypatch):
+    """The first one warms up."""
+    clock = iter([10.0, 10.5])
+    asked = []
+    infer = echo.infer
+    monkeypatch.setattr(tour.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(echo, "infer", lambda *a: asked.append(a) or infer(*a))
+    stop = tour.visit(catalog.ASSIGNMENTS[0])
+    assert stop.milliseconds == 500
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("real", [pytest.param(True, marks=pytest.mark.data), False])
+def test_every_real_assignment_answers(real, monkeypatch, tmp_path):
+    """On photos where there are some, else on what our generators draw."""
+    if not real:
+        monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
+    monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    code, rows, page = walk()
+    wanted = [a.name for a in catalog.ASSIGNMENTS if "example" in a.offers]
+    assert [row[0] for row in rows] == wanted
+    assert [row[2] for row in rows if row[2].startswith("failed")] == []
+    assert code == 0
+    assert len(Page(page).images) == len(wanted)
+    assert len(page) < 3_000_000
