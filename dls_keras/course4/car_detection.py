@@ -240,8 +240,9 @@ WEIGHTS = {
         classes=("car",),
         data="the first 332 of 415 frames of car_boxes and 332 of roads.make_roads",
         licence="frames: none stated; drawn roads: Apache-2.0",
-        recipe="train(build_model(), load_data()), 90 epochs of 41 steps, 15 minutes "
-        "on two CPU cores; stored in half precision",
+        recipe="train(build_model(), load_data()), 90 epochs of 41 steps, 43 minutes "
+        "on two CPU cores shared with other work; first weights unseeded; stored in "
+        "half precision",
         seed=0,
         metrics=(
             ("AP@0.5, last 83 frames of car_boxes", "0.923"),

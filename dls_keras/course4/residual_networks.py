@@ -40,7 +40,7 @@ WEIGHTS = {
         data="the course's 1080 training photos (as JPEG) and 720 of signs.make_signs",
         licence="photos: none stated; drawn hands: Apache-2.0",
         recipe="train(build_model(), load_data(drawn=720)): 40 epochs of 56 steps, "
-        "23 minutes on two CPU cores; stored in half precision",
+        "68 minutes on two CPU cores shared with other work; stored in half precision",
         seed=0,
         metrics=(
             ("test accuracy, the course's 120 photos", "99.2 %"),
