@@ -282,9 +282,3 @@ def test_a_suffix_of_no_picture_is_told_before_writing(tmp_path, photo, name):
     with pytest.raises(InputError, match=r"suffixes \.png, \.jpg"):
         images.write(photo, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_png_gives_the_bytes_of_a_file(tmp_path, photo):
-    """Written to a file they are the picture."""
-    (tmp_path / "x.png").write_bytes(images.png(Image.fromarray(photo)))
-    np.testing.assert_array_equal(pixels(tmp_path / "x.png"), photo)

@@ -1,6 +1,5 @@
 """Photos in and out: any file or array becomes one plain RGB picture."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -56,13 +55,6 @@ def resized(
     """
     image = read(source).resize((width, height), resample)
     return np.asarray(image, "float32") / 255
-
-
-def png(image: Image.Image) -> bytes:
-    """The bytes of the picture as a PNG file."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _read_file(path: Path) -> Image.Image:
