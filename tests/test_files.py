@@ -255,8 +255,8 @@ def test_sha256_is_the_published_one(tmp_path):
     assert files.sha256(tmp_path / "file") == expected
 
 
-@pytest.mark.parametrize("which", ["sha256", "git_blob"])
-def test_either_hash_tells_the_true_file(tmp_path, which):
+@pytest.mark.parametrize("which", ["sha256", "git_blob", "md5"])
+def test_any_hash_tells_the_true_file(tmp_path, which):
     """A right one passes in silence, a wrong one is named with its kind."""
     path = tmp_path / "file"
     path.write_bytes(b"abc")

@@ -22,8 +22,8 @@ PACKAGE = Path(__file__).resolve().parent.parent
 class Remote:
     """A file of somebody else's that we may download but never ship.
 
-    `name` is its path below the data folder, "signs/test_signs.h5". Either
-    `sha256` or `git_blob` (sha1 of "blob {length}\\0" and the content) tells
+    `name` is its path below the data folder, "signs/test_signs.h5". One of
+    `sha256`, `git_blob` (sha1 of "blob {length}\\0" and the content) and `md5` tells
     the true file; `url` is None where no single file can be downloaded, and
     `instead` then says what to do.
     """
@@ -32,6 +32,7 @@ class Remote:
     url: str | None = None
     sha256: str | None = None
     git_blob: str | None = None
+    md5: str | None = None  # where its publisher states no better one
     licence: str = "none stated"
     instead: str = ""
 
@@ -81,9 +82,15 @@ def git_blob(path: str | Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
+def md5(path: str | Path) -> str:
+    """The md5 of a file, 32 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
 def check_hash(path: str | Path, remote: Remote) -> None:
     """Raise InputError unless the file at `path` is the one `remote` names."""
-    for hash_file in (sha256, git_blob):
+    for hash_file in (sha256, git_blob, md5):
         expected = getattr(remote, hash_file.__name__)
         if expected and (got := hash_file(path)) != expected:
             raise InputError(
@@ -148,7 +155,7 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
     if path.is_file():
         check_hash(path, remote)
         return path
-    digest = remote.sha256 or remote.git_blob
+    digest = remote.sha256 or remote.git_blob or remote.md5
     if remote.url is None:
         raise MissingFileError(
             f"{remote.name} cannot be downloaded as one file. {remote.instead}".strip()

@@ -173,6 +173,8 @@ def save_arrays(
 ) -> Path:
     """Write arrays by name to a new file; an existing one is never overwritten.
 
+    An array of bytes, such as a vocabulary, is written as it is.
+
     Raises:
         InputError: if the file exists, or a value is beyond half precision.
     """
@@ -184,12 +186,14 @@ def save_arrays(
         )
     with files.atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         for name, array in arrays.items():
-            if half and np.abs(array).max(initial=0) > np.finfo("float16").max:
+            array = np.asarray(array)
+            shorten = half and array.dtype.kind == "f"
+            if shorten and np.abs(array).max(initial=0) > np.finfo("float16").max:
                 raise InputError(
                     f"{name} holds {np.abs(array).max():g}, and half precision ends at "
                     f"{np.finfo('float16').max}. Save it in full precision."
                 )
-            file[name] = np.asarray(array, "float16" if half else None)
+            file[name] = array.astype("float16") if shorten else array
     return path
 
 
@@ -200,7 +204,7 @@ def facts(path: str | Path, model=None) -> dict:
         "file": Path(path).name,
         "sha256": files.sha256(path),
         "bytes": Path(path).stat().st_size,
-        "params": sum(array.size for array in arrays.values()),
+        "params": sum(a.size for a in arrays.values() if a.dtype.kind != "S"),
         "golden": () if model is None else golden(load_file(model, path)),
     }
 
@@ -214,12 +218,17 @@ def golden(model) -> tuple[float, ...]:
 
 
 def probe(model):
-    """One fixed example for each input of the model: uniform in [0, 1), seed 0."""
+    """One fixed example for each input of the model: uniform in [0, 1), seed 0.
+
+    Sides that may have any length have 64.
+    """
     import keras  # late: who only reads arrays needs no TensorFlow
 
     rng = np.random.default_rng(0)
     return keras.tree.map_structure(
-        lambda tensor: rng.uniform(size=(1, *tensor.shape[1:])).astype("float32"),
+        lambda tensor: rng.uniform(
+            size=(1, *(side or 64 for side in tensor.shape[1:]))
+        ).astype("float32"),
         getattr(model, "input", model.inputs[0]),  # a new Sequential has no `input`
     )
 
