@@ -1,7 +1,7 @@
 """Answers in words, with their confidence, and as pictures.
 
-What the command line and the tour share. Answers come in three kinds: an `Answer`
-of a classifier or translator, the boxes of a detector, and plain text.
+What the command line and the tour share. Answers come in four kinds: an `Answer`
+of a classifier or translator, the boxes of a detector, a picture, and plain text.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ def reply(model, answer) -> Reply:
     Args:
         model: the model that answered; the one of boxes has `classes`, their names.
         answer: an `Answer`, a named tuple of `boxes`, `scores` and `classes` (the
-            confidence is then the best score), or anything with a text.
+            confidence is then the best score), a PIL image, or anything with a text.
     """
     if hasattr(answer, "confidence"):
         return Reply(str(answer), answer.confidence, answer.details)
@@ -46,6 +46,9 @@ def reply(model, answer) -> Reply:
         counts = Counter(box["class"] for box in boxes)
         text = ", ".join(_counted(n, name) for name, n in counts.items())
         return Reply(text or "nothing found", best, {"boxes": boxes})
+    if isinstance(answer, Image.Image):
+        text = f"a picture of {answer.width} x {answer.height} pixels"
+        return Reply(text, None, {})
     return Reply(str(answer), None, {})
 
 
@@ -57,8 +60,13 @@ def percent(confidence: float | None) -> str:
     return "> 99.9 %" if rounded == 100 > 100 * confidence else f"{rounded:.1f} %"
 
 
-def picture(module, model, given) -> Image.Image:
-    """The assignment's picture of its answer to one input."""
+def picture(module, model, given, answer=None) -> Image.Image:
+    """The assignment's picture of its answer to one input.
+
+    An `answer` that is a picture is returned as it is.
+    """
+    if isinstance(answer, Image.Image):
+        return answer
     return rendered(module.picture(model, given))
 
 

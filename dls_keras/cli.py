@@ -179,7 +179,8 @@ def infer(name, inputs, weights, out, as_json):
     for given in inputs:
         shown = click.format_filename(given)
         try:
-            reply = answering.reply(model, module.infer(model, given))
+            answer = module.infer(model, given)
+            reply = answering.reply(model, answer)
         except InputError as error:
             told = str(error)
             status = _complain(told if shown in told else f"{shown}: {told}")
@@ -199,7 +200,7 @@ def infer(name, inputs, weights, out, as_json):
         if out:
             from dls_keras.core import images
 
-            images.write(answering.picture(module, model, given), out)
+            images.write(answering.picture(module, model, given, answer), out)
     return status
 
 

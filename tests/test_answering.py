@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from dls_keras import answering
 from dls_keras.core.answers import Answer
@@ -53,6 +54,14 @@ def test_an_answer_keeps_its_details():
 def test_any_other_answer_is_its_text():
     """Without a confidence."""
     assert answering.reply(None, "a long tale") == ("a long tale", None, {})
+
+
+def test_a_picture_is_its_own_answer():
+    """In words its size; it is not drawn once more."""
+    painted = Image.new("RGB", (40, 30))
+    reply = answering.reply(None, painted)
+    assert reply == ("a picture of 40 x 30 pixels", None, {})
+    assert answering.picture(None, None, "photo.jpg", painted) is painted
 
 
 @pytest.mark.parametrize(
