@@ -6,7 +6,11 @@ state, so they need no display and no closing.
 """
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
 
 from dls_keras.core import images
 
@@ -105,16 +109,19 @@ def panels(x, y, *, groups, ylabel, logarithmic=()) -> Figure:
 
 def classification(image, answer) -> Figure:
     """A photo, and a bar a class with the probabilities of an `Answer`."""
-    probabilities = answer.details["probabilities"]
     figure = Figure(figsize=(6.4, 3), layout="constrained")
     photo, bars = figure.subplots(1, 2)
     photo.imshow(images.read(image))
     photo.set(title=f"{answer} ({answer.confidence:.1%})", xticks=[], yticks=[])
-    names = list(probabilities)
-    colours = ["#1f5fa8" if name == answer else "#b8c4d0" for name in names]
-    bars.barh(names, list(probabilities.values()), color=colours)
-    bars.invert_yaxis()
-    bars.set(xlim=(0, 1), xlabel="probability")
+    _bars(bars, answer.details["probabilities"])
+    return figure
+
+
+def probabilities(by_name, *, title) -> Figure:
+    """A bar a class, from a mapping of names to probabilities."""
+    figure, axes = _new(5, 0.4 * len(by_name) + 1)
+    _bars(axes, by_name)
+    axes.set(title=title)
     return figure
 
 
@@ -150,6 +157,84 @@ def boxes(image, corners, labels, colours=None) -> Figure:
     return figure
 
 
+def segmentation(image, mask, colours) -> Figure:
+    """A photo, and the class of each of its pixels as a colour laid over it.
+
+    Args:
+        mask: (height, width) integers, the photo's own size.
+        colours: maps the name of each class to (r, g, b), integers to 255; the first
+            is class 0. The legend holds the classes that occur, largest first.
+    """
+    photo = np.asarray(images.read(image))
+    counts = np.bincount(np.ravel(mask), minlength=len(colours))
+    paints = np.array([*colours.values()]) / 255
+    names = [*colours]
+    seen = [k for k in np.argsort(-counts, kind="stable") if counts[k]]
+    width = np.clip(6.8 * photo.shape[1] / photo.shape[0], 5, 14)
+    columns = int(width / 1.6)
+    height = 0.5 * width * photo.shape[0] / photo.shape[1]
+    height += 0.25 * np.ceil(len(seen) / columns) + 0.1  # the rows of the legend
+    figure = Figure(figsize=(width, height), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.imshow(photo)
+    right.imshow(0.4 * photo / 255 + 0.6 * paints[mask])
+    for axes in (left, right):
+        axes.set_axis_off()
+    figure.legend(
+        [Patch(color=paints[k]) for k in seen],
+        [f"{names[k]} {100 * counts[k] / counts.sum():.1f} %" for k in seen],
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+    )
+    return figure
+
+
+def row(pictures) -> Figure:
+    """Pictures side by side, as high as each other.
+
+    Args:
+        pictures: maps the title of each to what `images.read` takes.
+    """
+    shown = {title: images.read(picture) for title, picture in pictures.items()}
+    widths = [picture.width / picture.height for picture in shown.values()]
+    figure = Figure(figsize=(3 * sum(widths), 3.3), layout="constrained")
+    places = figure.subplots(1, len(shown), width_ratios=widths, squeeze=False)[0]
+    for axes, (title, picture) in zip(places, shown.items(), strict=True):
+        axes.imshow(picture)
+        axes.set_title(title)
+        axes.set_axis_off()
+    return figure
+
+
+def roc(curves, *, title="") -> Figure:
+    """What each threshold of a test lets in: wrongly across, rightly up.
+
+    Where a curve meets the dashed line, both errors are equally frequent.
+
+    Args:
+        curves: maps the name of each test to two rising arrays of shares in [0, 1]:
+            of what should be refused, and of what should be let in.
+    """
+    figure, axes = _new(5, 3.6)
+    for name, (wrong, right) in curves.items():
+        axes.step(wrong, right, where="post", label=str(name))
+    equal = np.geomspace(1e-4, 1, 200)
+    axes.plot(equal, 1 - equal, "--", color="#888888", lw=1)
+    axes.set_xscale("log")
+    axes.set(
+        title=title,
+        xlim=(1e-4, 1),
+        ylim=(0.5, 1.005),
+        xlabel="let in wrongly",
+        ylabel="let in rightly",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    return figure
+
+
 def attention(sentence: str, translation: str, weights) -> Figure:
     """Where each written character looked.
 
@@ -164,6 +249,68 @@ def attention(sentence: str, translation: str, weights) -> Figure:
     axes.set(xlabel="read", ylabel="written")
     figure.colorbar(shown, label="attention")
     return figure
+
+
+def words(points, names, *, arrows=()) -> Figure:
+    """Words as points on a plane, with arrows between some of them.
+
+    Args:
+        points: (n, 2).
+        names: n words.
+        arrows: pairs (i, j): from the word i to the word j.
+    """
+    points = np.asarray(points)
+    figure, axes = _new(5.2, 4)
+    axes.scatter(*points.T, s=14, color="#1f5fa8")
+    for point, name in zip(points, names, strict=True):
+        axes.annotate(name, point, xytext=(4, 4), textcoords="offset points")
+    for i, j in arrows:
+        arrow = {"arrowstyle": "->", "color": "#c0504d", "shrinkA": 4, "shrinkB": 4}
+        axes.annotate("", points[j], xytext=points[i], arrowprops=arrow)
+    axes.margins(0.2)
+    axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def written(rows, probabilities, *, title="") -> Figure:
+    """Written text whose pieces are the darker, the more likely they were.
+
+    Args:
+        rows: the lines, each a list of pieces: letters, or words.
+        probabilities: for each line as many numbers in [0, 1].
+    """
+    longest = max(sum(map(len, row)) + len(row) for row in rows)
+    figure, axes = _new(max(4.8, 0.085 * longest + 0.8), 0.34 * len(rows) + 0.8)
+    for y, (row, chances) in enumerate(zip(rows, probabilities, strict=True)):
+        x = 0
+        for piece, chance in zip(row, chances, strict=True):
+            axes.text(
+                *(x + len(piece) / 2 + 0.5, y),
+                piece,
+                family="monospace",
+                fontsize=9,
+                ha="center",
+                va="center",
+                color="white" if chance > 0.6 else "black",
+                parse_math=False,
+            )
+            cell = (x, y - 0.4), len(piece) + 0.9, 0.8
+            axes.add_patch(Rectangle(*cell, color=colormaps["Blues"](float(chance))))
+            x += len(piece) + 1
+    axes.set(title=title, xlim=(0, longest), ylim=(len(rows) - 0.5, -0.5))
+    axes.set_axis_off()
+    scale = ScalarMappable(Normalize(0, 1), "Blues")
+    figure.colorbar(scale, ax=axes, label="probability", aspect=12)
+    return figure
+
+
+def _bars(axes, by_name):
+    """Probabilities as bars, the largest in another colour."""
+    best = max(by_name, key=by_name.get)
+    colours = ["#1f5fa8" if name == best else "#b8c4d0" for name in by_name]
+    axes.barh(list(by_name), list(by_name.values()), color=colours)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="probability")
 
 
 def _new(width, height):

@@ -138,6 +138,31 @@ def test_attention_is_shown_over_the_sentence_alone():
     assert (read, written) == ("5␣april␣09", "2009-04-05")
 
 
+def test_a_roc_shows_the_shares_of_each_test():
+    """Under its name, beside the line where both errors are equally frequent."""
+    shares = np.array([0.001, 0.1, 1]), np.array([0.6, 0.9, 1])
+    (axes,) = plots.roc({"ours": shares, "theirs": shares[::-1]}, title="t").axes
+    ours, theirs, equal = axes.lines
+    np.testing.assert_array_equal(ours.get_xydata(), np.transpose(shares))
+    np.testing.assert_array_equal(theirs.get_xydata(), np.transpose(shares[::-1]))
+    np.testing.assert_allclose(equal.get_xdata() + equal.get_ydata(), 1)
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["ours", "theirs"]
+
+
+def test_written_pieces_are_the_darker_the_likelier_they_were():
+    """One cell a piece, none over another; white on dark cells, black on light."""
+    rows, chances = [["the", "sea", "$"], ["a"]], [[0.9, 0.1, 0.5], [1.0]]
+    axes = plots.written(rows, chances, title="t").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["the", "sea", "$", "a"]
+    inks = [text.get_color() for text in axes.texts]
+    assert inks == ["white", "black", "black", "white"]
+    light = [sum(cell.get_facecolor()[:3]) for cell in axes.patches]
+    assert light[3] < light[0] < light[2] < light[1]
+    first, second, third, below = (cell.get_bbox() for cell in axes.patches)
+    assert first.x1 < second.x0 and second.x1 < third.x0 and below.y0 > first.y1
+
+
 @pytest.mark.parametrize("text", ["$x$ & \\alpha", "100 % {a}_b^c", "a\nb"])
 def test_every_figure_can_be_written(tmp_path, text):
     """Whatever stands in titles and labels: no display, no warning."""
@@ -147,6 +172,7 @@ def test_every_figure_can_be_written(tmp_path, text):
         plots.classification(PHOTO, answer),
         plots.boxes(PHOTO, [[-5, -5, 50, 50]], [text]),
         plots.attention(text, "2009-04-05", np.eye(10, 30)),
+        plots.written([[text]], [[0.5]], title=text),
     )
     for i, figure in enumerate(figures):
         figure.savefig(tmp_path / f"{i}.png")
