@@ -180,6 +180,15 @@ ASSIGNMENTS = (
         offers=(),
     ),
     Assignment(
+        "convolution_steps",
+        course=4,
+        week=1,
+        title="Building a convolutional network, step by step",
+        edition="2021",
+        offers=(),
+        reference=("c4w1_convolution_step_by_step",),
+    ),
+    Assignment(
         "residual_networks",
         course=4,
         week=2,

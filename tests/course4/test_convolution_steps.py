@@ -1,0 +1,432 @@
+"""Convolution, step by step: against its loops, Keras, slopes and the lectures."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dls_keras.core.errors import InputError
+from dls_keras.course4 import convolution_steps as steps
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+# The definition, written as the loops that it says.
+
+
+def size(n_prev, f, stride, pad=0):
+    return (n_prev + 2 * pad - f) // stride + 1
+
+
+def windows(shape, f, stride):
+    """Each (i, h, w) of the result and the pixels (i, rows, columns) of its window."""
+    m, n_H, n_W, _ = shape
+    for i, h, w in np.ndindex(m, size(n_H, f, stride), size(n_W, f, stride)):
+        top, left = h * stride, w * stride
+        yield (i, h, w), (i, slice(top, top + f), slice(left, left + f))
+
+
+def loop_conv_forward(A_prev, W, b, stride, pad):
+    A_pad = steps.zero_pad(A_prev, pad)
+    m, n_H, n_W, _ = A_pad.shape
+    f, n_C = W.shape[0], W.shape[-1]
+    Z = np.zeros((m, size(n_H, f, stride), size(n_W, f, stride), n_C))
+    for place, window in windows(A_pad.shape, f, stride):
+        for c in range(n_C):
+            Z[*place, c] = steps.conv_single_step(A_pad[window], W[..., c], b[..., c])
+    return Z
+
+
+def loop_conv_backward(dZ, A_prev, W, stride, pad):
+    A_pad = steps.zero_pad(A_prev, pad)
+    dA_pad, dW = np.zeros(A_pad.shape), np.zeros(W.shape)
+    db = np.zeros((1, 1, 1, W.shape[-1]))
+    for place, window in windows(A_pad.shape, W.shape[0], stride):
+        for c in range(W.shape[-1]):
+            dA_pad[window] += W[..., c] * dZ[*place, c]
+            dW[..., c] += A_pad[window] * dZ[*place, c]
+            db[..., c] += dZ[*place, c]
+    _, n_H, n_W, _ = A_prev.shape
+    return dA_pad[:, pad : pad + n_H, pad : pad + n_W], dW, db
+
+
+def loop_pool_forward(A_prev, f, stride, mode):
+    m, n_H, n_W, n_C = A_prev.shape
+    A = np.zeros((m, size(n_H, f, stride), size(n_W, f, stride), n_C))
+    answer = np.max if mode == "max" else np.mean
+    for place, window in windows(A_prev.shape, f, stride):
+        for c in range(n_C):
+            A[*place, c] = answer(A_prev[*window, c])
+    return A
+
+
+def loop_pool_backward(dA, A_prev, f, stride, mode):
+    dA_prev = np.zeros(A_prev.shape)
+    for place, window in windows(A_prev.shape, f, stride):
+        for c in range(A_prev.shape[-1]):
+            if mode == "max":
+                mask = steps.create_mask_from_window(A_prev[*window, c])
+                dA_prev[*window, c] += mask * dA[*place, c]
+            else:
+                dA_prev[*window, c] += steps.distribute_value(dA[*place, c], (f, f))
+    return dA_prev
+
+
+@st.composite
+def problems(draw):
+    """Images of any size, with a window that fits: A_prev, W, b, stride, pad."""
+    rng = np.random.default_rng(draw(seeds))
+    m, n_C_prev, n_C = (draw(st.integers(1, 3)) for _ in range(3))
+    f, stride, pad = draw(st.integers(1, 4)), draw(st.integers(1, 5)), draw(pads)
+    least = max(1, f - 2 * pad)
+    n_H, n_W = (draw(st.integers(least, least + 6)) for _ in range(2))
+    return (
+        rng.normal(size=(m, n_H, n_W, n_C_prev)),
+        rng.normal(size=(f, f, n_C_prev, n_C)),
+        rng.normal(size=(1, 1, 1, n_C)),
+        stride,
+        pad,
+    )
+
+
+pads = st.integers(0, 5)  # up to more than the window needs
+
+
+def close(got, expected):
+    """Equal but for the order in which up to a hundred numbers near 1 are added."""
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+
+
+@given(problems())
+def test_a_convolution_is_its_loops(problem):
+    """Forward and back, for any stride, padding and sides, down to one pixel."""
+    A_prev, W, b, stride, pad = problem
+    Z, cache = steps.conv_forward(A_prev, W, b, {"stride": stride, "pad": pad})
+    close(Z, loop_conv_forward(A_prev, W, b, stride, pad))
+    dZ = np.cos(Z)
+    expected = loop_conv_backward(dZ, A_prev, W, stride, pad)
+    for got, gradient in zip(steps.conv_backward(dZ, cache), expected, strict=True):
+        close(got, gradient)
+
+
+@given(problems(), st.sampled_from(["max", "average"]), st.booleans())
+def test_pooling_is_its_loops(problem, mode, ties):
+    """Both ways and with ties, which whole numbers make plenty of."""
+    A_prev, W, _, stride, _ = problem
+    f = min(len(W), *A_prev.shape[1:3])
+    A_prev = np.rint(A_prev) if ties else A_prev
+    A, cache = steps.pool_forward(A_prev, {"f": f, "stride": stride}, mode)
+    close(A, loop_pool_forward(A_prev, f, stride, mode))
+    dA = np.cos(3 * A)
+    expected = loop_pool_backward(dA, A_prev, f, stride, mode)
+    close(steps.pool_backward(dA, cache, mode), expected)
+
+
+@given(problems())
+def test_the_gradient_is_the_slope(problem):
+    """Z is linear in each of A_prev, W and b: central differences are exact."""
+    A_prev, W, b, stride, pad = problem
+    hparameters = {"stride": stride, "pad": pad}
+    Z, cache = steps.conv_forward(A_prev, W, b, hparameters)
+    rng = np.random.default_rng(A_prev.size)
+    dZ = rng.normal(size=Z.shape)
+    gradients = steps.conv_backward(dZ, cache)
+    for i, gradient in enumerate(gradients):
+        given = [A_prev, W, b]
+        direction = rng.normal(size=given[i].shape)
+        ends = []
+        for sign in (1, -1):
+            given[i] = (A_prev, W, b)[i] + sign * direction
+            ends.append(np.sum(dZ * steps.conv_forward(*given, hparameters)[0]))
+        slope = (ends[0] - ends[1]) / 2
+        # A difference of sums of up to a few thousand numbers near 1.
+        np.testing.assert_allclose(np.sum(gradient * direction), slope, atol=1e-9)
+
+
+# The same from Keras, in float64. Its "same" pads otherwise, so it gets padded input.
+
+
+def keras_layer(kind, W, b, **settings):
+    from keras import layers
+
+    layer = getattr(layers, kind)(
+        W.shape[-1], W.shape[:-2], dtype="float64", **settings
+    )
+    layer.build((None, *[None] * (W.ndim - 2), W.shape[-2]))
+    layer.set_weights([W, b.ravel()])
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("kind", "forward", "sides"),
+    [
+        ("Conv1D", steps.conv1d_forward, (11,)),
+        ("Conv2D", steps.conv_forward, (7, 9)),
+        ("Conv3D", steps.conv3d_forward, (6, 5, 7)),
+    ],
+)
+@pytest.mark.parametrize(("f", "stride", "pad"), [(3, 1, 1), (2, 2, 0), (4, 3, 2)])
+def test_keras_and_the_tape_give_the_same(kind, forward, sides, f, stride, pad):
+    """Conv1D, Conv2D and Conv3D: the output, and gradients by TensorFlow's tape."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(f)
+    axes = len(sides)
+    A_prev = rng.normal(size=(2, *sides, 3))
+    W, b = (
+        rng.normal(size=(*[f] * axes, 3, 4)),
+        rng.normal(size=(1,) * (axes + 1) + (4,)),
+    )
+    Z, cache = forward(A_prev, W, b, {"stride": stride, "pad": pad})
+    dZ = rng.normal(size=Z.shape)
+
+    layer = keras_layer(kind, W, b, strides=stride)
+    x = tf.constant(A_prev)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        frame = [(0, 0), *[(pad, pad)] * axes, (0, 0)]
+        z = layer(tf.pad(x, frame))
+        total = tf.reduce_sum(z * dZ)
+    close(Z, z.numpy())
+    expected = tape.gradient(total, [x, layer.kernel, layer.bias])
+    for got, gradient in zip(steps.conv_backward(dZ, cache), expected, strict=True):
+        close(got, np.reshape(gradient, got.shape))
+
+
+@pytest.mark.parametrize(("f", "stride"), [(2, 2), (3, 2), (3, 1), (2, 3)])
+def test_keras_pools_the_same(f, stride):
+    """MaxPooling2D and AveragePooling2D, forward and back; without ties."""
+    import tensorflow as tf
+    from keras import layers
+
+    A_prev = np.random.default_rng(0).normal(size=(2, 7, 9, 3))
+    for mode, kind in (
+        ("max", layers.MaxPooling2D),
+        ("average", layers.AveragePooling2D),
+    ):
+        A, cache = steps.pool_forward(A_prev, {"f": f, "stride": stride}, mode)
+        x = tf.constant(A_prev)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            a = kind(f, strides=stride, dtype="float64")(x)
+            total = tf.reduce_sum(tf.sin(a))
+        close(A, a.numpy())
+        close(
+            steps.pool_backward(np.cos(A), cache, mode), tape.gradient(total, x).numpy()
+        )
+
+
+# The lectures.
+
+
+def test_an_edge_is_found_where_light_meets_dark():
+    """Six columns, bright to the left: the vertical filter answers 0, 30, 30, 0."""
+    image = np.zeros((1, 6, 6, 1))
+    image[:, :, :3] = 10
+    W = np.tile([1.0, 0, -1], (3, 1)).reshape(3, 3, 1, 1)
+    Z, _ = steps.conv_forward(image, W, np.zeros((1, 1, 1, 1)), {"stride": 1, "pad": 0})
+    np.testing.assert_array_equal(Z[0, :, :, 0], np.tile([0, 30, 30, 0], (4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("forward", "axes", "n_prev", "channels"),
+    [
+        (steps.conv1d_forward, 1, 14, ((1, 16), (16, 32))),
+        (steps.conv_forward, 2, 14, ((3, 16), (16, 32))),
+        (steps.conv3d_forward, 3, 14, ((1, 16), (16, 32))),
+    ],
+)
+def test_fourteen_become_ten_and_ten_become_six(forward, axes, n_prev, channels):
+    """A window of 5, 16 filters and then 32, on a signal, an image and a volume."""
+    A = np.zeros((1, *[n_prev] * axes, channels[0][0]))
+    for side, (n_C_prev, n_C) in zip((10, 6), channels, strict=True):
+        W, b = np.zeros((*[5] * axes, n_C_prev, n_C)), np.zeros(n_C)
+        A, _ = forward(A, W, b, {"stride": 1, "pad": 0})
+        assert A.shape == (1, *[side] * axes, n_C)
+
+
+def test_a_heartbeat_is_found_where_it_is():
+    """In a signal, a filter shaped like the beat answers most where the beat is."""
+    beat = np.array([0.1, 1.5, -1, 0.4, 0.2])
+    signal = np.random.default_rng(0).normal(scale=0.1, size=(1, 40, 1))
+    signal[0, 17:22, 0] += beat
+    Z, _ = steps.conv1d_forward(
+        signal, beat.reshape(5, 1, 1), np.zeros((1, 1, 1)), {"stride": 1, "pad": 0}
+    )
+    assert Z.argmax() == 17
+
+
+# Promises.
+
+
+def test_a_pixel_that_no_window_reaches_learns_nothing():
+    """Stride 2 from 4 pixels with a window of 1 skips every second one."""
+    A_prev, W = np.ones((1, 4, 4, 1)), np.ones((1, 1, 1, 1))
+    Z, cache = steps.conv_forward(A_prev, W, W, {"stride": 2, "pad": 0})
+    dA_prev, dW, db = steps.conv_backward(np.ones(Z.shape), cache)
+    expected = np.array([[1, 0, 1, 0], [0] * 4] * 2)
+    np.testing.assert_array_equal(dA_prev[0, :, :, 0], expected)
+    assert dW.item() == db.item() == 4
+
+
+def test_every_maximum_of_a_tie_gets_the_gradient():
+    """In a window of equal numbers all of them."""
+    cache = np.zeros((1, 2, 2, 1)), {"f": 2, "stride": 2}
+    dA_prev = steps.pool_backward(np.full((1, 1, 1, 1), 5.0), cache)
+    np.testing.assert_array_equal(dA_prev, np.full((1, 2, 2, 1), 5.0))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_precision_stays_as_it_came(dtype):
+    """float32 in, float32 out, forward and back."""
+    A_prev, W = np.ones((1, 4, 4, 2), dtype), np.ones((2, 2, 2, 3), dtype)
+    b = np.ones((1, 1, 1, 3), dtype)
+    Z, cache = steps.conv_forward(A_prev, W, b, {"stride": 1, "pad": 1})
+    A, pool_cache = steps.pool_forward(Z, {"f": 2, "stride": 2}, "average")
+    dZ = steps.pool_backward(A, pool_cache, "average")
+    gradients = steps.conv_backward(dZ, cache)
+    assert {x.dtype for x in (Z, A, dZ, *gradients)} == {np.dtype(dtype)}
+
+
+def test_whole_numbers_become_real_ones():
+    """An image of integers is convolved and averaged as one of floats."""
+    A_prev = np.arange(16).reshape(1, 4, 4, 1)
+    W = np.arange(4).reshape(2, 2, 1, 1)
+    settings = {"stride": 2, "pad": 0}
+    Z, _ = steps.conv_forward(A_prev, W, np.full((1, 1, 1, 1), 0.5), settings)
+    close(Z, loop_conv_forward(A_prev, W, np.full((1, 1, 1, 1), 0.5), 2, 0))
+    A, cache = steps.pool_forward(A_prev, {"f": 2, "stride": 2}, "average")
+    close(A, loop_pool_forward(A_prev, 2, 2, "average"))
+    dA_prev = steps.pool_backward(np.ones(A.shape, int), cache, "average")
+    np.testing.assert_array_equal(dA_prev, np.full(A_prev.shape, 0.25))
+
+
+def test_arguments_are_left_alone():
+    """Forward and back, no array changes that was handed in."""
+    rng = np.random.default_rng(0)
+    A_prev, W, b = (rng.normal(size=s) for s in ((2, 5, 5, 2), (2, 2, 2, 3), (3,)))
+    before = [A_prev.copy(), W.copy(), b.copy()]
+    Z, cache = steps.conv_forward(A_prev, W, b, {"stride": 1, "pad": 0})
+    dZ = Z.copy()
+    steps.conv_backward(dZ, cache)
+    A, pool_cache = steps.pool_forward(Z, {"f": 2, "stride": 1})
+    steps.pool_backward(A, pool_cache)
+    for was, now in zip([*before, dZ], [A_prev, W, b, Z], strict=True):
+        np.testing.assert_array_equal(was, now)
+
+
+# Speed, against the loops above.
+
+
+def seconds(function, repeats):
+    """The shortest of several runs, which other programs disturb least."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def speeds(m):
+    """How many times faster than the loops, at 28 x 28, 3 x 3, 8 -> 16 channels.
+
+    The loops run over one image; they take m times as long for m.
+    """
+    rng = np.random.default_rng(0)
+    A_prev = rng.normal(size=(m, 28, 28, 8))
+    W, b = rng.normal(size=(3, 3, 8, 16)), rng.normal(size=(1, 1, 1, 16))
+    Z, cache = steps.conv_forward(A_prev, W, b, {"stride": 1, "pad": 1})
+    A, pool_cache = steps.pool_forward(A_prev, {"f": 2, "stride": 2})
+    pairs = {
+        "forward": (
+            lambda: loop_conv_forward(A_prev[:1], W, b, 1, 1),
+            lambda: steps.conv_forward(A_prev, W, b, cache[3]),
+        ),
+        "backward": (
+            lambda: loop_conv_backward(Z[:1], A_prev[:1], W, 1, 1),
+            lambda: steps.conv_backward(Z, cache),
+        ),
+        "pool forward": (
+            lambda: loop_pool_forward(A_prev[:1], 2, 2, "max"),
+            lambda: steps.pool_forward(A_prev, pool_cache[1]),
+        ),
+        "pool backward": (
+            lambda: loop_pool_backward(A[:1], A_prev[:1], 2, 2, "max"),
+            lambda: steps.pool_backward(A, pool_cache),
+        ),
+    }
+    return {
+        name: m * seconds(loops, 3) / seconds(ours, 30)
+        for name, (loops, ours) in pairs.items()
+    }
+
+
+def test_matrix_products_are_hundreds_of_times_faster():
+    """More than 100 times even on a busy machine; measured figures: docs."""
+    assert min(speeds(m=10).values()) > 100
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("shape", "f", "pad"), [((1, 2, 9, 1), 3, 0), ((1, 9, 2, 1), 5, 1)]
+)
+def test_a_window_that_does_not_fit_is_told(shape, f, pad):
+    """In height or in width, with the sizes; for pooling too."""
+    A_prev, W = np.ones(shape), np.ones((f, f, 1, 1))
+    with pytest.raises(InputError, match=f"window of {f} x {f} does not fit"):
+        steps.conv_forward(A_prev, W, np.ones(1), {"stride": 1, "pad": pad})
+    with pytest.raises(InputError, match=f"window of {f} x {f} does not fit"):
+        steps.pool_forward(A_prev, {"f": f, "stride": 1})
+
+
+@pytest.mark.parametrize(
+    "hparameters",
+    [{"stride": 0, "pad": 0}, {"stride": 1, "pad": -1}, {"stride": 1.5, "pad": 0}]
+    + [{"pad": 0}, {"stride": 1}],
+)
+def test_settings_that_are_none_are_told(hparameters):
+    """A stride of 0 or 1.5, a negative pad, a missing key."""
+    A_prev, W = np.ones((1, 4, 4, 1)), np.ones((2, 2, 1, 1))
+    with pytest.raises(InputError, match="Expected hparameters"):
+        steps.conv_forward(A_prev, W, np.ones(1), hparameters)
+
+
+def test_shapes_that_do_not_meet_are_told():
+    """Channels, axes, biases, gradients and modes."""
+    A_prev, W = np.ones((1, 4, 4, 2)), np.ones((2, 2, 2, 3))
+    settings = {"stride": 1, "pad": 0}
+    with pytest.raises(InputError, match="channels in"):
+        steps.conv_forward(A_prev, W.swapaxes(2, 3), np.ones(2), settings)
+    for forward in (steps.conv1d_forward, steps.conv3d_forward):
+        with pytest.raises(InputError, match="axes"):
+            forward(A_prev, W, np.ones(3), settings)
+    with pytest.raises(InputError, match="one b for each of the 3 filters"):
+        steps.conv_forward(A_prev, W, np.ones(2), settings)
+    Z, cache = steps.conv_forward(A_prev, W, np.ones(3), settings)
+    with pytest.raises(InputError, match="gradient shaped like the result"):
+        steps.conv_backward(Z[:, 1:], cache)
+    A, pool_cache = steps.pool_forward(A_prev, {"f": 2, "stride": 1})
+    with pytest.raises(InputError, match="gradient shaped like the result"):
+        steps.pool_backward(A[:, 1:], pool_cache)
+    with pytest.raises(InputError, match="received 'median'"):
+        steps.pool_forward(A_prev, {"f": 2, "stride": 1}, "median")
+    with pytest.raises(InputError, match="does not fit"):
+        steps.pool_forward(A_prev[0], {"f": 2, "stride": 1})
+
+
+def test_no_tensorflow_is_imported():
+    """NumPy alone; a command that needs no network starts at once."""
+    program = "import sys, dls_keras.course4.convolution_steps; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    heavy = {"tensorflow", "keras", "torch", "jax", "matplotlib"}
+    assert not heavy & {*done.stdout.split()}
