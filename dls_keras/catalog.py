@@ -189,6 +189,14 @@ ASSIGNMENTS = (
         reference=("c4w1_convolution_step_by_step",),
     ),
     Assignment(
+        "classic_networks",
+        course=4,
+        week=2,
+        title="Classic networks: LeNet-5 reads digits; AlexNet, VGG-16, GoogLeNet",
+        edition="none",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+    ),
+    Assignment(
         "residual_networks",
         course=4,
         week=2,
