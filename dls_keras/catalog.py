@@ -215,6 +215,15 @@ ASSIGNMENTS = (
         reference=("c4w3_yolo_car_detection",),
     ),
     Assignment(
+        "recurrent_steps",
+        course=5,
+        week=1,
+        title="Building a recurrent network, step by step; a model of words",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c5w1_rnn_step_by_step",),
+    ),
+    Assignment(
         "date_translation",
         course=5,
         week=3,
