@@ -224,6 +224,15 @@ ASSIGNMENTS = (
         reference=("c5w1_rnn_step_by_step",),
     ),
     Assignment(
+        "dinosaurs",
+        course=5,
+        week=1,
+        title="Dinosaur island: new names, letter by letter; and verse",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c5w1_dinosaurus",),
+    ),
+    Assignment(
         "date_translation",
         course=5,
         week=3,

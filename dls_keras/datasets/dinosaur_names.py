@@ -1,0 +1,265 @@
+"""Names of dinosaurs, letter by letter.
+
+The course's list of 1,536 names is somebody else's file; beside it stands a list of
+ours, written from general knowledge of the genera that palaeontologists have named,
+so that a model can learn without any file. Letters are numbered as in the course:
+newline, which ends a name, is 0, and a to z are 1 to 26.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dls_keras.core import files
+from dls_keras.core.errors import InputError
+
+LETTERS = "\nabcdefghijklmnopqrstuvwxyz"
+NEWLINE = LETTERS.index("\n")
+NOTHING = len(LETTERS)  # stands before the first letter: an input of zeros
+LONGEST = 50  # letters; the course stops sampling there
+HELD_OUT = 10  # every tenth name is for testing
+
+COURSE = files.Remote(
+    name="dinosaurus/dinos.txt",
+    url="https://raw.githubusercontent.com/abdur75648/"
+    "Deep-Learning-Specialization-Coursera/cd9cb9a20b62aa2e1fbe52766a09f12edbb19001/"
+    "Sequence%20Models/week1/w1a2/dinos.txt",
+    sha256="ad6465621cf56c08f71d4fbb40cf7eab763f9df42c54cc460d6c4d86e9c927fb",
+)
+
+
+class Names(NamedTuple):
+    """m names, each with the letter that follows each letter.
+
+    Attributes:
+        x: (m, T) int32, what is read: `NOTHING`, then the letters.
+        y: (m, T) int32, what is to be written: the letters, then newline.
+        lengths: (m,) int32, the steps that count; behind them x is `NOTHING` and
+            y newline.
+        names: the m names in lower case.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    lengths: np.ndarray
+    names: tuple[str, ...]
+
+
+def load_names(path: str | Path | None = None) -> tuple[str, ...]:
+    """The lines of a file of names, in lower case; by default the course's file.
+
+    Args:
+        path: a text file, one name a line; empty lines are left out.
+
+    Raises:
+        MissingFileError: if there is no file, here or to be downloaded.
+        InputError: if it is no text or has no name, or one with another letter
+            than a to z.
+    """
+    path = files.find_data(COURSE, path)
+    try:
+        lines = path.read_text("utf-8").lower().split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is no text in UTF-8. Expected one name a line."
+        ) from error
+    names = tuple(filter(None, map(str.strip, lines)))
+    if not names:
+        raise InputError(f"{path} holds no name. Expected one name a line.")
+    check(names)
+    return names
+
+
+def make_names(m: int | None = None, *, seed: int = 0) -> tuple[str, ...]:
+    """m names of our own list, drawn without repetition; by default all, sorted.
+
+    Raises:
+        InputError: if the list has fewer names.
+    """
+    if m is None:
+        return OURS
+    if not 0 < m <= len(OURS):
+        raise InputError(f"The list has {len(OURS)} names; {m} were asked for.")
+    chosen = np.random.default_rng(seed).permutation(len(OURS))[:m]
+    return tuple(OURS[i] for i in chosen)
+
+
+def split(names: tuple[str, ...], *, held_out: bool = False) -> tuple[str, ...]:
+    """The names to learn from, or every tenth one, which is for testing."""
+    return tuple(
+        name for i, name in enumerate(names) if (i % HELD_OUT == 0) == held_out
+    )
+
+
+def check(names) -> None:
+    """Raise InputError unless all names are written in a to z and not too long."""
+    for name in names:
+        if strange := sorted(set(name) - set(LETTERS[1:])):
+            raise InputError(
+                f"The name {name!r} has the character {strange[0]!r}. Expected letters "
+                "a to z alone; spell it with these."
+            )
+        if len(name) > LONGEST:
+            raise InputError(
+                f"The name {name[:20]!r}... has {len(name)} letters. Expected at most "
+                f"{LONGEST}: one name a line."
+            )
+
+
+def encode(names) -> Names:
+    """The names as numbers, all as long as the longest and its end.
+
+    Raises:
+        InputError: if there is no name, or one with another letter than a to z.
+    """
+    names = tuple(names)
+    check(names)
+    if not names:
+        raise InputError("There are no names. Expected at least one.")
+    lengths = np.array([len(name) + 1 for name in names], "int32")
+    x = np.full((len(names), lengths.max()), NOTHING, "int32")
+    y = np.full_like(x, NEWLINE)
+    for row, name in enumerate(names):
+        letters = [LETTERS.index(letter) for letter in name]
+        x[row, 1 : len(name) + 1] = letters
+        y[row, : len(name)] = letters
+    return Names(x, y, lengths, names)
+
+
+OURS = tuple(
+    """
+aardonyx abelisaurus abrictosaurus abydosaurus achelousaurus acheroraptor achillobator
+acristavus acrocanthosaurus acrotholus adamantisaurus adasaurus adeopapposaurus
+aegyptosaurus aeolosaurus aerosteon afrovenator agathaumas agilisaurus agujaceratops
+agustinia ajkaceratops alamosaurus alaskacephale albertaceratops albertadromeus
+albertonykus albertosaurus alectrosaurus alioramus allosaurus altirhinus alvarezsaurus
+alwalkeria alxasaurus amargasaurus amargatitanis amazonsaurus ampelosaurus amphicoelias
+amurosaurus anabisetia anatotitan anchiceratops anchiornis anchisaurus andesaurus
+angaturama angolatitan animantarx ankylosaurus anodontosaurus anserimimus antarctopelta
+antarctosaurus antetonitrus anzu aorun apatosaurus appalachiosaurus aquilops aragosaurus
+aralosaurus archaeoceratops archaeopteryx archaeornithomimus arcovenator argentinosaurus
+argyrosaurus aristosuchus arrhinoceratops astrodon atlasaurus atlascopcosaurus
+atrociraptor aublysodon aucasaurus auroraceratops australovenator austroraptor
+austrosaurus avaceratops aviatyrannis avimimus bactrosaurus bagaceratops bagaraatan
+bahariasaurus bainoceratops balaur bambiraptor barapasaurus barilium barosaurus
+barsboldia baryonyx batyrosaurus becklespinax beipiaosaurus beishanlong bellusaurus
+berberosaurus bicentenaria bissektipelta bistahieversor blikanasaurus bonapartenykus
+bonitasaurus borealosaurus borogovia bothriospondylus brachiosaurus brachyceratops
+brachylophosaurus brachytrachelopan bravoceratops brontomerus brontosaurus
+bruhathkayosaurus buitreraptor byronosaurus camarasaurus camarillasaurus camelotia
+camposaurus camptosaurus carcharodontosaurus carnotaurus caudipteryx cedarosaurus
+cedarpelta cedrorestes centrosaurus cerasinops ceratonykus ceratosaurus cetiosauriscus
+cetiosaurus changyuraptor chaoyangsaurus charonosaurus chasmosaurus chialingosaurus
+chilantaisaurus chilesaurus chindesaurus chirostenotes chromogisaurus chuandongocoelurus
+chubutisaurus chungkingosaurus citipati claosaurus coahuilaceratops coelophysis coelurus
+coloradisaurus compsognathus concavenator conchoraptor condorraptor coronosaurus
+corythoraptor corythosaurus crichtonpelta crichtonsaurus cristatusaurus
+crittendenceratops cruxicheiros cryolophosaurus cryptovolans cumnoria dacentrurus
+daemonosaurus dahalokely dakotaraptor daspletosaurus datousaurus deinocheirus deinodon
+deinonychus delapparentia deltadromeus demandasaurus diabloceratops diamantinasaurus
+diceratops diclonius dicraeosaurus dilong dilophosaurus diluvicursor dineobellator
+dinheirosaurus diodorus diplodocus dolichosuchus dollodon draconyx dracopelta
+dracoraptor dracorex dracovenator dravidosaurus dreadnoughtus drinker dromaeosauroides
+dromaeosaurus dromiceiomimus dryosaurus dryptosaurus dubreuillosaurus duriatitan
+duriavenator dyoplosaurus dysalotosaurus dyslocosaurus dystrophaeus echinodon edmarka
+edmontonia edmontosaurus efraasia einiosaurus ekrixinatosaurus elaphrosaurus elmisaurus
+elopteryx elrhazosaurus emausaurus enigmosaurus eobrontosaurus eocarcharia eocursor
+eodromaeus eolambia eoraptor eosinopteryx eotrachodon eotriceratops eotyrannus
+epachthosaurus epidendrosaurus epidexipteryx equijubus erectopus erketu erlianosaurus
+erlikosaurus eucamerotus eucnemesaurus euhelopus euoplocephalus europasaurus europelta
+euskelosaurus eustreptospondylus fabrosaurus falcarius fruitadens fukuiraptor
+fukuisaurus fukuititan fukuivenator fulgurotherium futalognkosaurus galeamopus
+gallimimus galvesaurus gannansaurus gargoyleosaurus garudimimus gasosaurus
+gasparinisaura gastonia geminiraptor genyodectes gideonmantellia giganotosaurus
+gigantoraptor gigantspinosaurus giraffatitan glacialisaurus glishades gobiceratops
+gobisaurus gobivenator gojirasaurus gondwanatitan gongbusaurus gongxianosaurus
+gorgosaurus goyocephale graciliceratops graciliraptor gravitholus gryphoceratops
+gryponyx gryposaurus guaibasaurus gualicho guanlong hadrosaurus haestasaurus hagryphus
+halszkaraptor halticosaurus haplocanthosaurus haplocheirus harpymimus haya
+heilongjiangosaurus helioceratops herrerasaurus hesperonychus hesperosaurus
+heterodontosaurus hexing hexinlusaurus heyuannia hippodraco histriasaurus homalocephale
+hongshanosaurus hoplitosaurus huabeisaurus huanghetitan huaxiagnathus huayangosaurus
+hudiesaurus huehuecanauhtlus hulsanpes hungarosaurus hylaeosaurus hypacrosaurus
+hypselosaurus hypselospinus hypsibema hypsilophodon ichthyovenator ignavusaurus
+iguanacolossus iguanodon iliosuchus ilokelesia incisivosaurus indosaurus indosuchus
+ingenia inosaurus irritator isanosaurus isberrysaura ischioceratops isisaurus itemirus
+iuticosaurus jainosaurus janenschia jaxartosaurus jeholosaurus jeyawati jianchangosaurus
+jiangshanosaurus jinfengopteryx jingshanosaurus jinzhousaurus jobaria judiceratops
+juravenator kaatedocus kaijiangosaurus kakuru kazaklambia kentrosaurus kerberosaurus
+khaan kileskus kinnareemimus kol koreaceratops koreanosaurus kosmoceratops kotasaurus
+kritosaurus kryptops kukufeldia kulindadromeus kunbarrasaurus kundurosaurus labocania
+laevisuchus lambeosaurus lamplughsaura lanasaurus laosaurus laplatasaurus
+lapparentosaurus latenivenatrix latirhinus leaellynasaura leinkupal leonerasaurus
+leptoceratops leshansaurus lesothosaurus lessemsaurus lexovisaurus leyesaurus
+liaoceratops liaoningosaurus liaoningvenator ligabueino ligabuesaurus liliensternus
+limaysaurus limusaurus linhenykus linheraptor linhevenator lirainosaurus loncosaurus
+lophorhothon lophostropheus loricatosaurus loricosaurus losillasaurus lourinhanosaurus
+lourinhasaurus luanchuanraptor lufengosaurus lukousaurus luoyanggia lurdusaurus
+lusotitan lycorhinus lythronax machairasaurus macrogryphosaurus macrurosaurus
+magnapaulia magnirostris magnosaurus magyarosaurus mahakala maiasaura majungasaurus
+malarguesaurus malawisaurus mamenchisaurus manidens mantellisaurus mapusaurus marisaurus
+marshosaurus martharaptor masiakasaurus massospondylus matheronodon maxakalisaurus
+medusaceratops megalosaurus megapnosaurus megaraptor mei melanorosaurus mendozasaurus
+mercuriceratops metriacanthosaurus microceratus microcoelus microhadrosaurus
+micropachycephalosaurus microraptor microvenator minmi minotaurasaurus miragaia
+mirischia mochlodon mojoceratops monkonosaurus monoclonius monolophosaurus mononykus
+montanoceratops morelladon moros mosaiceratops murusraptor mussaurus muttaburrasaurus
+muyelensaurus mymoorapelta nanosaurus nanotyrannus nanshiungosaurus nanuqsaurus
+nanyangosaurus nasutoceratops nebulasaurus nedcolbertia neimongosaurus nemegtomaia
+nemegtosaurus neovenator neuquenraptor neuquensaurus nigersaurus ninjatitan
+nipponosaurus noasaurus nodocephalosaurus nodosaurus nomingia nothronychus notoceratops
+notohypsilophodon nqwebasaurus nuthetes nyasasaurus ojoceratops ojoraptorsaurus
+olorotitan omeisaurus opisthocoelicaudia orkoraptor ornitholestes ornithomimoides
+ornithomimus orodromeus orthomerus oryctodromeus ostafrikasaurus othnielia
+othnielosaurus ouranosaurus overosaurus oviraptor oxalaia ozraptor pachycephalosaurus
+pachyrhinosaurus palaeoscincus paluxysaurus pampadromaeus panamericansaurus
+panoplosaurus panphagia pantydraco paralititan paranthodon pararhabdodon parasaurolophus
+parksosaurus patagonykus patagosaurus patagotitan pawpawsaurus pedopenna pegomastax
+pelecanimimus pellegrinisaurus peloroplites pelorosaurus pentaceratops phuwiangosaurus
+piatnitzkysaurus pinacosaurus pisanosaurus piveteausaurus planicoxa plateosaurus
+platyceratops podokesaurus poekilopleuron polacanthus prenocephale prenoceratops
+probactrosaurus proceratosaurus procompsognathus propanoplosaurus prosaurolophus
+protarchaeopteryx protoceratops protohadros psittacosaurus puertasaurus pukyongosaurus
+pycnonemosaurus pyroraptor qantassaurus qianzhousaurus qiaowanlong qijianglong
+qinlingosaurus qiupalong quaesitosaurus quetecsaurus quilmesaurus rahiolisaurus
+rahonavis rajasaurus rapator rapetosaurus raptorex rayososaurus rebbachisaurus
+regaliceratops regnosaurus rhabdodon rhinorex rhoetosaurus richardoestesia rinchenia
+rinconsaurus riojasaurus rocasaurus rubeosaurus ruehleia rugops rukwatitan sahaliyania
+saichania saltasaurus saltopus saltriovenator sanjuansaurus santanaraptor sarahsaurus
+saraikimasoom sarcolestes sarcosaurus sarmientosaurus saturnalia saurolophus sauroniops
+sauropelta saurophaganax sauroposeidon saurornithoides saurornitholestes savannasaurus
+scansoriopteryx scelidosaurus scipionyx sciurumimus scolosaurus scutellosaurus
+secernosaurus segisaurus segnosaurus seitaad sellosaurus serendipaceratops shamosaurus
+shanag shantungosaurus shanyangosaurus shaochilong shenzhousaurus shidaisaurus
+shixinggia shunosaurus shuvuuia siamodon siamosaurus siamotyrannus siats sibirotitan
+silvisaurus similicaudipteryx sinocalliopteryx sinoceratops sinocoelurus sinornithoides
+sinornithomimus sinornithosaurus sinosauropteryx sinosaurus sinotyrannus sinovenator
+sinraptor sinusonasus skorpiovenator sonidosaurus sonorasaurus sphaerotholus
+spinophorosaurus spinops spinosaurus spinostropheus staurikosaurus stegoceras stegopelta
+stegosaurides stegosaurus stenonychosaurus stenopelix stokesosaurus struthiomimus
+struthiosaurus stygimoloch styracosaurus suchomimus suchosaurus sulaimanisaurus
+supersaurus suuwassea suzhousaurus szechuanosaurus talarurus talenkauen talos
+tangvayosaurus tanius tanycolagreus taohelong tarascosaurus tarbosaurus tarchia
+tastavinsaurus tatankacephalus tatankaceratops tataouinea tatisaurus tawa tazoudasaurus
+tehuelchesaurus telmatosaurus tendaguria tenontosaurus teratophoneus tethyshadros
+texacephale texasetes thecocoelurus thecodontosaurus theiophytalia therizinosaurus
+thescelosaurus thespesius tianchisaurus tianyulong tianyuraptor tianzhenosaurus timimus
+timurlengia titanoceratops titanosaurus tochisaurus tonganosaurus tornieria torosaurus
+torvosaurus traukutitan triceratops trigonosaurus trinisaura troodon tsaagan tsagantegia
+tsintaosaurus turanoceratops turiasaurus tylocephale tyrannosaurus tyrannotitan
+uberabatitan udanoceratops unaysaurus unenlagia unescoceratops urbacodon utahceratops
+utahraptor uteodon vagaceratops valdoraptor valdosaurus variraptor vectaerovenator
+velafrons velociraptor velocisaurus venenosaurus vespersaurus veterupristisaurus
+viavenator volkheimeria vulcanodon wakinosaurus walgettosuchus wannanosaurus
+wellnhoferia wendiceratops wiehenvenator willinakaqe wintonotitan wuerhosaurus
+wulagasaurus wulatelong xenoceratops xenoposeidon xenotarsosaurus xianshanosaurus
+xiaosaurus xiaotingia xinjiangtitan xiongguanlong xixianykus xixiasaurus xixiposaurus
+xuanhanosaurus xuanhuaceratops xuwulong yamaceratops yandusaurus yangchuanosaurus
+yaverlandia yehuecauhceratops yi yimenosaurus yinlong yixianosaurus yizhousaurus
+yongjinglong yuanmousaurus yueosaurus yulong yunganglong yunnanosaurus yurgovuchia
+yutyrannus zalmoxes zanabazar zapalasaurus zby zephyrosaurus zhanghenglong
+zhejiangosaurus zhenyuanlong zhongyuansaurus zhuchengceratops zhuchengosaurus
+zhuchengtyrannus zigongosaurus zuniceratops zuolong zuoyunlong zupaysaurus zuul
+""".split()
+)
