@@ -233,6 +233,15 @@ ASSIGNMENTS = (
         reference=("c5w1_dinosaurus",),
     ),
     Assignment(
+        "word_vectors",
+        course=5,
+        week=2,
+        title="Operations on word vectors: analogies, and bias removed",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c5w2_word_vectors",),
+    ),
+    Assignment(
         "date_translation",
         course=5,
         week=3,

@@ -1,0 +1,202 @@
+"""GloVe: word vectors as the Stanford NLP group publishes them.
+
+A text file with a line a word, most frequent words first: the word, then its
+numbers, with single blanks between. The vectors of glove.6B are from Wikipedia
+2014 and Gigaword 5; licence: Public Domain Dedication (PDDL) 1.0.
+Paper: Pennington, Socher & Manning (2014), https://nlp.stanford.edu/pubs/glove.pdf
+"""
+
+import contextlib
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from dls_keras.core import files
+from dls_keras.core.errors import InputError, MissingFileError
+
+FOLDER = "word_vectors"
+# Public parts of glove.6B.50d.txt: 14,208 of its 400,000 words, without overlap.
+PARTS = (
+    files.Remote(
+        name=f"{FOLDER}/glove.6B.50d.top9163.txt",
+        sha256="ca8fa2ae26d38a1c069860184b5fb2d9c6c031fe801a234d95b8b43c6563ab68",
+        licence="PDDL 1.0",
+    ),
+    files.Remote(
+        name=f"{FOLDER}/glove.6B.50d.extra.txt",
+        sha256="171f3f30897c7c9275b2fd966229300755b6fe191a49ac8e16b07808c3d62bf5",
+        licence="PDDL 1.0",
+    ),
+    files.Remote(
+        name=f"{FOLDER}/glove.6B.50d.extra_4decimals.txt",
+        sha256="804b8d0bcd64b9c622a27fe27f4aec9ee810a65b4938374f26ccd4500d67ba1a",
+        licence="PDDL 1.0",
+    ),
+)
+INSTEAD = (
+    "Get https://nlp.stanford.edu/data/glove.6B.zip (862 MB, no hash published, so "
+    "not fetched by itself) and put glove.6B.{dimension}d.txt, or the zip, into the "
+    "folder word_vectors below DLS_KERAS_DATA; or give the path of a GloVe file."
+)
+BLOCK = 1 << 22  # bytes of text that are turned into numbers at a time
+
+
+class WordVectors(Mapping):
+    """Words and their vectors, a mapping that keeps all vectors in one array.
+
+    Made for 400,000 words: `vectors["cat"]` is a view of a row, no copy.
+
+    Attributes:
+        index: maps each word to its row, in the order of the rows.
+        matrix: (words, dimension) float64.
+    """
+
+    def __init__(self, index: dict[str, int], matrix: np.ndarray):
+        self.index = index
+        self.matrix = matrix
+
+    def __getitem__(self, word: str) -> np.ndarray:
+        return self.matrix[self.index[word]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.index)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __contains__(self, word) -> bool:
+        return word in self.index
+
+
+def load_glove(path: str | Path | None = None, dimension: int = 50) -> WordVectors:
+    """The vectors of a GloVe file, or those that are at hand.
+
+    Args:
+        path: a GloVe text, plain or zipped. Without it, looked for in
+            `$DLS_KERAS_DATA/word_vectors` and the cache: glove.6B.50d.txt, its zip,
+            glove.6B.zip, or the public parts (14,208 words, 50 numbers each).
+        dimension: how many numbers a word has: 50, 100, 200 or 300 in glove.6B.
+
+    Raises:
+        InputError: if a line is not a word and its numbers.
+        MissingFileError: if there is no such file.
+    """
+    member = f"glove.6B.{dimension}d.txt"
+    if path is not None:
+        return read([path], member)
+    for name in (member, f"{member}.zip", "glove.6B.zip"):
+        for folder in (files.data_folder(), files.home() / "data"):
+            if folder and (folder / FOLDER / name).is_file():
+                return read([folder / FOLDER / name], member)
+    parts = [files.in_data_folder(part.name) for part in PARTS]
+    if dimension == 50 and all(parts):
+        return read(parts)
+    raise MissingFileError(
+        f"There is no {member} at hand. {INSTEAD.format(dimension=dimension)}"
+    )
+
+
+def read(paths, member: str | None = None) -> WordVectors:
+    """The vectors in GloVe texts, block by block; of a word twice the first counts.
+
+    Args:
+        paths: texts, plain or zipped, all of one dimension. A first line of two
+            numbers (word2vec's "words dimension") is passed over.
+        member: the text to read from a zip that holds several.
+    """
+    index, matrix, dimension = {}, np.empty((0, 0)), None
+    for path in paths:
+        with _opened(path, member) as file:
+            for first, lines in _blocks(file):
+                words, rows = _numbers(path, first, lines, dimension)
+                if not words:
+                    continue
+                dimension, start = rows.shape[1], len(index)
+                new = [i for i, word in enumerate(words) if _enter(index, word)]
+                # Grown in place: at no time are there two copies of all vectors.
+                matrix.resize((start + len(new), dimension), refcheck=False)
+                matrix[start:] = rows[new]
+    if not index:
+        names = ", ".join(map(str, paths))
+        raise InputError(f"There are no word vectors in {names}: nothing but blanks.")
+    return WordVectors(index, matrix)
+
+
+def _enter(index, word):
+    """Give `word` the next row; False where it has one."""
+    row = len(index)
+    return index.setdefault(word, row) == row
+
+
+@contextlib.contextmanager
+def _opened(path, member) -> Iterator[BinaryIO]:
+    """The bytes of a text, plain or inside a zip."""
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist. Expected a GloVe text or zip.")
+    if not zipfile.is_zipfile(path):
+        with open(path, "rb") as file:
+            yield file
+        return
+    with zipfile.ZipFile(path) as archive:
+        texts = [name for name in archive.namelist() if name.endswith(".txt")]
+        chosen = member if member in texts else texts[0] if len(texts) == 1 else None
+        if chosen is None:
+            raise InputError(
+                f"{path} holds {', '.join(texts) or 'no text'}, expected {member}. "
+                "Unzip it and give the path of the text."
+            )
+        with archive.open(chosen) as file:
+            yield file
+
+
+def _blocks(file):
+    """The number of its first line, from 1, and the lines of each block of the file."""
+    first = 1
+    while lines := file.readlines(BLOCK):
+        yield first, lines
+        first += len(lines)
+
+
+def _numbers(path, first, lines, dimension):
+    """The words of some lines, and (words, dimension) float64 of their numbers."""
+    if first == 1 and len(lines[0].split()) == 2:
+        first, lines = 2, lines[1:]
+    numbered = [(n, line.strip()) for n, line in enumerate(lines, first)]
+    numbered = [(n, line) for n, line in numbered if line]
+    if not numbered:
+        return [], None
+    # A word may hold blanks (". . ." in glove.840B), a number may not.
+    dimension = dimension or numbered[0][1].count(b" ")
+    parts = [line.rsplit(b" ", dimension) for _, line in numbered]
+    try:
+        if dimension < 1:
+            raise ValueError("no numbers")
+        words = [part[0].decode() for part in parts]
+        text = b"\n".join(b" ".join(part[1:]) for part in parts)
+        rows = np.loadtxt(io.BytesIO(text), ndmin=2, comments=None)
+        if rows.shape != (len(words), dimension) or not np.isfinite(rows).all():
+            raise ValueError(f"shape {rows.shape}")
+    except ValueError as error:
+        faulty = (n for n, p in zip(numbered, parts, strict=True) if _bad(p, dimension))
+        number, line = next(faulty, numbered[0])
+        raise InputError(
+            f"{path}, line {number}: expected a word and {dimension} numbers with "
+            f"single blanks between, got {line[:60]!r}. Is this a GloVe text in UTF-8, "
+            "all of one dimension?"
+        ) from error
+    return words, rows
+
+
+def _bad(part, dimension):
+    """Whether a split line is anything but a word in UTF-8 and its numbers."""
+    try:
+        part[0].decode()
+        numbers = np.array(part[1:], float)
+        return len(numbers) != max(dimension, 1) or not np.isfinite(numbers).all()
+    except ValueError:
+        return True
