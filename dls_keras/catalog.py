@@ -242,6 +242,15 @@ ASSIGNMENTS = (
         reference=("c5w2_word_vectors",),
     ),
     Assignment(
+        "emojify",
+        course=5,
+        week=2,
+        title="Emojify: the emoji that fits a sentence",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c5w2_emojify",),
+    ),
+    Assignment(
         "date_translation",
         course=5,
         week=3,
