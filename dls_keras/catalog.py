@@ -189,6 +189,15 @@ ASSIGNMENTS = (
         reference=("c4w1_convolution_step_by_step",),
     ),
     Assignment(
+        "convolution_application",
+        course=4,
+        week=1,
+        title="Convolutional model, application: a net of 1310 parameters reads signs",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c4w1_convolution_application",),
+    ),
+    Assignment(
         "classic_networks",
         course=4,
         week=2,
