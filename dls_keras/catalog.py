@@ -215,6 +215,15 @@ ASSIGNMENTS = (
         reference=("c4w2_residual_networks",),
     ),
     Assignment(
+        "transfer_learning",
+        course=4,
+        week=2,
+        title="Transfer learning with MobileNetV2: alpaca or not",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c4w2_mobilenet_transfer_learning",),
+    ),
+    Assignment(
         "car_detection",
         course=4,
         week=3,

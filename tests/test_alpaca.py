@@ -1,0 +1,129 @@
+"""Alpacas: the photos are split as Keras splits them, the drawn animals repeat."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.datasets import alpaca, drawn_animals
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """`$DLS_KERAS_DATA` with 13 dark alpacas and 17 light other animals."""
+    for name, level, m in zip(alpaca.CLASSES, (40, 200), (13, 17), strict=True):
+        (tmp_path / "alpaca" / name).mkdir(parents=True)
+        for i in range(m):
+            photo = Image.new("RGB", (30 + i, 20), (level, level, 4 * i))
+            photo.save(tmp_path / "alpaca" / name / f"{97 * i % 13:02}{i:02}.png")
+    monkeypatch.setenv("DLS_KERAS_DATA", str(tmp_path))
+    return tmp_path / "alpaca"
+
+
+@pytest.mark.parametrize(("share", "seed"), [(0.2, 42), (0.5, 0), (0.33, 7)])
+def test_photos_are_split_as_by_keras(folder, share, seed):
+    """Both parts of its directory loader, name by name."""
+    parts = alpaca.split(alpaca.photos(), validation_split=share, seed=seed)
+    for (names, labels), subset in zip(parts, ("training", "validation"), strict=True):
+        theirs = keras.utils.image_dataset_from_directory(
+            *(folder, "inferred", "int"),
+            validation_split=share,
+            seed=seed,
+            subset=subset,
+            verbose=False,
+        )
+        assert [str(name) for name in names] == theirs.file_paths
+        assert [alpaca.CLASSES[k] for k in labels] == [p.parent.name for p in names]
+
+
+def test_photos_are_stretched_and_keep_their_label(folder):
+    """24 of 30 to learn from, 6 to validate on; an alpaca is 0."""
+    x, y, x_val, y_val = alpaca.load_alpacas(size=8)
+    assert x.shape == (24, 8, 8, 3) and x_val.shape == (6, 8, 8, 3)
+    assert x.dtype == np.uint8 and y.dtype == np.int64
+    np.testing.assert_array_equal(x[:, 0, 0, 0], np.where(y == 0, 40, 200))
+    np.testing.assert_array_equal(x_val[:, 7, 7, 1], np.where(y_val == 0, 40, 200))
+    assert len({tuple(p) for p in np.concatenate([x, x_val])[:, 0, 0]}) == 30
+    again = alpaca.load_alpacas(folder, size=8)
+    np.testing.assert_array_equal(again.x, x)
+
+
+def test_other_files_in_a_folder_are_passed_over(folder):
+    """As Keras does."""
+    (folder / "alpaca" / "notes.txt").write_text("cria")
+    assert len(alpaca.photos()[0]) == 30
+
+
+def test_a_missing_class_is_told(folder):
+    """With the folder that lacks it, and what to do where none is there at all."""
+    with pytest.raises(MissingFileError, match="no folder 'alpaca'.*'not alpaca'"):
+        alpaca.load_alpacas(folder / "alpaca")
+    for photo in (folder / "not alpaca").iterdir():
+        photo.unlink()
+    with pytest.raises(InputError, match="not alpaca holds no pictures"):
+        alpaca.load_alpacas()
+
+
+def test_a_damaged_photo_is_told(folder):
+    """By its path."""
+    path = sorted((folder / "alpaca").iterdir())[3]
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(InputError, match=path.name):
+        alpaca.load_alpacas()
+
+
+def test_without_photos_the_message_says_where_they_come_from(tmp_path, monkeypatch):
+    """And what draws a stand-in."""
+    monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
+    monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
+    with pytest.raises(MissingFileError, match=f"{tmp_path}/data/alpaca.*make_alpacas"):
+        alpaca.load_alpacas()
+    for name in alpaca.CLASSES:  # the cache is a good place, too
+        (tmp_path / "data/alpaca" / name).mkdir(parents=True)
+        Image.new("RGB", (9, 9)).save(tmp_path / "data/alpaca" / name / "a.jpg")
+    assert sorted(alpaca.load_alpacas(size=4).y) == [0, 1]
+
+
+def test_drawn_animals_can_be_drawn_again():
+    """The same seed gives the same pictures, of which m only says how many."""
+    (x, y), (more, labels) = (alpaca.make_alpacas(m, seed=4, size=40) for m in (3, 5))
+    np.testing.assert_array_equal(x, more[:3])
+    assert y.tolist() == [0, 1, 0] and labels.tolist() == [0, 1, 0, 1, 0]
+    assert x.dtype == np.uint8 and y.dtype == np.int64
+    other, _ = alpaca.make_alpacas(3, seed=5, size=40)
+    assert (other != x).any(axis=(1, 2, 3)).all()
+
+
+def test_no_animals_are_an_empty_set():
+    """`load_data` puts none behind the photos where asked so."""
+    x, y = alpaca.make_alpacas(0)
+    assert x.shape == (0, 160, 160, 3) and y.shape == (0,)
+
+
+@pytest.mark.parametrize("kind", drawn_animals.KINDS)
+def test_an_animal_stands_in_its_landscape(kind):
+    """Where the same landscape without it looks otherwise, and not all over."""
+    for seed in range(3):
+        scene = drawn_animals.scene(kind, np.random.default_rng(seed), 48)
+        empty = drawn_animals.landscape(np.random.default_rng(seed), 144)
+        empty = np.asarray(empty.resize((48, 48), Image.Resampling.LANCZOS), float)
+        changed = np.abs(np.asarray(scene) - empty).max(axis=-1) > 40  # noise is below
+        assert 0.01 < changed.mean() < 0.7
+        assert scene.size == (48, 48)
+
+
+def test_an_alpaca_has_a_longer_neck_than_a_bear_and_a_shorter_one_than_a_giraffe():
+    """The proportions by which eyes, and networks, tell them apart."""
+    necks = {kind: animal.neck[0] for kind, animal in drawn_animals.OTHERS.items()}
+    assert necks["bear"] < drawn_animals.ALPACA.neck[0] < necks["giraffe"]
+
+
+@pytest.mark.data
+def test_the_courses_photos_are_all_there():
+    """142 alpacas and 185 others, of which 262 to learn from."""
+    names, labels = alpaca.photos()
+    assert np.bincount(labels).tolist() == [142, 185]
+    (_, learnt), (_, held_out) = alpaca.split((names, labels))
+    assert np.bincount(learnt).tolist() == [117, 145]
+    assert np.bincount(held_out).tolist() == [25, 40]
