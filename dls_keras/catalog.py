@@ -233,6 +233,15 @@ ASSIGNMENTS = (
         reference=("c4w3_yolo_car_detection",),
     ),
     Assignment(
+        "style_transfer",
+        course=4,
+        week=4,
+        title="Neural style transfer: a photo painted in the manner of a painting",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c4w4_neural_style_transfer",),
+    ),
+    Assignment(
         "recurrent_steps",
         course=5,
         week=1,
