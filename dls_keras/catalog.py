@@ -233,6 +233,15 @@ ASSIGNMENTS = (
         reference=("c4w3_yolo_car_detection",),
     ),
     Assignment(
+        "face_recognition",
+        course=4,
+        week=4,
+        title="Face recognition: whose face is it, by triplets and distances",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c4w4_face_recognition",),
+    ),
+    Assignment(
         "style_transfer",
         course=4,
         week=4,
