@@ -198,6 +198,14 @@ ASSIGNMENTS = (
         reference=("c4w1_convolution_application",),
     ),
     Assignment(
+        "digit_recognizer",
+        course=4,
+        week=1,
+        title="Digit recognizer: digits for Kaggle, augmented and put to the vote",
+        edition="none",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+    ),
+    Assignment(
         "classic_networks",
         course=4,
         week=2,

@@ -75,7 +75,7 @@ def load_digits() -> Digits:
 def make_digits(m: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """m drawn digits: x (m, 28, 28) uint8, white on black, and y (m,) int64, in turn.
 
-    They are prepared as MNIST's are. Digit i is the same whatever m is. About 1,500 a
+    They are prepared as MNIST's are. Digit i is the same whatever m is. Some hundred a
     second on one CPU core.
     """
     x = np.empty((m, SIZE, SIZE), "uint8")
@@ -106,8 +106,7 @@ def make_canvases(
 ) -> Canvases:
     """m canvases with two to six digits of different sizes, and scribbles between.
 
-    Digits are 28 to 64 pixels high (their squares), and squares do not overlap. About
-    200 a second on one CPU core.
+    Digits are 28 to 64 pixels high (their squares), and squares do not overlap.
 
     Args:
         source: digits x (n, 28, 28) and y (n,) to choose from; by default 1,000 of
@@ -184,7 +183,7 @@ def read_csv(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Kaggle's train.csv or test.csv: x (m, 28, 28) uint8 and y (m,) int64 or None.
 
     The first line names the columns, `label,pixel0,...,pixel783` or without `label`
-    (y is then None); pixels are 0 to 255, row by row. 42,000 rows take about a second.
+    (y is then None); pixels are 0 to 255, row by row. 42,000 rows take seconds.
 
     Raises:
         InputError: if a cell is not as expected; its line and column are named.
