@@ -214,6 +214,15 @@ ASSIGNMENTS = (
         offers=(*FIVE, "evaluate", "picture", "example"),
     ),
     Assignment(
+        "happy_house",
+        course=4,
+        week=2,
+        title="Keras tutorial, the Happy House: who may come in smiles",
+        edition="2017",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c4w2_keras_tutorial",),
+    ),
+    Assignment(
         "residual_networks",
         course=4,
         week=2,

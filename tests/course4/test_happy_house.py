@@ -1,0 +1,134 @@
+"""What the layer table of the Happy House cannot say."""
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from dls_keras.core.errors import InputError
+from dls_keras.course4 import happy_house as hh
+from dls_keras.datasets import happy
+
+
+@pytest.fixture(scope="module")
+def pretrained():
+    return hh.load_pretrained()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """`$DLS_KERAS_DATA` with 60 drawn faces as the course's test photos."""
+    (tmp_path / "happy").mkdir()
+    write(tmp_path, "test", 60)
+    monkeypatch.setenv("DLS_KERAS_DATA", str(tmp_path))
+    monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
+    return tmp_path
+
+
+def write(folder, part, m):
+    x, y = happy.make_happy(m, seed=m)
+    with h5py.File(folder / f"happy/{part}_happy.h5", "w") as file:
+        file[f"{part}_set_x"], file[f"{part}_set_y"] = x, y
+
+
+def test_the_layers_carry_the_names_of_the_course():
+    """So that weights saved by name in 2017 find their layers."""
+    model = hh.HappyModel((64, 64, 3))
+    names = [layer.name for layer in model.layers]
+    assert {"conv0", "bn0", "max_pool", "fc"} <= set(names)
+    assert model.name == "HappyModel"
+
+
+def test_a_model_for_training_in_bfloat16_takes_the_same_weights(pretrained):
+    """And answers the same to two digits, in float32."""
+    model = hh.build_model(dtype="mixed_bfloat16")
+    model.set_weights(pretrained.get_weights())
+    x = hh.prepared(happy.make_happy(6, seed=1).x)
+    assert {w.dtype for w in model.weights} == {"float32"}
+    p = model(x)
+    assert p.dtype == "float32"
+    np.testing.assert_allclose(p, pretrained(x), atol=0.05)
+
+
+def test_without_the_training_photos_the_last_fifty_are_held_out(folder):
+    """None of them stands among those to learn from; drawn faces come behind."""
+    x, y, x_test, y_test = hh.load_data(drawn=4)
+    photos = happy.load_happy()
+    assert len(x) == len(y) == 14 and len(x_test) == 50
+    np.testing.assert_array_equal(x_test, hh.prepared(photos.x_test[10:]))
+    np.testing.assert_array_equal(x[:10], hh.prepared(photos.x_test[:10]))
+    assert x.dtype == np.float32 and 0 <= x.min() and x.max() <= 1
+
+
+def test_the_training_photos_are_taken_when_they_are_there(folder):
+    """Then all test photos are for testing."""
+    write(folder, "train", 20)
+    data = hh.load_data()
+    assert len(data.x) == 20 and len(data.x_test) == 60
+
+
+def test_training_lowers_the_loss_and_moves_the_running_statistics():
+    """On twelve drawn faces."""
+    x, y = happy.make_happy(12)
+    keras.utils.set_random_seed(1)
+    model = hh.build_model()
+    before = model.get_layer("bn0").moving_variance.numpy()
+    data = happy.DrawnHappy(hh.prepared(x), y)
+    losses = hh.train(model, data, epochs=6, batch_size=12)
+    assert losses[-1] < losses[0]
+    assert (model.get_layer("bn0").moving_variance.numpy() != before).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "RGB"])
+def test_photos_of_any_size_and_kind_are_read(pretrained, mode):
+    """The answer is one of two, and the probabilities of both sum to one."""
+    face = Image.fromarray(happy.make_happy(2).x[1]).convert(mode).resize((300, 90))
+    answer = hh.infer(pretrained, face)
+    assert answer in happy.CLASSES
+    probabilities = answer.details["probabilities"]
+    assert sum(probabilities.values()) == pytest.approx(1)
+    assert answer.confidence == max(probabilities.values()) == probabilities[answer]
+
+
+def test_infer_answers_as_the_network_does(pretrained):
+    """A photo goes through the same preparation as those to learn from."""
+    x, _ = happy.make_happy(4, seed=2)
+    p = pretrained.predict(hh.prepared(x), verbose=0)[:, 0]
+    for photo, expected in zip(x, p, strict=True):
+        answer = hh.infer(pretrained, photo)
+        assert answer.details["probabilities"]["happy"] == pytest.approx(
+            expected, abs=1e-4
+        )
+
+
+def test_what_is_no_picture_is_told(pretrained, tmp_path):
+    """A text file named .jpg, a missing file, NaN."""
+    text = tmp_path / "face.jpg"
+    text.write_text("not a picture")
+    for wrong in (text, tmp_path / "none.png", np.full((64, 64, 3), np.nan)):
+        with pytest.raises(InputError):
+            hh.infer(pretrained, wrong)
+
+
+def test_the_picture_shows_the_answer(pretrained):
+    """The photo, and a bar for each answer."""
+    face = happy.make_happy(1).x[0]
+    photo, bars = hh.picture(pretrained, face).axes
+    assert hh.infer(pretrained, face) in photo.get_title()
+    assert len(bars.patches) == 2
+
+
+@pytest.mark.data
+def test_held_out_photos_are_read_as_the_record_says(pretrained):
+    """90 % of the last fifty; the contract's 96 % is not reached."""
+    (_, ours, goal), *_ = hh.evaluate(pretrained)
+    assert goal == 0.96
+    assert ours >= 0.88  # one photo of fifty is left to other machines' rounding
+
+
+@pytest.mark.data
+@pytest.mark.large
+def test_networks_blind_to_a_photo_read_it():
+    """Five folds, each trained anew: the record says 93.3 %."""
+    assert hh.five_folds() >= 0.9
