@@ -250,6 +250,15 @@ ASSIGNMENTS = (
         reference=("c4w3_yolo_car_detection",),
     ),
     Assignment(
+        "image_segmentation",
+        course=4,
+        week=3,
+        title="Image segmentation: U-Net names every pixel of a street",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c4w3_unet",),
+    ),
+    Assignment(
         "face_recognition",
         course=4,
         week=4,
