@@ -51,8 +51,8 @@ WEIGHTS = {
         recipe='train(build_model(dtype="mixed_bfloat16"), load_data(drawn=65)), its '
         "changes of light at 0.15, 0.3 and 0.07: 120 epochs of 54 steps; the test was "
         "seen (0.532), the validation pictures were added; then train as it stands: 24 "
-        "epochs of 66 steps, learning_rate=0.0004, seed=1; 69 and 16 minutes on two CPU "
-        "cores shared with other work; stored in half precision",
+        "epochs of 66 steps, learning_rate=0.0004, seed=1; 69 and 16 minutes on two "
+        "CPU cores shared with other work; stored in half precision",
         seed=0,
         metrics=(
             ("mean IoU of 11 classes, 233 test pictures", "0.552"),
