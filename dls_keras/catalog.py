@@ -321,6 +321,15 @@ ASSIGNMENTS = (
         offers=(*FIVE, "evaluate", "picture", "example"),
         reference=("c5w3_nmt_attention",),
     ),
+    Assignment(
+        "transformer",
+        course=5,
+        week=4,
+        title="The Transformer: attention alone translates dates",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c5w4_transformer",),
+    ),
 )
 
 BY_NAME = {assignment.name: assignment for assignment in ASSIGNMENTS}
