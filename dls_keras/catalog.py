@@ -241,6 +241,14 @@ ASSIGNMENTS = (
         reference=("c4w2_mobilenet_transfer_learning",),
     ),
     Assignment(
+        "sliding_windows",
+        course=4,
+        week=3,
+        title="Sliding windows: all of them in one convolutional pass",
+        edition="none",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+    ),
+    Assignment(
         "car_detection",
         course=4,
         week=3,
