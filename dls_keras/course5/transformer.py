@@ -43,7 +43,8 @@ WEIGHTS = {
         sha256="9ae27833a840f84bffaa5c74632e3373ab60d4ad40fd92efbf61a2a7f079ac2d",
         bytes=1_487_640,
         params=469_837,
-        input="(m, 30) int32: characters from 1, filled up with 0; (m, 10) int32 written",
+        input="(m, 30) int32: characters from 1, filled up with 0; (m, 10) int32: what "
+        "is written, from 1",
         data="50,000 dates of dates.make_pairs, days in eleven left out",
         licence="generated: Apache-2.0",
         recipe="train(build_model(), load_data(50_000), epochs=8): 8 epochs of 390 "
