@@ -14,3 +14,14 @@ class Answer(str):
         answer.confidence = float(confidence)
         answer.details = details
         return answer
+
+
+def likeliest(classes, probabilities) -> Answer:
+    """The class of the largest probability, an `Answer`; `details` has one a class.
+
+    >>> likeliest(("cat", "dog"), [0.25, 0.75]).details
+    {'probabilities': {'cat': 0.25, 'dog': 0.75}}
+    """
+    by_name = dict(zip(classes, map(float, probabilities), strict=True))
+    best = max(by_name, key=by_name.get)
+    return Answer(best, by_name[best], probabilities=by_name)

@@ -20,7 +20,7 @@ import itertools
 import numpy as np
 
 from dls_keras.core import cases, files, images, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1 import logistic_regression
 from dls_keras.course1.deep_network_steps import (
@@ -238,9 +238,7 @@ def infer(model, image):
     """
     x = images.resized(image, cats.SIZE, cats.SIZE).reshape(-1, 1)
     p = L_model_forward(x, model)[0].item()
-    probabilities = dict(zip(cats.CLASSES, (1 - p, p), strict=True))
-    name = max(probabilities, key=probabilities.get)
-    return Answer(name, probabilities[name], probabilities=probabilities)
+    return likeliest(cats.CLASSES, (1 - p, p))
 
 
 def evaluate(model=None):

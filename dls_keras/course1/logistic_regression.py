@@ -19,7 +19,7 @@ defaults and always printed the accuracies. NumPy alone, no TensorFlow.
 import numpy as np
 
 from dls_keras.core import cases, files, images, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import likeliest
 from dls_keras.course1.numpy_basics import sigmoid
 from dls_keras.datasets import cats
 
@@ -230,9 +230,7 @@ def infer(model, image):
     """
     x = images.resized(image, cats.SIZE, cats.SIZE).reshape(-1, 1)
     p = sigmoid(model["w"].T @ x + model["b"]).item()
-    probabilities = dict(zip(cats.CLASSES, (1 - p, p), strict=True))
-    name = max(probabilities, key=probabilities.get)
-    return Answer(name, probabilities[name], probabilities=probabilities)
+    return likeliest(cats.CLASSES, (1 - p, p))
 
 
 def evaluate(model=None):

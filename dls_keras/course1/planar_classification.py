@@ -23,7 +23,7 @@ import functools
 import numpy as np
 
 from dls_keras.core import cases, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1 import logistic_regression
 from dls_keras.course1.numpy_basics import sigmoid
@@ -230,9 +230,7 @@ def infer(model, point):
         An `Answer`, "red" or "blue"; `details` holds both "probabilities".
     """
     p = forward_propagation(column(point), model)[0].item()
-    probabilities = dict(zip(COLOURS, (1 - p, p), strict=True))
-    name = max(probabilities, key=probabilities.get)
-    return Answer(name, probabilities[name], probabilities=probabilities)
+    return likeliest(COLOURS, (1 - p, p))
 
 
 def evaluate(model=None):

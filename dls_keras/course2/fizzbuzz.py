@@ -26,7 +26,7 @@ from keras import initializers, layers
 
 from dls_keras import plots
 from dls_keras.core import training, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.core.layers import Adam
 
@@ -176,12 +176,7 @@ def infer(model, number):
     n = _number(number)
     probabilities = np.asarray(model(binary_digits([n])))[0]
     words = (str(n), *WORDS[1:])
-    best = int(probabilities.argmax())
-    return Answer(
-        words[best],
-        probabilities[best],
-        probabilities=dict(zip(words, map(float, probabilities), strict=True)),
-    )
+    return likeliest(words, probabilities)
 
 
 def evaluate(model=None):

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dls_keras.core import cases
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1.numpy_basics import sigmoid
 from dls_keras.course1.planar_classification import column
@@ -240,9 +240,7 @@ def infer(model, point, *, classes=RINGS):
         "probabilities".
     """
     p = forward_propagation(column(point), model)[0].item()
-    probabilities = dict(zip(classes, (1 - p, p), strict=True))
-    name = max(probabilities, key=probabilities.get)
-    return Answer(name, probabilities[name], probabilities=probabilities)
+    return likeliest(classes, (1 - p, p))
 
 
 def evaluate():

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from dls_keras import plots
 from dls_keras.core import augment, cases, files, images, training, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import likeliest
 from dls_keras.core.layers import Adam
 from dls_keras.datasets import signs
 
@@ -265,12 +265,7 @@ def infer(model, image):
     x = images.resized(image, SIZE, SIZE)
     Z3 = forward_propagation(columns(x[np.newaxis]), model)
     probabilities = tf.nn.softmax(Z3, axis=0).numpy()[:, 0]
-    best = int(probabilities.argmax())
-    return Answer(
-        signs.CLASSES[best],
-        probabilities[best],
-        probabilities=dict(zip(signs.CLASSES, map(float, probabilities), strict=True)),
-    )
+    return likeliest(signs.CLASSES, probabilities)
 
 
 def evaluate(model=None):

@@ -23,7 +23,7 @@ from keras import layers
 
 from dls_keras import plots
 from dls_keras.core import augment, files, training, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.core.layers import Adam, BatchNormalization
 from dls_keras.datasets import digits
@@ -250,12 +250,7 @@ def infer(model, image):
     """
     x = scaled(digits.prepare(image)[np.newaxis])
     probabilities = np.asarray(model(x, training=False))[0]
-    best = int(probabilities.argmax())
-    return Answer(
-        digits.CLASSES[best],
-        probabilities[best],
-        probabilities=dict(zip(digits.CLASSES, map(float, probabilities), strict=True)),
-    )
+    return likeliest(digits.CLASSES, probabilities)
 
 
 def evaluate(model=None):

@@ -20,7 +20,7 @@ from keras import layers
 
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import likeliest
 from dls_keras.core.layers import Adam, BatchNormalization
 from dls_keras.datasets import happy
 
@@ -177,11 +177,7 @@ def infer(model, image):
     """
     x = prepared(255 * images.resized(image, SIZE, SIZE))
     p = float(np.asarray(model(x[np.newaxis], training=False))[0, 0])
-    return Answer(
-        happy.CLASSES[int(p > 0.5)],
-        max(p, 1 - p),
-        probabilities=dict(zip(happy.CLASSES, (1 - p, p), strict=True)),
-    )
+    return likeliest(happy.CLASSES, (1 - p, p))
 
 
 def evaluate(model=None):

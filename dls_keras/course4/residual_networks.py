@@ -22,7 +22,7 @@ from keras import initializers, layers
 
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import likeliest
 from dls_keras.core.layers import Adam, BatchNormalization
 from dls_keras.datasets import signs
 
@@ -232,12 +232,7 @@ def infer(model, image):
     """
     x = images.resized(image, SIZE, SIZE)
     probabilities = np.asarray(model(x[np.newaxis], training=False))[0]
-    best = int(probabilities.argmax())
-    return Answer(
-        signs.CLASSES[best],
-        probabilities[best],
-        probabilities=dict(zip(signs.CLASSES, map(float, probabilities), strict=True)),
-    )
+    return likeliest(signs.CLASSES, probabilities)
 
 
 def evaluate(model=None):

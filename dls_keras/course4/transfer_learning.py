@@ -24,7 +24,7 @@ from keras import layers
 from dls_keras import plots
 from dls_keras.converters import mobilenet_int8
 from dls_keras.core import augment, files, images, training, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.core.layers import Adam, BatchNormalization
 from dls_keras.datasets import alpaca
@@ -490,9 +490,7 @@ def infer(model, image):
     """
     x = 255 * images.resized(image, SIZE, SIZE)
     other = float(keras.ops.sigmoid(model(x[np.newaxis], training=False))[0, 0])
-    probabilities = dict(zip(alpaca.CLASSES, (1 - other, other), strict=True))
-    best = max(probabilities, key=probabilities.get)
-    return Answer(best, probabilities[best], probabilities=probabilities)
+    return likeliest(alpaca.CLASSES, (1 - other, other))
 
 
 def accuracy(model, x, y):
