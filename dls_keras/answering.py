@@ -52,14 +52,6 @@ def reply(model, answer) -> Reply:
     return Reply(str(answer), None, {})
 
 
-def percent(confidence: float | None) -> str:
-    """A confidence in [0, 1] as "98.3 %"; never "100.0 %" for less than all."""
-    if confidence is None:
-        return "-"
-    rounded = round(100 * confidence, 1)
-    return "> 99.9 %" if rounded == 100 > 100 * confidence else f"{rounded:.1f} %"
-
-
 def picture(module, model, given, answer=None) -> Image.Image:
     """The assignment's picture of its answer to one input.
 

@@ -171,6 +171,7 @@ def infer(name, inputs, weights, out, as_json):
     if out and several:
         raise click.UsageError(f"--out takes one INPUT, {len(inputs)} came.")
     from dls_keras import answering, loading
+    from dls_keras.core import answers
 
     module = loading.opened(name, "infer", *["picture"] * bool(out))
     model = loading.load(name, weights)
@@ -195,7 +196,7 @@ def infer(name, inputs, weights, out, as_json):
                 details=reply.details,
             )
         else:
-            cells = [reply.text, answering.percent(reply.confidence)]
+            cells = [reply.text, answers.percent(reply.confidence)]
             click.echo("\t".join([shown] * several + cells))
         if out:
             from dls_keras.core import images

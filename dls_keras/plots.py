@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from dls_keras.core import images
+from dls_keras.core.answers import percent
 
 
 def curve(values, *, title, xlabel="epoch", ylabel="loss") -> Figure:
@@ -112,7 +113,8 @@ def classification(image, answer) -> Figure:
     figure = Figure(figsize=(6.4, 3), layout="constrained")
     photo, bars = figure.subplots(1, 2)
     photo.imshow(images.read(image))
-    photo.set(title=f"{answer} ({answer.confidence:.1%})", xticks=[], yticks=[])
+    title = f"{answer} ({percent(answer.confidence)})"
+    photo.set(title=title, xticks=[], yticks=[])
     _bars(bars, answer.details["probabilities"])
     return figure
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 import dls_keras
 from dls_keras import answering, catalog, loading
-from dls_keras.core import files
+from dls_keras.core import answers, files
 from dls_keras.core.errors import InputError
 from dls_keras.core.progress import progress
 
@@ -83,7 +83,7 @@ def cells(stop: Stop) -> tuple[str, ...]:
         stop.assignment.name,
         stop.question,
         stop.reply.text,
-        answering.percent(stop.reply.confidence),
+        answers.percent(stop.reply.confidence),
         f"{stop.milliseconds:.1f}" if stop.milliseconds >= 0.1 else "< 0.1",
     )
 

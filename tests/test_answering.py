@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dls_keras import answering
+from dls_keras.core import answers
 from dls_keras.core.answers import Answer
 
 MODEL = SimpleNamespace(classes=("person", "car", "bus", "toothbrush", "scissors"))
@@ -73,7 +74,7 @@ def test_a_picture_is_its_own_answer():
 )
 def test_percent_rounds_to_certainty_only_what_is_certain(confidence, text):
     """One decimal place."""
-    assert answering.percent(confidence) == text
+    assert answers.percent(confidence) == text
 
 
 def test_a_figure_becomes_a_picture_of_its_size():

@@ -73,7 +73,7 @@ def test_a_classification_has_a_bar_a_class():
     figure = plots.classification(PHOTO, answer)
     photo, bars = figure.axes
     np.testing.assert_array_equal(photo.images[0].get_array(), PHOTO)
-    assert photo.get_title() == "dog (70.0%)"
+    assert photo.get_title() == "dog (70.0 %)"
     assert [bar.get_width() for bar in bars.patches] == [0.2, 0.7, 0.1]
     assert [text.get_text() for text in bars.get_yticklabels()] == [*probabilities]
     assert bars.yaxis_inverted() and bars.get_xlim() == (0, 1)

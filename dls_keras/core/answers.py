@@ -25,3 +25,11 @@ def likeliest(classes, probabilities) -> Answer:
     by_name = dict(zip(classes, map(float, probabilities), strict=True))
     best = max(by_name, key=by_name.get)
     return Answer(best, by_name[best], probabilities=by_name)
+
+
+def percent(confidence: float | None) -> str:
+    """A confidence in [0, 1] as "98.3 %"; never "100.0 %" for less than all."""
+    if confidence is None:
+        return "-"
+    rounded = round(100 * confidence, 1)
+    return "> 99.9 %" if rounded == 100 > 100 * confidence else f"{rounded:.1f} %"
