@@ -279,10 +279,11 @@ def test_only_published_layers_can_be_asked_for():
 
 @pytest.mark.data
 def test_training_brings_the_activations_nearer_to_those_of_vgg():
-    """The loss of the second pass over four squares is below the first's."""
+    """Twelve steps on four squares: the last losses lie well below the first ones."""
+    keras.utils.set_random_seed(1)
     data = nst.load_data(m=2, drawn=2)
-    losses = nst.train(nst.build_model(), data, epochs=2, batch_size=2)
-    assert losses[1] < losses[0]
+    losses = nst.train(nst.build_model(), data, epochs=12, batch_size=4, seed=1)
+    assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4])
 
 
 @pytest.mark.data
