@@ -242,8 +242,9 @@ def test_our_head_on_the_published_base_reaches_the_goal():
 @pytest.mark.data
 @pytest.mark.large
 def test_the_numbers_of_the_contract_are_reached():
-    """Transfer learning from the first step to the last."""
+    """By our head on the frozen base; fine-tuning anew may miss it by three photos."""
     rows = tl.evaluate()
     assert len(rows) == 5
     for what, ours, goal in rows:
         assert goal is None or ours >= goal, what
+    assert rows[-1][1] >= 59 / 65
