@@ -352,9 +352,10 @@ def load_data(names=None):
     """Names to learn from, in the order of the course's shuffle.
 
     Args:
-        names: a list of names, or the path of a file with one name a line. By
-            default the course's 1,536 names where `$DLS_KERAS_DATA` has them, else
-            the 853 of our own list, `dinosaur_names.make_names()`.
+        names: a list of names, in capitals or not, or the path of a file with one
+            name a line. By default the course's 1,536 names where
+            `$DLS_KERAS_DATA` has them, else the 853 of our own list,
+            `dinosaur_names.make_names()`.
 
     Returns:
         A `dinosaur_names.Names`.
@@ -364,7 +365,7 @@ def load_data(names=None):
         names = names or dinosaur_names.make_names()
     if isinstance(names, str | os.PathLike):
         names = dinosaur_names.load_names(names)
-    return dinosaur_names.encode(shuffled(names))
+    return dinosaur_names.encode(shuffled([name.lower() for name in names]))
 
 
 def build_model(n_a=N_A):
