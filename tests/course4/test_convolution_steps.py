@@ -2,78 +2,17 @@
 
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import lessons
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import convolution_steps as steps
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-# The definition, written as the loops that it says.
-
-
-def size(n_prev, f, stride, pad=0):
-    return (n_prev + 2 * pad - f) // stride + 1
-
-
-def windows(shape, f, stride):
-    """Each (i, h, w) of the result and the pixels (i, rows, columns) of its window."""
-    m, n_H, n_W, _ = shape
-    for i, h, w in np.ndindex(m, size(n_H, f, stride), size(n_W, f, stride)):
-        top, left = h * stride, w * stride
-        yield (i, h, w), (i, slice(top, top + f), slice(left, left + f))
-
-
-def loop_conv_forward(A_prev, W, b, stride, pad):
-    A_pad = steps.zero_pad(A_prev, pad)
-    m, n_H, n_W, _ = A_pad.shape
-    f, n_C = W.shape[0], W.shape[-1]
-    Z = np.zeros((m, size(n_H, f, stride), size(n_W, f, stride), n_C))
-    for place, window in windows(A_pad.shape, f, stride):
-        for c in range(n_C):
-            Z[*place, c] = steps.conv_single_step(A_pad[window], W[..., c], b[..., c])
-    return Z
-
-
-def loop_conv_backward(dZ, A_prev, W, stride, pad):
-    A_pad = steps.zero_pad(A_prev, pad)
-    dA_pad, dW = np.zeros(A_pad.shape), np.zeros(W.shape)
-    db = np.zeros((1, 1, 1, W.shape[-1]))
-    for place, window in windows(A_pad.shape, W.shape[0], stride):
-        for c in range(W.shape[-1]):
-            dA_pad[window] += W[..., c] * dZ[*place, c]
-            dW[..., c] += A_pad[window] * dZ[*place, c]
-            db[..., c] += dZ[*place, c]
-    _, n_H, n_W, _ = A_prev.shape
-    return dA_pad[:, pad : pad + n_H, pad : pad + n_W], dW, db
-
-
-def loop_pool_forward(A_prev, f, stride, mode):
-    m, n_H, n_W, n_C = A_prev.shape
-    A = np.zeros((m, size(n_H, f, stride), size(n_W, f, stride), n_C))
-    answer = np.max if mode == "max" else np.mean
-    for place, window in windows(A_prev.shape, f, stride):
-        for c in range(n_C):
-            A[*place, c] = answer(A_prev[*window, c])
-    return A
-
-
-def loop_pool_backward(dA, A_prev, f, stride, mode):
-    dA_prev = np.zeros(A_prev.shape)
-    for place, window in windows(A_prev.shape, f, stride):
-        for c in range(A_prev.shape[-1]):
-            if mode == "max":
-                mask = steps.create_mask_from_window(A_prev[*window, c])
-                dA_prev[*window, c] += mask * dA[*place, c]
-            else:
-                dA_prev[*window, c] += steps.distribute_value(dA[*place, c], (f, f))
-    return dA_prev
 
 
 @st.composite
@@ -107,9 +46,9 @@ def test_a_convolution_is_its_loops(problem):
     """Forward and back, for any stride, padding and sides, down to one pixel."""
     A_prev, W, b, stride, pad = problem
     Z, cache = steps.conv_forward(A_prev, W, b, {"stride": stride, "pad": pad})
-    close(Z, loop_conv_forward(A_prev, W, b, stride, pad))
+    close(Z, lessons.conv_forward(A_prev, W, b, stride, pad))
     dZ = np.cos(Z)
-    expected = loop_conv_backward(dZ, A_prev, W, stride, pad)
+    expected = lessons.conv_backward(dZ, A_prev, W, stride, pad)
     for got, gradient in zip(steps.conv_backward(dZ, cache), expected, strict=True):
         close(got, gradient)
 
@@ -121,9 +60,9 @@ def test_pooling_is_its_loops(problem, mode, ties):
     f = min(len(W), *A_prev.shape[1:3])
     A_prev = np.rint(A_prev) if ties else A_prev
     A, cache = steps.pool_forward(A_prev, {"f": f, "stride": stride}, mode)
-    close(A, loop_pool_forward(A_prev, f, stride, mode))
+    close(A, lessons.pool_forward(A_prev, f, stride, mode))
     dA = np.cos(3 * A)
-    expected = loop_pool_backward(dA, A_prev, f, stride, mode)
+    expected = lessons.pool_backward(dA, A_prev, f, stride, mode)
     close(steps.pool_backward(dA, cache, mode), expected)
 
 
@@ -299,9 +238,9 @@ def test_whole_numbers_become_real_ones():
     W = np.arange(4).reshape(2, 2, 1, 1)
     settings = {"stride": 2, "pad": 0}
     Z, _ = steps.conv_forward(A_prev, W, np.full((1, 1, 1, 1), 0.5), settings)
-    close(Z, loop_conv_forward(A_prev, W, np.full((1, 1, 1, 1), 0.5), 2, 0))
+    close(Z, lessons.conv_forward(A_prev, W, np.full((1, 1, 1, 1), 0.5), 2, 0))
     A, cache = steps.pool_forward(A_prev, {"f": 2, "stride": 2}, "average")
-    close(A, loop_pool_forward(A_prev, 2, 2, "average"))
+    close(A, lessons.pool_forward(A_prev, 2, 2, "average"))
     dA_prev = steps.pool_backward(np.ones(A.shape, int), cache, "average")
     np.testing.assert_array_equal(dA_prev, np.full(A_prev.shape, 0.25))
 
@@ -318,58 +257,6 @@ def test_arguments_are_left_alone():
     steps.pool_backward(A, pool_cache)
     for was, now in zip([*before, dZ], [A_prev, W, b, Z], strict=True):
         np.testing.assert_array_equal(was, now)
-
-
-# Speed, against the loops above.
-
-
-def seconds(function, repeats):
-    """The shortest of several runs, which other programs disturb least."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def speeds(m):
-    """How many times faster than the loops, at 28 x 28, 3 x 3, 8 -> 16 channels.
-
-    The loops run over one image; they take m times as long for m.
-    """
-    rng = np.random.default_rng(0)
-    A_prev = rng.normal(size=(m, 28, 28, 8))
-    W, b = rng.normal(size=(3, 3, 8, 16)), rng.normal(size=(1, 1, 1, 16))
-    Z, cache = steps.conv_forward(A_prev, W, b, {"stride": 1, "pad": 1})
-    A, pool_cache = steps.pool_forward(A_prev, {"f": 2, "stride": 2})
-    pairs = {
-        "forward": (
-            lambda: loop_conv_forward(A_prev[:1], W, b, 1, 1),
-            lambda: steps.conv_forward(A_prev, W, b, cache[3]),
-        ),
-        "backward": (
-            lambda: loop_conv_backward(Z[:1], A_prev[:1], W, 1, 1),
-            lambda: steps.conv_backward(Z, cache),
-        ),
-        "pool forward": (
-            lambda: loop_pool_forward(A_prev[:1], 2, 2, "max"),
-            lambda: steps.pool_forward(A_prev, pool_cache[1]),
-        ),
-        "pool backward": (
-            lambda: loop_pool_backward(A[:1], A_prev[:1], 2, 2, "max"),
-            lambda: steps.pool_backward(A, pool_cache),
-        ),
-    }
-    return {
-        name: m * seconds(loops, 3) / seconds(ours, 30)
-        for name, (loops, ours) in pairs.items()
-    }
-
-
-def test_matrix_products_are_hundreds_of_times_faster():
-    """More than 100 times even on a busy machine; measured figures: docs."""
-    assert min(speeds(m=10).values()) > 100
 
 
 # Bad input.

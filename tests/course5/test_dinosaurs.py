@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.lessons import dinosaur_losses
 from dls_keras.core import files
 from dls_keras.core.errors import InputError
 from dls_keras.course5 import dinosaurs as ds
@@ -36,18 +37,6 @@ def random_parameters(n_a, n_x, seed, scale=0.5):
     shapes = {"Wax": (n_a, n_x), "Waa": (n_a, n_a), "Wya": (n_x, n_a)}
     shapes |= {"b": (n_a, 1), "by": (n_x, 1)}
     return {name: scale * rng.normal(size=shape) for name, shape in shapes.items()}
-
-
-def lesson(parameters, data, iterations, learning_rate=0.01):
-    """The losses of the course's own loop, the parameters changed in place."""
-    a_prev, losses = np.zeros((len(parameters["b"]), 1)), []
-    for j in range(iterations):
-        i = j % len(data.names)
-        letters = [TO_INDEX[letter] for letter in data.names[i]]
-        X, Y = [None, *letters], [*letters, 0]
-        loss, _, a_prev = ds.optimize(X, Y, a_prev, parameters, learning_rate)
-        losses.append(loss)
-    return losses
 
 
 # The course's functions.
@@ -141,7 +130,9 @@ def test_the_compiled_loop_walks_as_the_lesson_s_does(data):
     """All losses and parameters to 1e-12, over passes that begin and break off."""
     fast, slow = ds.build_model(), ds.build_model()
     losses = ds.descend(fast, data, 100)
-    np.testing.assert_allclose(losses, lesson(slow, data, 100), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        losses, dinosaur_losses(slow, data, 100), rtol=0, atol=1e-12
+    )
     for name in slow:
         np.testing.assert_allclose(fast[name], slow[name], rtol=0, atol=1e-12)
 
@@ -152,7 +143,9 @@ def test_the_compiled_loop_clips_as_the_lesson_s_does(data):
     for model in (fast, slow):
         model["by"][3] = 20
     losses = ds.descend(fast, data, 2)
-    np.testing.assert_allclose(losses, lesson(slow, data, 2), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        losses, dinosaur_losses(slow, data, 2), rtol=0, atol=1e-12
+    )
     # Two steps of 0.01 * 5 where it was expected in vain.
     assert slow["by"][3] == pytest.approx(20 - 2 * 0.01 * 5)
     np.testing.assert_allclose(fast["by"], slow["by"], rtol=0, atol=1e-12)
