@@ -338,6 +338,14 @@ ASSIGNMENTS = (
         offers=(*FIVE, "evaluate", "picture", "example"),
         reference=("c5w4_transformer",),
     ),
+    Assignment(
+        "question_answering",
+        course=5,
+        week=4,
+        title="Question answering: the words of a story that answer a question",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+    ),
 )
 
 BY_NAME = {assignment.name: assignment for assignment in ASSIGNMENTS}
