@@ -10,9 +10,12 @@ from rich.table import Table
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks import steps, timing  # noqa: E402  TensorFlow reads the line above
+from benchmarks import networks, steps, timing  # noqa: E402  TensorFlow reads the line above
 
-WORKLOADS = {work.__name__: (work, goals) for work, goals in steps.WORKLOADS.items()}
+WORKLOADS = {
+    work.__name__: (work, goals)
+    for work, goals in (steps.WORKLOADS | networks.WORKLOADS).items()
+}
 
 
 @click.command()
@@ -55,7 +58,7 @@ def table(rows, quick):
             f"{1000 * row.ours:.3f} ms",
             f"{1000 * row.theirs:.1f} ms",
             f"{row.ratio:.1f}x",
-            "" if row.goal is None else f"{row.goal:g}x",
+            "" if row.goal is None else f"{row.goal:.3g}x",
             "" if row.over_limit is None else f"{row.over_limit:.1f} x the limit",
             style=colour,
         )

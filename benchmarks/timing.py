@@ -38,6 +38,17 @@ class Contest(NamedTuple):
     dtype: str = "float32"
 
 
+class Training(NamedTuple):
+    """The same network and data, an epoch at a time.
+
+    `learn(epochs, on_epoch)` is our training, which tells when an epoch has ended;
+    each peer trains for one epoch when it is called. All return losses.
+    """
+
+    learn: Callable[[int, Callable[[int, float], None]], list[float]]
+    peers: dict[str, Callable[[], float]]
+
+
 class Row(NamedTuple):
     """How ours fared against one peer."""
 
@@ -51,8 +62,14 @@ class Row(NamedTuple):
     over_limit: float | None  # ours / (work / rate of the machine)
 
 
-def race(name: str, contest: Contest, goals: dict[str, float], rounds: int):
-    """The rows of a contest, one for each peer.
+def race(name, contest: Contest | Training, goals: dict[str, float], rounds: int):
+    """The rows of a contest, one for each peer."""
+    run = _train_turn_about if isinstance(contest, Training) else _work_turn_about
+    return run(name, contest, goals, rounds)
+
+
+def _work_turn_about(name, contest, goals, rounds):
+    """The rows of a contest.
 
     Raises:
         ArithmeticError: if a peer's result is another one than ours.
@@ -85,6 +102,51 @@ def race(name: str, contest: Contest, goals: dict[str, float], rounds: int):
         )
         for peer in contest.peers
     ]
+
+
+def _train_turn_about(name, contest, goals, rounds):
+    """The rows of a training: while ours rests between two epochs, the peers train.
+
+    Raises:
+        ArithmeticError: if a peer's last loss is more than half of ours away.
+    """
+    ours, theirs = [], {peer: [] for peer in contest.peers}
+    losses = {peer: [] for peer in contest.peers}
+    mark = time.perf_counter()
+
+    def on_epoch(epoch, loss):
+        nonlocal mark
+        ours.append(time.perf_counter() - mark)
+        for peer, train in contest.peers.items():
+            start = time.perf_counter()
+            losses[peer].append(train())
+            theirs[peer].append(time.perf_counter() - start)
+        mark = time.perf_counter()
+
+    learnt = contest.learn(rounds + 1, on_epoch)  # the first epoch traces
+    seconds = statistics.median(ours[1:])
+    rows = []
+    for peer, times in theirs.items():
+        apart = abs(losses[peer][-1] / learnt[-1] - 1)
+        if not apart <= 0.5:  # they meet the examples in another order
+            raise ArithmeticError(
+                f"{name}: the losses of ours and {peer} end at {learnt[-1]:.3g} and "
+                f"{losses[peer][-1]:.3g}. They do not learn the same."
+            )
+        median = statistics.median(times[1:])
+        rows.append(
+            Row(
+                name,
+                peer,
+                seconds,
+                median,
+                median / seconds,
+                goals.get(peer),
+                apart,
+                None,
+            )
+        )
+    return rows
 
 
 def _seconds(work, repeats):
