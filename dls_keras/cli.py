@@ -8,6 +8,7 @@ ours in a traceback.
 
 import inspect
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -388,6 +389,105 @@ def convert_darknet(cfg, file, out):
     network = loading.opened("car_detection").load_darknet(cfg, file).model
     loading.save(network, out)
     _print_converted(file, f"Darknet, {cfg.name}", network, out)
+
+
+@main.command()
+@NAME
+@click.option("--notebook", is_flag=True, help="Write a notebook, not a module.")
+@_written("--out", _in_a_folder, "What to write.  [default: NAME.py or NAME.ipynb]")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+def start(name, notebook, out, force):
+    """Write NAME's functions as stubs, to fill in yourself.
+
+    Each has its signature, what it returns, and an error that says it is missing; the
+    last cell checks what you have written.
+    """
+    from dls_keras import stubs
+
+    ending = ".ipynb" if notebook else ".py"
+    out = out or Path(f"{name}{ending}")
+    if out.suffix not in ([".ipynb"] if notebook else stubs.ENDINGS):
+        raise InputError(f"{out} is no name for this; end it in {ending}.")
+    if out.exists() and not force:
+        raise InputError(
+            f"{out} exists and stays; name another file with --out, or let --force "
+            "replace it."
+        )
+    unwritten = stubs.write(name, out)
+    click.echo(
+        f"{out}: {unwritten} functions to write; "
+        f"`dls-keras check {name} {shlex.quote(str(out))}` checks them"
+    )
+
+
+@main.command()
+@NAME
+@click.argument("path", type=FILE, metavar="FILE|FOLDER")
+@JSON
+@_written("--junit", _in_a_folder, "Write JUnit XML, a test case a function.")
+@_written("--csv", _in_a_folder, "Write a row a file, as for a class.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10,
+    show_default=True,
+    metavar="SECONDS",
+    help="Processor time that a case may take.",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    metavar="MB",
+    help="Memory that a file may use beyond its imports.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Files checked at once.  [default: a core each, memory allowing]",
+)
+def check(name, path, as_json, junit, csv, timeout, memory, workers):
+    """Check your own solution of NAME.
+
+    FILE is a module (.py) or a notebook (.ipynb), FOLDER holds those of a class. Each
+    function is ok, missing, or wrong, with a hint. What you wrote runs in a process of
+    its own, with limits; that is a convenience, not a sandbox against hostile code.
+    The exit code is 0 where all is right, 1 where something is wrong or missing.
+    """
+    from dls_keras.core import files, progress
+    from dls_keras.grading import checking, reports
+
+    checking.known(name)
+    limits = {"timeout": timeout, "memory": memory}
+    several = path.is_dir()
+    paths = checking.solutions(path) if several else [path]
+    if several:
+        workers = min(workers or checking.workers(memory), len(paths))
+        found = checking.check_all(name, paths, workers=workers, **limits)
+    else:
+        found = (checking.check(name, one, **limits) for one in paths)
+
+    told = []
+    with progress.progress(name, len(paths)) as bar:  # which takes stdout, too
+        for report in found:
+            told.append(report)
+            bar.advance(note=Path(report.file).name)
+    for report in told:
+        if as_json:
+            click.echo(reports.as_json(report))
+        elif several:
+            click.echo(reports.summary(report))
+        elif sys.stdout.isatty():
+            reports.show(report)
+        else:
+            click.echo(reports.lines(report))
+    for out, write in ((junit, reports.as_junit), (csv, reports.as_csv)):
+        if out:
+            with files.atomic_write(out) as temporary:
+                temporary.write_text(write(told), encoding="utf-8")
+    return 0 if all(report.ok for report in told) else 1
 
 
 @main.command()

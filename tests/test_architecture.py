@@ -27,9 +27,12 @@ ROOMS = {
     "answering": {"core"},
     "tables": {"core", "catalog", "loading"},
     "tour": {"core", "catalog", "loading", "answering", ""},
+    "grading": {"core", "catalog"},
+    "stubs": {"core", "catalog", "loading", "grading"},
+    "pytest_plugin": {"core", "grading"},
     "cli": {
         *("core", "converters", "catalog", "plots", ""),
-        *("loading", "answering", "tables", "tour"),
+        *("loading", "answering", "tables", "tour", "stubs", "grading"),
     },
     "": {"catalog"},  # dls_keras/__init__.py
 }

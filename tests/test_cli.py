@@ -85,7 +85,8 @@ def test_list_of_a_course_names_no_other(echo):
 def test_without_a_command_there_is_help():
     """The commands stand in the order in which one meets them."""
     shown = run().stdout
-    names = ["list", "info", "infer", "train", "evaluate", "weights", "convert", "tour"]
+    names = ["list", "info", "infer", "train", "evaluate", "weights", "convert"]
+    names += ["start", "check", "tour"]
     places = [shown.index(f"\n  {name} ") for name in names]
     assert places == sorted(places)
     assert "..." not in shown.partition("Commands:")[2]  # no sentence is cut
