@@ -303,6 +303,15 @@ ASSIGNMENTS = (
         reference=("c5w1_dinosaurus",),
     ),
     Assignment(
+        "jazz",
+        course=5,
+        week=1,
+        title="Jazz: improvise a solo over chords with an LSTM",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c5w1_jazz",),
+    ),
+    Assignment(
         "word_vectors",
         course=5,
         week=2,
