@@ -355,6 +355,14 @@ ASSIGNMENTS = (
         edition="2021",
         offers=(*FIVE, "evaluate", "picture", "example"),
     ),
+    Assignment(
+        "named_entities",
+        course=5,
+        week=4,
+        title="Named entities: names, employers and skills in a resume",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+    ),
 )
 
 BY_NAME = {assignment.name: assignment for assignment in ASSIGNMENTS}
