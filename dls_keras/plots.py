@@ -1,9 +1,11 @@
 """Pictures of what networks do: each function returns a matplotlib figure.
 
-Nothing is shown or written here: `figure.savefig(path)` puts it where you say, and
-`dls-keras infer … --out FILE` does that. Figures are made without pyplot's global
-state, so they need no display and no closing.
+Only `show` writes and, in a notebook, shows one; `dls-keras infer … --out FILE` writes
+the picture of an answer. Figures are made without pyplot's global state, so they need
+no display and no closing.
 """
+
+import sys
 
 import numpy as np
 from matplotlib import colormaps
@@ -14,6 +16,18 @@ from matplotlib.patches import Patch, Rectangle
 
 from dls_keras.core import images
 from dls_keras.core.answers import percent
+
+
+def show(picture, path) -> None:
+    """Write a figure or a PIL image to `path`; in a notebook, show it, too."""
+    if isinstance(picture, Figure):
+        picture.savefig(path, dpi=150)
+    else:
+        images.write(picture, path)
+    if "ipykernel" in sys.modules:
+        from IPython.display import Image, display
+
+        display(Image(filename=path))
 
 
 def curve(values, *, title, xlabel="epoch", ylabel="loss") -> Figure:
@@ -253,6 +267,47 @@ def attention(sentence: str, translation: str, weights) -> Figure:
     return figure
 
 
+def listening(
+    samples, spectrogram, probabilities, *, rate, hop, marks=(), title=""
+) -> Figure:
+    """A waveform, its spectrogram and a probability, one above the other.
+
+    Args:
+        samples: (n,) in [-1, 1], at `rate` samples a second.
+        spectrogram: (steps, n_freq), powers of 0 Hz to half the rate.
+        probabilities: one every `hop` samples, in [0, 1].
+        marks: seconds to mark in all three.
+    """
+    end = len(samples) / rate
+    figure = Figure(figsize=(8, 5.2), layout="constrained")
+    wave, powers, chance = figure.subplots(3, 1, sharex=True)
+    # A pixel shows what lies between the lowest and the highest of its samples.
+    columns = np.array_split(np.asarray(samples), min(1500, len(samples)))
+    at = np.linspace(0, end, len(columns))
+    low, high = [c.min() for c in columns], [c.max() for c in columns]
+    wave.fill_between(at, low, high, color="#1f5fa8", linewidth=0.5)
+    wave.set(title=title, ylabel="amplitude")
+    decibels = 10 * np.log10(np.asarray(spectrogram).T + 1e-12)
+    top = decibels.max()
+    powers.imshow(
+        decibels,
+        origin="lower",
+        aspect="auto",
+        extent=(0, end, 0, rate / 2000),
+        vmin=top - 80,
+        vmax=top,
+        rasterized=True,
+    )
+    powers.set(ylabel="kHz")
+    chance.plot(np.arange(len(probabilities)) * hop / rate, probabilities, "#1f5fa8")
+    chance.axhline(0.5, color="#b8c4d0", linewidth=0.8)
+    chance.set(xlabel="seconds", ylabel="probability", xlim=(0, end), ylim=(0, 1))
+    for axes in (wave, powers, chance):
+        for mark in marks:
+            axes.axvline(mark, color="#c0504d", linestyle=":")
+    return figure
+
+
 def words(points, names, *, arrows=()) -> Figure:
     """Words as points on a plane, with arrows between some of them.
 
@@ -303,6 +358,86 @@ def written(rows, probabilities, *, title="") -> Figure:
     axes.set_axis_off()
     scale = ScalarMappable(Normalize(0, 1), "Blues")
     figure.colorbar(scale, ax=axes, label="probability", aspect=12)
+    return figure
+
+
+def spans(text: str, marked, labels) -> Figure:
+    """A text whose spans are marked, each label in its own colour.
+
+    Args:
+        marked: spans (start, end, label), `end` exclusive.
+        labels: all labels there are, at most 12; the legend holds those that occur.
+    """
+    columns, size = 84, 8
+    paints = dict(zip(labels, colormaps["Set3"].colors, strict=False))
+    seen = [label for label in labels if any(label == kind for *_, kind in marked)]
+    lines = list(_wrapped(text, columns))
+    wide, high = 0.602 * size / 72, 1.5 * size / 72  # inches of a letter's cell
+    keys = high * 1.2 * np.ceil(len(seen) / 4)
+    width, height = (columns + 4) * wide, (len(lines) + 1) * high
+    figure = Figure(figsize=(width, height + keys + 0.1))
+    share = height / (height + keys + 0.1)
+    axes = figure.add_axes((0, 1 - share, 1, share))
+    for y, (first, last) in enumerate(lines):
+        for start, end, label in marked:
+            left, right = max(start, first), min(end, last)
+            if left < right:
+                cell = (left - first, y - 0.45), right - left, 0.9
+                axes.add_patch(Rectangle(*cell, color=paints[label]))
+        line = text[first:last].replace("\t", " ")
+        font = {"family": "monospace", "fontsize": size, "va": "center_baseline"}
+        axes.text(0, y, line, parse_math=False, **font)
+    axes.set(xlim=(-2, columns + 2), ylim=(len(lines), -1))
+    axes.set_axis_off()
+    figure.legend(
+        [Patch(color=paints[label]) for label in seen],
+        seen,
+        loc="lower center",
+        ncols=4,
+        frameon=False,
+        fontsize=size,
+        columnspacing=1.2,
+        handlelength=1.2,
+    )
+    return figure
+
+
+def _wrapped(text, columns):
+    """Where the lines of a text begin and end, broken at blanks where too long."""
+    start = 0
+    for line in text.split("\n"):
+        end = start + len(line)
+        while end - start > columns:
+            cut = text.rfind(" ", start + 1, start + columns + 1)
+            cut = start + columns if cut < 0 else cut
+            yield start, cut
+            start = cut + (text[cut] == " ")
+        yield start, end
+        start = end + 1
+
+
+def piano_roll(notes, chords, *, title="") -> Figure:
+    """A solo as bars, as long as its notes, over its chords in grey.
+
+    Args:
+        notes: tuples (offset, length, pitch): quarter notes, and MIDI numbers.
+        chords: tuples (offset, length, pitches, symbol).
+    """
+    end = max(offset + length for offset, length, *_ in [*notes, *chords])
+    figure, axes = _new(max(6, 0.16 * end + 1), 4)
+    for offset, length, pitches, symbol in chords:
+        axes.hlines(pitches, offset, offset + length, color="#b8c4d0", lw=3)
+        axes.text(
+            offset, 1.015, symbol, fontsize=8, transform=axes.get_xaxis_transform()
+        )
+    for offset, length, pitch in notes:
+        stop = offset + length - 0.06  # so that repeated notes are told apart
+        axes.hlines(pitch, offset, stop, color="#1f5fa8", lw=4)
+    axes.set_title(title, pad=18)
+    axes.set_xticks(np.arange(0, end + 1, 4))
+    axes.set_yticks(range(36, 97, 12), [f"C{octave}" for octave in range(2, 8)])
+    axes.set(xlim=(0, end), xlabel="quarter notes")
+    axes.grid(alpha=0.3)
     return figure
 
 

@@ -1,8 +1,12 @@
 """Pictures of answers and of costs: what is drawn is what was handed in."""
 
+import sys
+import types
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from dls_keras import plots
 from dls_keras.core import images
@@ -196,3 +200,26 @@ def test_a_line_runs_from_the_first_point_to_the_last():
     points = axes.collections[0].get_offsets()
     np.testing.assert_array_equal(points, np.column_stack([x, y]))
     assert (axes.get_title(), axes.get_xlabel()) == ("twice", "size")
+
+
+def test_show_writes_figures_and_pictures(tmp_path):
+    """Figures at 150 dots an inch, PIL images as they are."""
+    figure = plots.curve([3, 2, 1], title="Losses")
+    plots.show(figure, tmp_path / "figure.png")
+    plots.show(Image.new("RGB", (30, 20), "teal"), tmp_path / "image.png")
+    for name, size in (("figure.png", (750, 480)), ("image.png", (30, 20))):
+        with Image.open(tmp_path / name) as image:
+            assert image.size == size
+
+
+def test_show_shows_what_it_wrote_in_a_notebook(tmp_path, monkeypatch):
+    """Where a kernel runs the cells; elsewhere IPython is not even imported."""
+    shown = []
+    display = types.ModuleType("IPython.display")
+    display.Image, display.display = lambda filename: filename, shown.append
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    figure = plots.curve([3, 2, 1], title="Losses")
+    plots.show(figure, tmp_path / "aside.png")
+    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    plots.show(figure, tmp_path / "shown.png")
+    assert shown == [tmp_path / "shown.png"]
