@@ -18,8 +18,8 @@ from dls_keras.course5 import date_translation as dt
 from dls_keras.datasets import dates
 
 QUICK = "--quick" in sys.argv
-OUT = Path("out")
-OUT.mkdir(exist_ok=True)
+OUT = Path("out/date_translation")
+OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The data
@@ -53,7 +53,8 @@ print(f"{model.count_params():,} parameters")
 data = dt.load_data(12_000 if QUICK else 100_000)
 recipe = {"epochs": 8} if QUICK else {"epochs": 30, "batch_size": 200}
 losses = dt.train(model, data, **recipe)
-plots.curve(losses, title="Dates", ylabel="nats per date").savefig(OUT / "loss.png")
+curve = plots.curve(losses, title="Dates", ylabel="nats per date")
+plots.show(curve, OUT / "loss.png")
 unseen = dates.make_pairs(1_000, seed=1, held_out=True)
 print(f"exact on days never seen: {dt.exact(model, unseen):.1%}")
 
@@ -73,4 +74,4 @@ for sentence, _ in dt.EXAMPLES:
 # year it looks at the year, wherever that stands.
 
 # %%
-dt.picture(translator, "25th of June, 2009").savefig(OUT / "attention.png")
+plots.show(dt.picture(translator, "25th of June, 2009"), OUT / "attention.png")
