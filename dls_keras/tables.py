@@ -67,7 +67,25 @@ def weights() -> str:
 
 def weight_records() -> str:
     """All that the records say, one section each."""
-    return "\n\n".join(_section(entry) for entry in loading.entries() if entry.ours)
+    return "\n\n".join(section(entry) for entry in loading.entries() if entry.ours)
+
+
+def section(entry: loading.Entry) -> str:
+    """What the record of one shipped file says."""
+    name, variant, record = entry
+    facts = {
+        "use": f'`dls_keras.{name}.load_pretrained("{variant}")`',
+        "file": f"`{record.file}`, {record.bytes:,} bytes, sha256 `{record.sha256}`",
+        "parameters": f"{record.params:,}",
+        "input": record.input,
+        "classes": ", ".join(record.classes),
+        "measured": measured(record),
+        "data": f"{record.data} ({record.licence})",
+        "recipe": f"{record.recipe}; seed {record.seed}; {record.date}",
+        "download": record.url,
+    }
+    lines = [f"- {name}: {_cell(value)}" for name, value in facts.items() if value]
+    return "\n".join([f"### {record.name}", "", *lines])
 
 
 TABLES = {
@@ -102,23 +120,6 @@ def main() -> None:
         with files.atomic_write(path) as temporary:
             temporary.write_text(text, "utf-8")
         print(path)
-
-
-def _section(entry):
-    name, variant, record = entry
-    facts = {
-        "use": f'`dls_keras.{name}.load_pretrained("{variant}")`',
-        "file": f"`{record.file}`, {record.bytes:,} bytes, sha256 `{record.sha256}`",
-        "parameters": f"{record.params:,}",
-        "input": record.input,
-        "classes": ", ".join(record.classes),
-        "measured": measured(record),
-        "data": f"{record.data} ({record.licence})",
-        "recipe": f"{record.recipe}; seed {record.seed}; {record.date}",
-        "download": record.url,
-    }
-    lines = [f"- {name}: {_cell(value)}" for name, value in facts.items() if value]
-    return "\n".join([f"### {record.name}", "", *lines])
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

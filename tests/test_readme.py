@@ -1,19 +1,27 @@
-"""What the README shows is what happens."""
+"""What the README and the pages of the documentation show is what happens."""
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 
-README = Path(__file__).parent.parent / "README.md"
+from dls_keras import cli
+from dls_keras.grading import checking, reports
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs" / "pages").glob("*.md"))]
 
 
-def blocks(language):
-    """The code blocks of the README in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+def blocks(language, *pages):
+    """The code blocks in one language of some pages, by default of the README."""
+    text = "\n".join(page.read_text("utf-8") for page in pages or (README,))
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("block", blocks("python"))
+@pytest.mark.parametrize("block", blocks("python", *PAGES))
 def test_python_prints_what_its_comments_say(block, capsys, tmp_path, monkeypatch):
     """Each `print(...)  # answer` prints its answer."""
     monkeypatch.chdir(tmp_path)
@@ -22,9 +30,57 @@ def test_python_prints_what_its_comments_say(block, capsys, tmp_path, monkeypatc
     assert capsys.readouterr().out.splitlines() == answers
 
 
+COMMANDS = sorted(
+    {
+        line.removeprefix("$ ")
+        for block in blocks("console", *PAGES)
+        for line in block.splitlines()
+        if line.startswith("$ dls-keras ") and "&&" not in line
+    }
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_that_is_shown_is_one_that_is_understood(
+    command, tmp_path, monkeypatch
+):
+    """Its name, its options and the number of its arguments; files are at hand."""
+    monkeypatch.chdir(tmp_path)
+    _, *words = shlex.split(command)
+    for word in words:
+        if re.fullmatch(r"[\w-]+\.\w+", word):
+            Path(word).touch()
+        elif word.endswith("/"):
+            Path(word).mkdir()
+    group, context = cli.main, click.Context(cli.main)
+    while isinstance(group, click.Group) and words:
+        name, group, words = group.resolve_command(context, words)
+        context = click.Context(group, parent=context, info_name=name)
+    if not isinstance(group, click.Group):
+        written = {"--out", "--csv", "--junit"}  # a file that is there would be refused
+        for option, path in zip(words, words[1:], strict=False):
+            if option in written:
+                Path(path).unlink(missing_ok=True)
+        group.parse_args(context, words)
+
+
+def test_the_report_that_is_shown_is_the_one_that_is_given(tmp_path):
+    """On the file that stands before it, word by word."""
+    page = (ROOT / "docs" / "pages" / "your-solution.md").read_text("utf-8")
+    (source,) = re.findall(r'```python title="mine.py"\n(.*?)```', page, re.DOTALL)
+    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "mine.py").write_text(source, "utf-8")
+    report = checking.check("logistic_regression", tmp_path / "mine.py")
+    told = [
+        f"{v.function}: {v.status}. {reports.sentence(v)}".removesuffix(". ")
+        for v in report.verdicts
+    ]
+    assert " ".join(told).split() == shown.split()
+
+
 def test_ci_runs_the_two_commands_of_the_readme():
     """Letter by letter, so that CI sees what a new user sees."""
-    script = (README.parent / ".ci" / "run").read_text().splitlines()
+    script = (ROOT / ".ci" / "run").read_text().splitlines()
     (console,) = [b for b in blocks("console") if "pip install" in b]
     commands = [line.removeprefix("$ ") for line in console.splitlines()]
     assert len(commands) == 2

@@ -64,7 +64,7 @@ def softmax(x, axis=1):
 def string_to_int(string, length, vocab):
     """The string as `length` indices: lower case, no commas, cut or padded.
 
-    A character that is not in the vocabulary becomes the index of "<unk>"; the
+    A character that is not in the vocabulary becomes the index of `<unk>`; the
     course puts that text itself, which no array of indices can hold.
     """
     string = string.lower().replace(",", "")[:length]

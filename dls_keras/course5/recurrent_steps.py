@@ -312,7 +312,7 @@ def bidirectional_rnn_forward(x, a0, parameters):
             (n_y, 2 n_a), which sees both, and by.
 
     Returns:
-        a (2 n_a, m, T_x), where a<t> knows what stands before and behind t; and
+        a (2 n_a, m, T_x), where `a<t>` knows what stands before and behind t; and
         y_pred (n_y, m, T_x).
     """
     ahead = rnn_states(x, a0[0], parameters["ahead"])
