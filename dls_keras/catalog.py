@@ -339,6 +339,15 @@ ASSIGNMENTS = (
         reference=("c5w3_nmt_attention",),
     ),
     Assignment(
+        "trigger_word",
+        course=5,
+        week=3,
+        title="Trigger word detection: a network that waits for one word",
+        edition="2021",
+        offers=(*FIVE, "evaluate", "picture", "example"),
+        reference=("c5w3_trigger_word",),
+    ),
+    Assignment(
         "transformer",
         course=5,
         week=4,
