@@ -1,8 +1,7 @@
 """A year in a small harbour: a text of ours to learn words from.
 
 Short sentences in few words, written for this package, so that a language model of
-words can be trained in seconds. Any other text is read from a file. Sentences are
-what the model XX
+words can be trained in seconds. Any other text is read from a file.
 """
 
 import collections
