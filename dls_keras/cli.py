@@ -22,6 +22,7 @@ from dls_keras import catalog
 from dls_keras.core.errors import InputError
 
 PICTURES = (".png", ".jpg", ".jpeg")
+SOUNDS = (".mid", ".wav")
 
 
 class Commands(click.Group):
@@ -80,6 +81,13 @@ def _picture(context, option, path: Path | None) -> Path | None:
         endings = ", ".join(PICTURES)
         raise click.BadParameter(f"{path} names no picture; end it in {endings}.")
     return _in_a_folder(context, option, path)
+
+
+def _answer(context, option, path: Path | None) -> Path | None:
+    """The path of an answer to write: a picture, or sound where there is some."""
+    if path and path.suffix.lower() in SOUNDS:
+        return _in_a_folder(context, option, path)
+    return _picture(context, option, path)
 
 
 def _written(name: str, callback: Callable, text: str, **more: Any) -> Callable:
@@ -156,7 +164,7 @@ def info(name):
 @NAME
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @WEIGHTS
-@_written("--out", _picture, "Draw the answer (to one INPUT) as a picture.")
+@_written("--out", _answer, "Draw the answer (to one INPUT), or write its sound.")
 @JSON
 def infer(name, inputs, weights, out, as_json):
     """Answer each INPUT: a sentence, or the path of a picture.
@@ -167,6 +175,7 @@ def infer(name, inputs, weights, out, as_json):
     \b
         dls-keras infer NAME "20th February 2016"
         dls-keras infer NAME photo.jpg --out answer.png
+        dls-keras infer jazz "Dm7 G7 | Cmaj7" --out solo.wav
     """
     several = len(inputs) > 1
     if out and several:
@@ -175,6 +184,9 @@ def infer(name, inputs, weights, out, as_json):
     from dls_keras.core import answers
 
     module = loading.opened(name, "infer", *["picture"] * bool(out))
+    writers = getattr(module, "WRITERS", {})
+    if out and out.suffix.lower() in SOUNDS and out.suffix.lower() not in writers:
+        raise InputError(f"{name} makes no sound to write to {out}, only pictures.")
     model = loading.load(name, weights)
 
     status = 0
@@ -199,7 +211,9 @@ def infer(name, inputs, weights, out, as_json):
         else:
             cells = [reply.text, answers.percent(reply.confidence)]
             click.echo("\t".join([shown] * several + cells))
-        if out:
+        if out and (write := writers.get(out.suffix.lower())):
+            write(answer, out)
+        elif out:
             from dls_keras.core import images
 
             images.write(answering.picture(module, model, given, answer), out)

@@ -103,6 +103,7 @@ def test_without_a_command_there_is_help():
         (["infer", "echo", "hello", "--weight", "x"], "Did you mean '--weights'?"),
         (["infer", "echo", "hi", "--weights", "defalt"], "Did you mean 'default'?"),
         (["infer", "echo", "hi", "--out", "a.gif"], "end it in .png, .jpg, .jpeg"),
+        (["infer", "echo", "hi", "--out", "a.wav"], "echo makes no sound to write"),
         (["infer", "echo", "hi", "--out", "no/a.png"], "folder no does not exist"),
         (["infer", "echo", "hi", "ho", "--out", "a.png"], "one INPUT, 2 came"),
         (["infer", "finder", "hi", "--out", "a.png"], "finder offers no picture"),

@@ -30,8 +30,7 @@ from dls_keras.core.errors import InputError
 from dls_keras.course1.numpy_basics import sigmoid
 from dls_keras.course5.recurrent_steps import draw, softmax
 from dls_keras.datasets import tunes
-from dls_keras.datasets.playing import write_midi as write_midi
-from dls_keras.datasets.playing import write_wav as write_wav
+from dls_keras.datasets.playing import write_midi, write_wav
 from dls_keras.datasets.tunes import MEASURE, Tune
 
 TX = 30  # words of a window in the course
@@ -42,6 +41,8 @@ LEARNT = range(1000)  # seeds of the tunes that the shipped weights learnt
 UNSEEN = range(5000, 5020)  # of those that they are tested on
 RUN = 8  # words in a row that count as copied
 NEAR = 1 / 4 - 1e-6  # quarter notes: begins that are nearer are too near
+
+WRITERS = {".mid": write_midi, ".wav": write_wav}  # of solos, for the command line
 
 WEIGHTS = {
     "default": weights.Weights(

@@ -6,10 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from dls_keras.cli import main
 from dls_keras.core import files
 from dls_keras.core.errors import InputError
 from dls_keras.course5 import jazz
@@ -342,6 +344,15 @@ def test_a_solo_is_read_back_by_music21(player, tmp_path):
     solo = jazz.infer(player, 3)
     jazz.write_midi(solo, path)
     assert tunes.load_tune(path).notes == solo.notes
+
+
+@pytest.mark.parametrize("ending", ["mid", "wav", "png"])
+def test_the_command_line_writes_what_the_name_ends_in(tmp_path, ending):
+    """MIDI, sound or the piano roll, by the first bytes of the file."""
+    out = tmp_path / f"solo.{ending}"
+    CliRunner().invoke(main, ["infer", "jazz", CHANGES, "--out", str(out)])
+    first = {"mid": b"MThd", "wav": b"RIFF", "png": b"\x89PNG"}[ending]
+    assert out.read_bytes()[:4] == first
 
 
 def test_the_piano_roll_shows_every_note(player):
