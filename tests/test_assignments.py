@@ -40,6 +40,11 @@ def prose(text):
     return "\n".join(line[2:] for line in lines)
 
 
+def test_every_assignment_is_told():
+    """A script each, under the same name."""
+    assert {path.stem for path in SCRIPTS} == catalog.BY_NAME.keys()
+
+
 @each
 def test_a_script_belongs_to_an_assignment(path):
     """By its name and its folder; its pictures go to a folder of its own."""
