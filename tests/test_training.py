@@ -540,5 +540,16 @@ def main(task, *arguments):
         print(json.dumps(str(error)))
 
 
+@given(st.integers(2, 300), st.integers(1, 100), st.floats(1e-5, 1.0))
+def test_a_rate_climbs_to_its_peak_and_falls_to_zero(steps, warmup, peak):
+    """From a hundredth, along a line; then down until the last step."""
+    warmup = min(warmup, steps - 1)
+    schedule = training.warm_cosine(peak, steps, warmup=warmup)
+    rates = [float(schedule(step)) for step in sorted({0, warmup // 2, warmup, steps})]
+    assert rates[0] == pytest.approx(peak / 100, rel=1e-4)
+    assert float(schedule(warmup)) == pytest.approx(peak, rel=1e-4) == max(rates)
+    assert rates[-1] == pytest.approx(0, abs=1e-6 * peak)
+
+
 if __name__ == "__main__":
     main(*sys.argv[1:])

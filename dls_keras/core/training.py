@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -75,6 +76,20 @@ def compile_step(
         return step
     return tf.function(
         move, jit_compile=use_xla() if jit_compile is None else jit_compile
+    )
+
+
+def warm_cosine(peak: float, steps: int, *, warmup: int):
+    """A learning rate that climbs to `peak` in `warmup` steps, then falls to zero.
+
+    It begins at a hundredth of `peak`, climbs along a line and falls along half a
+    cosine; large networks and attention need the gentle start.
+
+    Args:
+        steps: of the whole training, those of the climb among them.
+    """
+    return keras.optimizers.schedules.CosineDecay(
+        peak / 100, max(1, steps - warmup), warmup_target=peak, warmup_steps=warmup
     )
 
 

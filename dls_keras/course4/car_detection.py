@@ -384,12 +384,7 @@ def train(
         x, boxes = _crop(seed, tf.cast(x, tf.float32) / 255, boxes)
         return augment.light(seed, x, brightness=0.2, contrast=0.3, tint=0.05), boxes
 
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100,
-        max(1, steps * (epochs - 1)),
-        warmup_target=learning_rate,
-        warmup_steps=steps,
-    )
+    rate = training.warm_cosine(learning_rate, steps * epochs, warmup=steps)
     return training.fit(
         loss_fn,
         data,

@@ -235,12 +235,7 @@ def train(
         return augment.light(seed, x, brightness=0.1, contrast=0.1), y
 
     steps = len(data.x) // batch_size
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100,
-        max(1, steps * (epochs - 1)),
-        warmup_target=learning_rate,
-        warmup_steps=steps,
-    )
+    rate = training.warm_cosine(learning_rate, steps * epochs, warmup=steps)
     return training.fit(
         loss_fn,
         (data.x, data.y),

@@ -212,12 +212,7 @@ def train(
         x = tf.cast(x, tf.float32) / 255
         return augment.affine(seed, x, rotation=0.15, shift=0.07, zoom=0.1), y
 
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100,
-        max(1, steps * (epochs - 1)),
-        warmup_target=learning_rate,
-        warmup_steps=steps,
-    )
+    rate = training.warm_cosine(learning_rate, steps * epochs, warmup=steps)
     return training.fit(
         loss_fn,
         (data.x[..., np.newaxis], data.y),

@@ -226,12 +226,7 @@ def train(
         x = augment.light(seed + 1, x, brightness=0.25, contrast=0.5, tint=0.12)
         return x, y
 
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100,
-        max(1, steps * (epochs - 2)),
-        warmup_target=learning_rate,
-        warmup_steps=2 * steps,
-    )
+    rate = training.warm_cosine(learning_rate, steps * epochs, warmup=2 * steps)
     return training.fit(
         loss_fn,
         (data.x, data.y),

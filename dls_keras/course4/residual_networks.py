@@ -195,12 +195,7 @@ def train(
         x = augment.light(seed, x, brightness=0.15, contrast=0.25, tint=0.05)
         return x, y
 
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100,
-        max(1, steps * (epochs - 1)),
-        warmup_target=learning_rate,
-        warmup_steps=steps,
-    )
+    rate = training.warm_cosine(learning_rate, steps * epochs, warmup=steps)
     return training.fit(
         loss_fn,
         (data.x, data.y),

@@ -329,12 +329,7 @@ def train(
             loss += tf.reduce_mean(error / tf.reduce_sum(tf.square(G), (1, 2)))
         return loss / len(spreads)
 
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100,
-        max(1, steps * epochs - 50),
-        warmup_target=learning_rate,
-        warmup_steps=50,
-    )
+    rate = training.warm_cosine(learning_rate, steps * epochs, warmup=50)
     return training.fit(
         loss_fn,
         (data.x,),

@@ -325,12 +325,7 @@ def train(
         return tf.reduce_sum(loss * labelled) / tf.reduce_sum(labelled)
 
     steps = epochs * (len(x) // batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100,
-        max(1, steps - steps // 20),
-        warmup_target=learning_rate,
-        warmup_steps=steps // 20,
-    )
+    rate = training.warm_cosine(learning_rate, steps, warmup=steps // 20)
     return training.fit(
         loss_fn,
         (x, y),

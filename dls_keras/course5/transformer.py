@@ -460,12 +460,7 @@ def train(
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     steps = epochs * (len(data.x) // batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100,
-        max(1, steps - steps // 20),
-        warmup_target=learning_rate,
-        warmup_steps=steps // 20,
-    )
+    rate = training.warm_cosine(learning_rate, steps, warmup=steps // 20)
     return training.fit(
         loss_fn,
         (data.x, data.y),
