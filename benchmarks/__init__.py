@@ -4,7 +4,8 @@
     lessons    the course's own way, as plain as its notebooks have it
     steps      the NumPy assignments against their lessons
     networks   compiled training and inference against Keras's fit and predict
+    sequences  jazz and trigger words against the course's models
     start      how long commands take, and what they import
 
-Results of a quiet run stand in RESULTS.md.
+`--results benchmarks/RESULTS.md` writes what a quiet machine gave as a page.
 """

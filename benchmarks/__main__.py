@@ -1,5 +1,6 @@
-"""`python -m benchmarks [NAME...] [--quick] [--json FILE]`."""
+"""`python -m benchmarks [NAME...] [--quick] [--json FILE] [--results FILE.md]`."""
 
+import datetime
 import json
 import os
 from pathlib import Path
@@ -10,11 +11,12 @@ from rich.table import Table
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks import networks, steps, timing  # noqa: E402  TensorFlow reads the line above
+from benchmarks import networks, sequences, start, steps, timing  # noqa: E402  TensorFlow reads the line above
 
 WORKLOADS = {
     work.__name__: (work, goals)
-    for work, goals in (steps.WORKLOADS | networks.WORKLOADS).items()
+    for module in (steps, networks, sequences, start)
+    for work, goals in module.WORKLOADS.items()
 }
 
 
@@ -23,7 +25,8 @@ WORKLOADS = {
 @click.option("--quick", is_flag=True, help="Small sizes, one round: do they run?")
 @click.option("--rounds", default=5, show_default=True, help="Timings of each.")
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Write the rows.")
-def main(names, quick, rounds, path):
+@click.option("--results", type=click.Path(path_type=Path), help="Write RESULTS.md.")
+def main(names, quick, rounds, path, results):
     """Time our fast forms against what a user would pick instead, by default all."""
     busy = timing.others()
     print(f"{timing.machine()}; {busy:.1f} cores are busy with other work")
@@ -39,6 +42,8 @@ def main(names, quick, rounds, path):
         facts = {"machine": timing.machine(), "others": busy, "quick": quick}
         facts["rows"] = [row._asdict() for row in rows]
         path.write_text(json.dumps(facts, indent=1), "utf-8")
+    if results:
+        results.write_text(page(rows, busy), "utf-8")
 
 
 def told(row):
@@ -46,23 +51,57 @@ def told(row):
     return f"{row.name}: {row.ratio:.1f} times as fast as {row.peer}"
 
 
+HEADER = ("workload", "against", "ours, ms", "theirs, ms", "ratio", "goal", "x limit")
+
+
+def cells(row):
+    """A row under `HEADER`."""
+    return (
+        row.name,
+        row.peer,
+        f"{1000 * row.ours:.3f}",
+        f"{1000 * row.theirs:.1f}",
+        f"{row.ratio:.1f}",
+        "" if row.goal is None else f"{row.goal:.3g}",
+        "" if row.over_limit is None else f"{row.over_limit:.1f}",
+    )
+
+
+def reached(row):
+    """Whether a goal is reached, None where there is none."""
+    return None if row.goal is None else row.ratio >= row.goal
+
+
 def table(rows, quick):
     """All rows, the goals beside them; a quick run proves nothing about those."""
-    result = Table("workload", "against", "ours", "theirs", "ratio", "goal", "limit")
+    colours = {None: "", True: "green", False: "red"}
+    result = Table(*HEADER)
     for row in rows:
-        met = row.goal is not None and row.ratio >= row.goal
-        colour = "" if quick or row.goal is None else "green" if met else "red"
-        result.add_row(
-            row.name,
-            row.peer,
-            f"{1000 * row.ours:.3f} ms",
-            f"{1000 * row.theirs:.1f} ms",
-            f"{row.ratio:.1f}x",
-            "" if row.goal is None else f"{row.goal:.3g}x",
-            "" if row.over_limit is None else f"{row.over_limit:.1f} x the limit",
-            style=colour,
-        )
+        result.add_row(*cells(row), style=colours[None if quick else reached(row)])
     return result
+
+
+def page(rows, busy):
+    """RESULTS.md: what each workload is, and how it went."""
+    lines = [
+        "# Results",
+        "",
+        f"{datetime.date.today()}, {timing.machine()}; {busy:.1f} cores were busy with "
+        "other work. Medians of rounds in which all take turns; a ratio says how many "
+        "times as long the other takes, and the last column how many times as long as "
+        "the processor's matrix products would need ours takes. Missed goals in bold.",
+        "",
+        *("| " + " | ".join(line) + " |" for line in (HEADER, ["---"] * len(HEADER))),
+    ]
+    for row in rows:
+        name, peer, ours, theirs, ratio, *rest = cells(row)
+        if reached(row) is False:
+            ratio = f"**{ratio}**"
+        line = (f"`{name}`", peer, ours, theirs, ratio, *rest)
+        lines.append("| " + " | ".join(line) + " |")
+    names = dict.fromkeys(row.name for row in rows)
+    lines += ["", *(f"- `{name}`: {WORKLOADS[name][0].__doc__}" for name in names), ""]
+    return "\n".join(lines)
 
 
 main()

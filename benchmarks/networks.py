@@ -138,6 +138,8 @@ def stock(model):
     import keras
 
     def layer(ours):
+        if not ours.weights:  # nothing to learn, so both may use it
+            return ours
         kind = getattr(keras.layers, type(ours).__name__, type(ours))
         return kind.from_config(ours.get_config())
 

@@ -170,7 +170,8 @@ def largest(a, b) -> float:
 
 def relative(a, b) -> float:
     """The same over the largest number in `a`."""
-    return largest(a, b) / max(1e-300, largest(a, [0.0] * len(a)))
+    parts = a if isinstance(a, list | tuple) else [a]
+    return largest(a, b) / max(np.max(np.abs(part)) for part in parts)
 
 
 # The machine.
