@@ -22,6 +22,7 @@ from dls_keras import catalog, loading, tables, tour
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 900  # a picture's largest, in pixels
+INTERNAL = "ref_stubs|skip_runner|peer|independent solution|data/"  # notes to ourselves
 COPIED = {"decisions.md": "docs/decisions.md", "changelog.md": "CHANGELOG.md"}
 
 
@@ -97,9 +98,7 @@ def page(assignment, stop):
     first, _, idea = ast.get_docstring(tree).partition("\n\n")
     parts = [
         f"# {a.title}",
-        f"Course {a.course}, week {a.week} · edition {a.edition} · `{a.module}`"
-        if a.edition
-        else f"Course {a.course}, week {a.week} · `{a.module}`",
+        f"Course {a.course}, week {a.week} · `{a.module}`",
         f"**{prose(first)}**",
         _answered(stop),
         f"## The idea\n\n{prose(idea)}",
@@ -154,7 +153,10 @@ def _editions(a):
     """What the reference files note on the editions of the course."""
     files = [ROOT / "dls_keras" / "reference" / f"{name}.json" for name in a.reference]
     notes = [
-        n for f in files for n in json.loads(f.read_text("utf-8")).get("notes", ())
+        note
+        for file in files
+        for note in json.loads(file.read_text("utf-8")).get("notes", ())
+        if not re.search(INTERNAL, note)
     ]
     items = "\n".join(f"- {prose(note)}" for note in notes)
     return f"## Editions and numbers\n\n{items}" if notes else ""
