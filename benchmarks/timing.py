@@ -108,7 +108,7 @@ def _train_turn_about(name, contest, goals, rounds):
     """The rows of a training: while ours rests between two epochs, the peers train.
 
     Raises:
-        ArithmeticError: if a peer's last loss is more than half of ours away.
+        ArithmeticError: if a peer's mean loss is more than half of ours away.
     """
     ours, theirs = [], {peer: [] for peer in contest.peers}
     losses = {peer: [] for peer in contest.peers}
@@ -127,11 +127,12 @@ def _train_turn_about(name, contest, goals, rounds):
     seconds = statistics.median(ours[1:])
     rows = []
     for peer, times in theirs.items():
-        apart = abs(losses[peer][-1] / learnt[-1] - 1)
+        apart = abs(np.mean(losses[peer]) / np.mean(learnt) - 1)
         if not apart <= 0.5:  # they meet the examples in another order
             raise ArithmeticError(
-                f"{name}: the losses of ours and {peer} end at {learnt[-1]:.3g} and "
-                f"{losses[peer][-1]:.3g}. They do not learn the same."
+                f"{name}: the mean losses of ours and {peer} are "
+                f"{np.mean(learnt):.3g} and {np.mean(losses[peer]):.3g}. "
+                "They do not learn the same."
             )
         median = statistics.median(times[1:])
         rows.append(
