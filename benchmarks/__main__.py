@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import os
 from pathlib import Path
 
@@ -33,9 +34,9 @@ def main(names, quick, rounds, path, results):
     rows = []
     for name in names or WORKLOADS:
         work, goals = WORKLOADS[name]
-        contest = work(quick)
-        rows += timing.race(name, contest, goals, 1 if quick else rounds)
-        for row in rows[-len(contest.peers) :]:
+        found = timing.race(name, work(quick), goals, 1 if quick else rounds)
+        rows += found
+        for row in found:
             print(told(row), flush=True)
     Console().print(table(rows, quick))
     if path:
@@ -48,28 +49,22 @@ def main(names, quick, rounds, path, results):
 
 def told(row):
     """One line as soon as it is known."""
-    return f"{row.name}: {row.ratio:.1f} times as fast as {row.peer}"
+    if math.isnan(row.ratio):
+        return f"{row.name}: no ratio to {row.peer}, other programs are at work"
+    return f"{row.name}: {row.ratio:.3g} times as fast as {row.peer}"
 
 
-HEADER = ("workload", "against", "ours, ms", "theirs, ms", "ratio", "goal", "x limit")
+HEADER = ("workload", "against", "ours, ms", "theirs, ms", "ratio", "goal")
 
 
 def cells(row):
     """A row under `HEADER`."""
-    return (
-        row.name,
-        row.peer,
-        f"{1000 * row.ours:.3f}",
-        f"{1000 * row.theirs:.1f}",
-        f"{row.ratio:.1f}",
-        "" if row.goal is None else f"{row.goal:.3g}",
-        "" if row.over_limit is None else f"{row.over_limit:.1f}",
-    )
-
-
-def reached(row):
-    """Whether a goal is reached, None where there is none."""
-    return None if row.goal is None else row.ratio >= row.goal
+    if math.isnan(row.ratio):
+        theirs, ratio = "", "too busy"
+    else:
+        theirs, ratio = f"{1000 * row.theirs:.4g}", f"{row.ratio:.3g}"
+    goal = "" if row.goal is None else f"{row.goal:.3g}"
+    return row.name, row.peer, f"{1000 * row.ours:.4g}", theirs, ratio, goal
 
 
 def table(rows, quick):
@@ -77,7 +72,7 @@ def table(rows, quick):
     colours = {None: "", True: "green", False: "red"}
     result = Table(*HEADER)
     for row in rows:
-        result.add_row(*cells(row), style=colours[None if quick else reached(row)])
+        result.add_row(*cells(row), style=colours[None if quick else row.reached])
     return result
 
 
@@ -88,16 +83,17 @@ def page(rows, busy):
         "",
         f"{datetime.date.today()}, {timing.machine()}; {busy:.1f} cores were busy with "
         "other work. Medians of rounds in which all take turns; a ratio says how many "
-        "times as long the other takes, and the last column how many times as long as "
-        "the processor's matrix products would need ours takes. Missed goals in bold.",
+        "times as long the other takes. Missed goals in bold. The limit is what the "
+        "operations that cannot be saved would take as one matrix product, the clock a "
+        "time to stay below.",
         "",
         *("| " + " | ".join(line) + " |" for line in (HEADER, ["---"] * len(HEADER))),
     ]
     for row in rows:
-        name, peer, ours, theirs, ratio, *rest = cells(row)
-        if reached(row) is False:
+        name, peer, ours, theirs, ratio, goal = cells(row)
+        if row.reached is False:
             ratio = f"**{ratio}**"
-        line = (f"`{name}`", peer, ours, theirs, ratio, *rest)
+        line = (f"`{name}`", peer, ours, theirs, ratio, goal)
         lines.append("| " + " | ".join(line) + " |")
     names = dict.fromkeys(row.name for row in rows)
     lines += ["", *(f"- `{name}`: {WORKLOADS[name][0].__doc__}" for name in names), ""]

@@ -196,16 +196,22 @@ def train(model, data, *, epochs=2000, learning_rate=0.005):
     s = 2.0 * Y[0] - 1  # (m,)
     start = s * (model["w"].T @ X + model["b"])[0] / 2
     K = learning_rate / (4 * m) * np.outer(s, s) * (X.T @ X + 1)  # (m, m)
-    # The start enters as one more column of K, whose d is always 1.
-    K, d_and_1 = np.column_stack([K, start]), np.append(np.zeros(m), 1.0)
-    d = d_and_1[:m]
+    # After k steps d is k less the sum of all tanh, so a step has but three operations:
+    # start and k enter as two more columns of K.
+    K = np.column_stack([-K, start, K.sum(axis=1)])
+    sums = np.append(np.zeros(m), [1.0, 0.0])  # of tanh; 1; k
+    d, tanh = sums[:m], np.empty(m)
     losses = []
-    for first in range(0, epochs, 100):  # a hundred steps stay in the CPU's cache
-        halves = np.empty((min(100, epochs - first), m))
-        for half in halves:  # s z / 2, (m,)
-            np.dot(K, d_and_1, out=half)
-            d += 1 - np.tanh(half)
+    # Fifty steps stay in the CPU's cache, and their temporaries need no new pages.
+    for first in range(0, epochs, 50):
+        halves = np.empty((min(50, epochs - first), m))
+        for k, half in enumerate(halves, start=first):  # s z / 2, (m,)
+            sums[-1] = k
+            np.dot(K, sums, out=half)
+            np.tanh(half, out=tanh)
+            d += tanh
         losses += _softplus(-2 * halves).mean(axis=1).tolist()
+    d = epochs - d
     mixture = learning_rate / (2 * m) * s * d
     model["w"] = model["w"] + X @ mixture[:, np.newaxis]
     model["b"] = model["b"] + mixture.sum()

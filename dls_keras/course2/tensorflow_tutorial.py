@@ -150,7 +150,7 @@ def _epochs(parameters, X, Y, learning_rate, num_epochs, minibatch_size=32):
     @tf.function
     def run(order):
         total = 0.0
-        for k in tf.range(0, m, minibatch_size):
+        for k in range(0, m, minibatch_size):
             total += step(order[k : k + minibatch_size])
         return total
 

@@ -442,11 +442,7 @@ def yolo_loss(feats, boxes, anchors, num_classes=1):
     names = tf.nn.log_softmax(mine[..., 5:])[..., 0]
     found = tf.where(there, 5.0 * place - names, 0.0)
 
-    truth = tf.scatter_nd(
-        tf.boolean_mask(where, there),
-        tf.ones(tf.math.count_nonzero(there, dtype=tf.int32)),
-        tf.shape(raw)[:4],
-    )
+    truth = tf.scatter_nd(where, tf.cast(there, tf.float32), tf.shape(raw)[:4])
     truth = tf.minimum(truth, 1.0)
     overlap = _iou_with_any(yolo_boxes_to_corners(box_xy, box_wh), boxes)
     seen = tf.nn.sigmoid_cross_entropy_with_logits(truth, raw[..., 4])

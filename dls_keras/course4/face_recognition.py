@@ -433,8 +433,8 @@ def semi_hard_loss(encodings, y, alpha=0.2):
     nearest = tf.reduce_min(tf.where(fits, squared[:, None, :], 4.1), axis=2)
     negative = tf.where(nearest <= 4.0, nearest, farthest)
     losses = tf.nn.relu(squared - negative + alpha)
-    pairs = same & ~tf.eye(len(y), dtype=tf.bool)
-    return tf.reduce_mean(tf.boolean_mask(losses, pairs))
+    pairs = tf.cast(same & ~tf.eye(len(y), dtype=tf.bool), tf.float32)
+    return tf.reduce_sum(losses * pairs) / tf.reduce_sum(pairs)
 
 
 def train(

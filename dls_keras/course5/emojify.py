@@ -262,6 +262,7 @@ def train(
         state=[v for v in network.non_trainable_variables if v.dtype != "float32"],
         on_epoch=on_epoch,
         checkpoint=checkpoint,
+        jit_compile=False,  # on a GPU the LSTMs are cuDNN's, which XLA does not know
     )
 
 

@@ -427,6 +427,7 @@ def train(
         state=[drop.seed_generator.state for drop in drops],
         on_epoch=on_epoch,
         checkpoint=checkpoint,
+        jit_compile=False,  # on a GPU the GRU is cuDNN's, which XLA does not know
     )
 
 

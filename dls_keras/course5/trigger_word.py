@@ -317,6 +317,7 @@ def train(
         state=model.non_trainable_variables,
         on_epoch=on_epoch,
         checkpoint=checkpoint,
+        jit_compile=False,  # on a GPU the GRUs are cuDNN's, which XLA does not know
     )
 
 
