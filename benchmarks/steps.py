@@ -95,30 +95,44 @@ def pooling_backward(quick):
 def yolo_boxes(quick):
     """Boxes of one picture from YOLOv2's 19 x 19 x 425 numbers, suppression and all."""
     from dls_keras.course4 import car_detection
-    from dls_keras.networks import darknet, detection
+    from dls_keras.networks import detection
 
-    rng = np.random.default_rng(0)
-    anchors = rng.uniform(0.5, 8, (5, 2)).astype("float32")
-    feats = rng.normal(size=(19, 19, 5, 85)).astype("float32")
-    feats[..., 4] -= 4  # as in a picture: hardly any cell holds a thing
-    feats[..., 5:] *= 3
-    seen = rng.random((19, 19, 5)) < 0.02
-    feats[seen, 4] += 9
-    feats = feats.reshape(19, 19, -1)
-    head = darknet.Head("region", tuple(map(tuple, anchors)), 80, 32)
+    (feats,), head = _yolo(1)
 
     def ours():
         found = detection.detect([feats], [head], (720, 1280))
         return found.scores, found.boxes, found.classes
 
     def eager():
-        outputs = car_detection.yolo_head(feats[None], anchors, 80)
+        outputs = car_detection.yolo_head(feats[None], head.anchors, 80)
         return [part.numpy() for part in car_detection.yolo_eval(outputs)]
 
     def loops():
-        return lessons.detect(feats, anchors, 80, (720, 1280))
+        return lessons.detect(feats, head.anchors, 80, (720, 1280))
 
     return Contest(ours, {"loops": loops, "TensorFlow eager": eager}, largest, 1e-2)
+
+
+def yolo_boxes_batch(quick):
+    """The same for 32 pictures at once, a picture, against a graph for each."""
+    import tensorflow as tf
+
+    from dls_keras.course4 import car_detection
+    from dls_keras.networks import detection
+
+    m = 2 if quick else 32
+    feats, head = _yolo(m)
+    anchors, shape = tf.constant(head.anchors), tf.constant([720.0, 1280.0])
+
+    def ours():
+        found = detection.detect_all([feats], [head], [(720, 1280)] * m)
+        return [part for one in found for part in (one.scores, one.boxes, one.classes)]
+
+    def graph():
+        found = [car_detection.detect_in_graph(one, anchors, shape) for one in feats]
+        return [part.numpy() for one in found for part in one]
+
+    return Contest(ours, {"TensorFlow graph": graph}, largest, 1e-2, of=m)
 
 
 def dinosaurs(quick):
@@ -171,6 +185,7 @@ WORKLOADS = {
     pooling_forward: {"loops": 500},
     pooling_backward: {"loops": 500},
     yolo_boxes: {"loops": 120, "TensorFlow eager": 60},
+    yolo_boxes_batch: {"clock": 0.05e-3},
     dinosaurs: {"course": 15},
     dinosaur_sampling: {"course": 50},
 }
@@ -183,6 +198,20 @@ def _pictures():
 
     x, y = cats.make_cats(209)
     return x.reshape(209, -1).T / 255, y[np.newaxis]
+
+
+def _yolo(m):
+    """What YOLOv2 might say of m pictures (m, 19, 19, 425), and its `Head`."""
+    from dls_keras.networks import darknet
+
+    rng = np.random.default_rng(0)
+    anchors = rng.uniform(0.5, 8, (5, 2)).astype("float32")
+    feats = rng.normal(size=(m, 19, 19, 5, 85)).astype("float32")
+    feats[..., 4] -= 4  # as in a picture: hardly any cell holds a thing
+    feats[..., 5:] *= 3
+    feats[rng.random((m, 19, 19, 5)) < 0.02, 4] += 9
+    head = darknet.Head("region", tuple(map(tuple, anchors)), 80, 32)
+    return feats.reshape(m, 19, 19, -1), head
 
 
 class _Convolution:

@@ -30,6 +30,7 @@ from dls_keras.course1.deep_network_steps import (
     initialize_parameters,
     update_parameters,
 )
+from dls_keras.course1.logistic_regression import softplus
 from dls_keras.datasets import cats
 
 TWO_LAYERS = (12288, 7, 1)
@@ -177,8 +178,9 @@ def train(model, data, *, epochs=2500, learning_rate=0.0075):
 
     (the 1 is b1's), and K is computed once: in the first layer a step costs n_1 m^2
     multiplications in place of 3 n_1 n_x m. Above it, each bias is the weight of one
-    more unit that is always 1. Costs equal those of `L_layer_model` to 1e-12 at 180
-    times its speed: 2500 steps in 0.2 s of one CPU core.
+    more unit that is always 1. Costs equal those of `L_layer_model` to 1e-12 at a
+    hundred times its speed: 2500 steps in 0.2 s on two CPU cores, of which 0.08 s are
+    D K, at the rate of one core.
 
     Args:
         data: x (n_x, m) and y (1, m), 0 or 1; the last layer has one unit.
@@ -187,33 +189,62 @@ def train(model, data, *, epochs=2500, learning_rate=0.0075):
         The cost before each of the `epochs` steps, a list.
     """
     X, Y, *_ = data
-    m, layers = X.shape[1], range(2, len(model) // 2 + 1)
+    m, n_1 = X.shape[1], len(model["W1"])
     s = 2.0 * Y - 1  # (1, m), 1 for a cat and -1 for the rest
     K = X.T @ X + 1  # (m, m)
     Z1 = model["W1"] @ X + model["b1"]  # (n_1, m), before any step
-    D = np.zeros_like(Z1)
-    joint = [np.hstack([model[f"W{layer}"], model[f"b{layer}"]]) for layer in layers]
-    inputs = [np.ones((Wb.shape[1], m)) for Wb in joint]  # the last row stays 1
-    logits = []
-    for _ in range(epochs):
-        Z = Z1 + D @ K
-        for Wb, A in zip(joint, inputs, strict=True):
-            np.maximum(Z, 0, out=A[:-1])
-            Z = Wb @ A
-        logits.append(Z)
-        # learning_rate / m (y - sigmoid(z)), as `logistic_regression.train` has it.
-        dZ = learning_rate / (2 * m) * s * (1 - np.tanh(s / 2 * Z))
-        for Wb, A in zip(joint[::-1], inputs[::-1], strict=True):
-            dA = Wb[:, :-1].T @ dZ
-            Wb += dZ @ A.T
-            dZ = np.multiply(dA, A[:-1] > 0, out=dA)
-        D += dZ
+    D = np.zeros((n_1, m))
+    first = top = _Layer(np.empty((n_1, 0)), np.empty((0, m)))
+    pairs = []  # of neighbours, from the first layer up
+    for layer in range(2, len(model) // 2 + 1):
+        Wb = np.hstack([model[f"W{layer}"], model[f"b{layer}"]])
+        below, top = top, _Layer(Wb, np.ones((len(top.Z) + 1, m)))
+        pairs.append((below, top))
+    down, rate, losses = pairs[::-1], learning_rate / (2 * m) * s, []
+    for done in range(0, epochs, 50):  # whose temporaries need no new pages
+        margins = np.empty((min(50, epochs - done), 1, m))
+        for margin in margins:  # s z, (1, m)
+            np.matmul(D, K, out=first.Z)
+            np.add(first.Z, Z1, out=first.Z)
+            for below, above in pairs:
+                np.maximum(below.Z, below.zeros, out=above.hidden)
+                np.matmul(above.Wb, above.A, out=above.Z)
+            np.multiply(s, top.Z, out=margin)
+            # learning_rate / m (y - sigmoid(z)), as `logistic_regression.train` has it.
+            np.multiply(rate, 1 - np.tanh(0.5 * margin), out=top.dZ)
+            for below, above in down:
+                np.matmul(above.W_T, above.dZ, out=below.dZ)
+                np.matmul(above.dZ, above.A_T, out=above.dWb)
+                np.add(above.Wb, above.dWb, out=above.Wb)
+                np.greater(below.Z, below.zeros, out=below.alive)
+                np.multiply(below.dZ, below.alive, out=below.dZ)
+            np.add(D, first.dZ, out=D)
+        # -(y log a + (1 - y) log(1 - a)) = log(1 + e^(-s z))
+        losses += softplus(-margins).mean(axis=(1, 2)).tolist()
     model["W1"] = model["W1"] + D @ X.T
     model["b1"] = model["b1"] + D.sum(axis=1, keepdims=True)
-    for layer, Wb in zip(layers, joint, strict=True):
-        model[f"W{layer}"], model[f"b{layer}"] = Wb[:, :-1].copy(), Wb[:, -1:].copy()
-    # -(y log a + (1 - y) log(1 - a)) = log(1 + e^(-s z))
-    return np.logaddexp(0, -s * np.reshape(logits, (-1, m))).mean(axis=1).tolist()
+    for layer, (_, above) in enumerate(pairs, start=2):
+        model[f"W{layer}"] = above.W_T.T.copy()
+        model[f"b{layer}"] = above.Wb[:, -1:].copy()
+    return losses
+
+
+class _Layer:
+    """What `train` writes to, step after step, for a layer of n units.
+
+    A step is some forty small operations; without new arrays and views it takes a
+    quarter less time.
+
+    Args:
+        Wb: (n, n_prev + 1), the weights and the bias.
+        A: (n_prev + 1, m), what comes in; the last row stays 1.
+    """
+
+    def __init__(self, Wb, A):
+        self.Wb, self.W_T, self.dWb = Wb, Wb[:, :-1].T, np.empty_like(Wb)
+        self.A, self.A_T, self.hidden = A, A.T, A[:-1]
+        self.Z, self.dZ, self.zeros = np.zeros((3, len(Wb), A.shape[1]))
+        self.alive = np.empty(self.Z.shape, bool)
 
 
 def load_pretrained(variant="default"):

@@ -67,7 +67,7 @@ def propagate(w, b, X, Y):
     Z = w.T @ X + b  # (1, m)
     A = sigmoid(Z)
     # -(y log a + (1 - y) log(1 - a)) = log(1 + e^z) - y z, finite for any z.
-    cost = np.sum(_softplus(Z) - Y * Z) / m
+    cost = np.sum(softplus(Z) - Y * Z) / m
     dw = X @ (A - Y).T / m
     db = np.sum(A - Y) / m
     return {"dw": dw, "db": db}, cost
@@ -134,7 +134,7 @@ def model(
     }
 
 
-def _softplus(z):
+def softplus(z):
     """log(1 + e^z), whose exponent is never positive either."""
     return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 
@@ -210,7 +210,7 @@ def train(model, data, *, epochs=2000, learning_rate=0.005):
             np.dot(K, sums, out=half)
             np.tanh(half, out=tanh)
             d += tanh
-        losses += _softplus(-2 * halves).mean(axis=1).tolist()
+        losses += softplus(-2 * halves).mean(axis=1).tolist()
     d = epochs - d
     mixture = learning_rate / (2 * m) * s * d
     model["w"] = model["w"] + X @ mixture[:, np.newaxis]

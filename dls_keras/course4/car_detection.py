@@ -520,7 +520,7 @@ def find_all(detector, pictures, **settings):
 
     Args:
         pictures: a sequence of what `images.read` takes.
-        settings: keyword arguments of `detection.detect`.
+        settings: keyword arguments of `detection.detect_all`.
     """
     found = []
     for start in range(0, len(pictures), 16):
@@ -535,15 +535,8 @@ def find_all(detector, pictures, **settings):
         ]
         outputs = detector.model(np.stack(x), training=False)
         outputs = [np.asarray(output) for output in keras.tree.flatten(outputs)]
-        found += [
-            detection.detect(
-                [output[i] for output in outputs],
-                detector.heads,
-                (image.height, image.width),
-                **settings,
-            )
-            for i, image in enumerate(batch)
-        ]
+        shapes = [(image.height, image.width) for image in batch]
+        found += detection.detect_all(outputs, detector.heads, shapes, **settings)
     return found
 
 

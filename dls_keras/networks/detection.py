@@ -8,6 +8,7 @@ same steps one by one; tests hold both together.
 A box is (y1, x1, y2, x2).
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -21,85 +22,129 @@ class Detections(NamedTuple):
     classes: np.ndarray  # (n,) int64
 
 
-def detect(
+def detect(feats, heads, image_shape, **settings):
+    """The boxes of one picture, best first, as `Detections`.
+
+    Args:
+        feats: the network's outputs for the picture, (rows, columns, channels) each.
+        heads: a `darknet.Head` for each of them.
+        image_shape: (height, width) of the picture the boxes are drawn on.
+        settings: keyword arguments of `detect_all`.
+    """
+    one = [np.asarray(part)[np.newaxis] for part in feats]
+    return detect_all(one, heads, [image_shape], **settings)[0]
+
+
+def detect_all(
     feats,
     heads,
-    image_shape,
+    image_shapes,
     *,
     max_boxes=10,
     score_threshold=0.6,
     iou_threshold=0.5,
 ):
-    """The boxes of one picture, best first.
+    """The boxes of m pictures, a list of `Detections`.
 
     Args:
-        feats: the network's outputs for one picture, (rows, columns, channels) each.
+        feats: the network's outputs, (m, rows, columns, channels) each.
         heads: a `darknet.Head` for each of them.
-        image_shape: (height, width) of the picture the boxes are drawn on.
+        image_shapes: (height, width) of each picture.
         score_threshold: keep a box whose best class scores, in [0, 1], at least this.
         iou_threshold: drop a box that overlaps a better one by more than this.
     """
-    found = [
+    parts = [
         _survivors(f, head, score_threshold)
         for f, head in zip(feats, heads, strict=True)
     ]
-    boxes, scores, classes = (np.concatenate(part) for part in zip(*found, strict=True))
-    boxes = boxes * np.tile(np.float32(image_shape), 2)
-    kept = non_max_suppression(boxes, scores, max_boxes, iou_threshold)
-    return Detections(boxes[kept], scores[kept], classes[kept])
+    pictures, boxes, scores, classes = map(np.concatenate, zip(*parts, strict=True))
+    boxes *= np.tile(np.array(image_shapes, "float32"), 2)[pictures]
+    kept = non_max_suppression(boxes, scores, max_boxes, iou_threshold, pictures)
+    pictures, *found = pictures[kept], boxes[kept], scores[kept], classes[kept]
+    ends = np.searchsorted(pictures, np.arange(len(image_shapes)), side="right")
+    spans = itertools.pairwise([0, *ends.tolist()])
+    return [Detections(*(part[i:j] for part in found)) for i, j in spans]
 
 
 def _survivors(feats, head, threshold):
-    """Boxes in parts of the picture, scores and classes of one output's best."""
-    rows, columns, n_a = *feats.shape[:2], len(head.anchors)
+    """The best of one output: number of the picture, box in parts of it, score, class.
+
+    The best class is known from the logits; no other class's probability is computed.
+    """
+    _, rows, columns, _ = feats.shape
     feats = feats.reshape(-1, 5 + head.classes)
     with np.errstate(divide="ignore"):
         logit = np.log(threshold) - np.log1p(-threshold)
     alive = np.flatnonzero(feats[:, 4] >= logit)
-    cell, anchor = np.divmod(alive, n_a)
     feats = feats[alive]
-
     logits = feats[:, 5:]
+    classes = logits.argmax(1)
+    best = logits[np.arange(len(alive)), classes]
     if head.kind == "region":
-        exp = np.exp(logits - logits.max(1, keepdims=True))
-        probabilities = exp / exp.sum(1, keepdims=True)
+        chance = 1 / np.exp(logits - best[:, np.newaxis]).sum(1)
         unit = 1.0  # anchors count in cells
     else:
-        probabilities = _sigmoid(logits)
+        chance = _sigmoid(best)
         unit = head.stride  # anchors count in pixels
-    scores = _sigmoid(feats[:, 4:5]) * probabilities
-    classes = scores.argmax(1)
-    scores = scores.max(1)
-    good = scores >= threshold
-    feats, cell, anchor = feats[good], cell[good], anchor[good]
+    scores = _sigmoid(feats[:, 4]) * chance
+    good = np.flatnonzero(scores >= threshold)
+    feats, alive = feats[good, :4], alive[good]
 
-    size = np.float32([columns, rows])
-    corner = np.stack([cell % columns, cell // columns], 1)
+    cell, anchor = np.divmod(alive, len(head.anchors))
+    row, column = np.divmod(cell, columns)
+    picture, row = np.divmod(row, rows)
+    corner = np.array([column, row], "float32").T
+    size = np.array([columns, rows], "float32")
     centre = (_sigmoid(feats[:, :2]) + corner) / size
-    shape = np.float32(head.anchors)[anchor] / unit
-    half = np.exp(np.minimum(feats[:, 2:4], 30.0)) * shape / size / 2
-    boxes = np.concatenate([(centre - half)[:, ::-1], (centre + half)[:, ::-1]], 1)
-    return boxes.astype("float32"), scores[good].astype("float32"), classes[good]
+    shape = np.array(head.anchors, "float32")[anchor] / (2 * unit * size)
+    half = np.exp(np.minimum(feats[:, 2:], 30.0)) * shape
+    boxes = np.concatenate([centre - half, centre + half], 1)[:, [1, 0, 3, 2]]
+    numbers = boxes.astype("float32"), scores[good].astype("float32")
+    return picture, *numbers, classes[good]
 
 
-def non_max_suppression(boxes, scores, max_boxes, iou_threshold):
-    """Indices of the boxes (n, 4) to keep, best first, at most `max_boxes`."""
-    order = np.argsort(-scores, kind="stable")
-    kept = []
-    while len(order) and len(kept) < max_boxes:
-        best, order = order[0], order[1:]
-        kept.append(best)
-        order = order[box_ious(boxes[best], boxes[order]) <= iou_threshold]
-    return np.array(kept, "int64")
+def non_max_suppression(boxes, scores, max_boxes, iou_threshold, pictures=None):
+    """Indices of the boxes (n, 4) to keep, best first, at most `max_boxes`.
+
+    Args:
+        pictures: (n,) integers, where there are several: boxes of two pictures never
+            meet, `max_boxes` is for each, and the indices come picture by picture.
+    """
+    if not len(scores):
+        return np.empty(0, int)
+    if pictures is None:
+        pictures = np.zeros(len(scores), int)
+    order = np.lexsort((-scores, pictures))
+    boxes, pictures = boxes[order], pictures[order]
+    kept, room = [], [max_boxes] * (pictures[-1] + 1)
+    # Sixty-four at a time are compared with each other and with the last ones kept.
+    for first in range(0, len(order), 64):
+        some, of = boxes[first : first + 64], pictures[first : first + 64]
+        if not room[of[-1]]:
+            continue  # all of them are of a picture that has its boxes
+        earlier = kept[-max_boxes:]
+        better = np.concatenate([boxes[earlier], some]) if earlier else some
+        apart = box_ious(better[:, np.newaxis], some) <= iou_threshold
+        if first or of[0] != of[-1]:
+            apart |= np.concatenate([pictures[earlier], of])[:, np.newaxis] != of
+        free = apart[: len(earlier)].all(0)
+        for i, picture in enumerate(of.tolist()):
+            if free[i] and room[picture]:
+                kept.append(first + i)
+                room[picture] -= 1
+                free &= apart[len(earlier) + i]
+    return order[kept]
 
 
 def box_ious(box, boxes):
-    """Intersection over union of one box (4,) with each of (n, 4)."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    common = np.prod(np.maximum(sides, 0), axis=1)
-    area = np.prod(box[2:] - box[:2])
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return common / np.maximum(area + areas - common, 1e-12)
+    """Intersection over union of boxes (..., 4) with boxes (..., 4), broadcast."""
+    y1, x1, y2, x2 = (box[..., i] for i in range(4))
+    v1, u1, v2, u2 = (boxes[..., i] for i in range(4))
+    height = np.minimum(y2, v2) - np.maximum(y1, v1)
+    width = np.minimum(x2, u2) - np.maximum(x1, u1)
+    common = np.maximum(height, 0) * np.maximum(width, 0)
+    areas = (y2 - y1) * (x2 - x1) + (v2 - v1) * (u2 - u1)
+    return common / np.maximum(areas - common, 1e-12)
 
 
 def average_precision(found, truths, iou_threshold=0.5):

@@ -132,6 +132,41 @@ def test_suppression_keeps_what_tensorflow_keeps(seed, iou_threshold):
     np.testing.assert_array_equal(kept, expected)
 
 
+@given(st.integers(0, 10_000), st.integers(1, 80), st.sampled_from([3, 10, 90]))
+@settings(max_examples=25, deadline=None)
+def test_pictures_together_have_the_boxes_of_each(seed, most, max_boxes):
+    """Three crowded pictures at once and one by one: the same boxes, best first."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, most + 1, 3)
+    pictures = rng.permutation(np.repeat(range(3), counts))
+    corner = rng.uniform(0, 99, (len(pictures), 2))
+    boxes = np.hstack([corner, corner + rng.uniform(5, 30, corner.shape)])
+    scores = rng.permutation(len(pictures)) / (len(pictures) + 1)
+    together = detection.non_max_suppression(boxes, scores, max_boxes, 0.3, pictures)
+    alone = []
+    for picture in range(3):
+        own = np.flatnonzero(pictures == picture)
+        kept = detection.non_max_suppression(boxes[own], scores[own], max_boxes, 0.3)
+        alone += own[kept].tolist()
+    assert together.tolist() == alone
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.6, 1.0])
+def test_a_batch_is_detected_as_its_pictures_are(threshold):
+    """Two heads and pictures of several shapes; one of them shows nothing."""
+    feats = [
+        np.stack([feats_of(s), feats_of(s + 3), feats_of(s) - 100]) for s in (0, 1)
+    ]
+    shapes, heads = [IMAGE_SHAPE, (50, 60), (8, 8)], [region(), region()]
+    found = detection.detect_all(feats, heads, shapes, score_threshold=threshold)
+    for i, together in enumerate(found):
+        parts, shape = [part[i] for part in feats], shapes[i]
+        alone = detection.detect(parts, heads, shape, score_threshold=threshold)
+        for one, other in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert len(found[2].boxes) == 0
+
+
 def detections(*boxes_and_scores):
     boxes = np.float32([box for box, _ in boxes_and_scores]).reshape(-1, 4)
     scores = np.float32([score for _, score in boxes_and_scores])
