@@ -1,5 +1,6 @@
 """GloVe texts are read whole, in blocks, from zips; what is no GloVe text is told."""
 
+import pickle
 import zipfile
 
 import numpy as np
@@ -113,6 +114,17 @@ def test_a_missing_file_says_where_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path / "home"))
     with pytest.raises(MissingFileError, match=r"glove\.6B\.100d\.txt.*glove\.6B\.zip"):
         glove.load_glove(dimension=100)
+
+
+@given(st.lists(st.text(max_size=3)), st.text(max_size=3))
+def test_an_index_is_a_dict_in_all_but_size(words, other):
+    """Numbers in the order of the words, each once; also after a pickle."""
+    alike = {word: i for i, word in enumerate(dict.fromkeys(words))}
+    index = pickle.loads(pickle.dumps(glove.Index(words)))
+    assert [*index.items()] == [*alike.items()]
+    assert index.get(other) == alike.get(other)
+    assert index.add(other) == (other not in alike)
+    assert index == {**alike, other: alike.get(other, len(alike))}
 
 
 @pytest.mark.data
