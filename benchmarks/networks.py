@@ -1,136 +1,358 @@
-"""Compiled training and inference against Keras's own `fit` and `predict`.
+"""Compiled training and inference against Keras's `fit` and `predict`, and PyTorch.
 
 Ours learns by `core.training.fit` with the fused layers and Adam, Keras by `fit` with
-its stock ones: same architecture, data, batches and number of steps. A quick run has
-one batch an epoch, so both see the same examples in the same order.
+its stock ones, PyTorch eagerly, channels last, with its fused Adam: the same network
+from the same weights, the same examples and as many steps. Answers are compared number
+by number. PyTorch is the extra `bench`; without it those rows are left out.
 """
+
+import functools
+import math
 
 import numpy as np
 
-from benchmarks.timing import Contest, Training
+from benchmarks import mirror
+from benchmarks.timing import Contest, Training, relative
+
+RATE = 1e-5  # of Adam
 
 
-def happy_house(quick):
+def happy_house(quick, dtype="float32"):
     """Happy House, an epoch of 600 photos in batches of 16."""
     from dls_keras.course4 import happy_house as hh
 
-    return _classifier(hh.build_model, 16 if quick else 600, 64, 2, batch_size=16)
+    return classifier(hh.build_model, 16 if quick else 600, (64, 64), 2, 16, dtype)
 
 
 def happy_house_bfloat16(quick):
-    """The same in bfloat16, against Keras in float32."""
-    from dls_keras.course4 import happy_house as hh
-
-    m = 16 if quick else 600
-    return _classifier(hh.build_model, m, 64, 2, batch_size=16, dtype="mixed_bfloat16")
+    """The same in bfloat16, PyTorch in float32."""
+    return happy_house(quick, "mixed_bfloat16")
 
 
-def residual_networks(quick):
-    """ResNet50 on 64 x 64 pictures, four steps of 32."""
+def residual_networks(quick, dtype="float32"):
+    """ResNet50 on 64 x 64 pictures, a step of 32."""
     from dls_keras.course4 import residual_networks as rn
 
     m, batch_size = (8, 8) if quick else (128, 32)
-    return _classifier(rn.build_model, m, 64, 6, batch_size=batch_size)
+    return classifier(rn.build_model, m, (64, 64), 6, batch_size, dtype, step=True)
 
 
-def date_training(quick):
-    """The date translator, twenty steps of 100 dates, against the course's `fit`."""
-    import keras
-    import tensorflow as tf
-
-    from dls_keras.course5 import date_translation as dt
-    from dls_keras.datasets import dates
-
-    data = dt.load_data(100 if quick else 2000)
-    model = dt.build_model()
-    # The course's way: ten outputs with a loss each, shared layers unrolled.
-    sizes = (dt.TX, dt.TY, 32, 64, len(dates.HUMAN_VOCAB), len(dates.MACHINE_VOCAB))
-    course = dt.modelf(*sizes)
-    course.compile(
-        optimizer=keras.optimizers.Adam(0.005, clipnorm=5.0),
-        loss=["categorical_crossentropy"] * dt.TY,
-    )
-    state = np.zeros((len(data.x), 64), "float32")
-    y = np.asarray(data.y)
-    outputs = [tf.constant(y[:, t]) for t in range(dt.TY)]
-
-    def course_epoch():
-        history = course.fit(
-            [data.x, state, state], outputs, batch_size=100, epochs=1, verbose=0
-        )
-        return history.history["loss"][-1]
-
-    def learn(epochs, on_epoch):
-        return dt.train(model, data, epochs=epochs, on_epoch=on_epoch)
-
-    return Training(learn, {"course's fit": course_epoch})
+def residual_networks_bfloat16(quick):
+    """The same in bfloat16, PyTorch in float32."""
+    return residual_networks(quick, "mixed_bfloat16")
 
 
-def date_decoding(quick):
-    """One date by the shipped translator, against `predict` of the course's model."""
-    return _decoding(1)
-
-
-def date_decoding_batch(quick):
-    """A hundred dates at once."""
-    return _decoding(10 if quick else 100)
-
-
-WORKLOADS = {
-    happy_house: {"Keras fit": 1 / 0.35},
-    happy_house_bfloat16: {},
-    residual_networks: {"Keras fit": 1 / 0.5},
-    date_training: {"course's fit": 1 / 0.3},
-    date_decoding: {"predict": 150},
-    date_decoding_batch: {},
-}
-
-
-def _classifier(build_model, m, size, classes, *, batch_size, dtype="float32"):
-    """A network that learns to tell noise from noise, by `fit` of either kind."""
+def residual_networks_start(quick):
+    """From ResNet50's weights to the end of its first step, tracing and all."""
     import keras
     import tensorflow as tf
 
     from dls_keras.core import training
     from dls_keras.core.layers import Adam
+    from dls_keras.course4 import residual_networks as rn
 
-    rng = np.random.default_rng(0)
-    x = rng.random((m, size, size, 3), dtype="float32")
-    y = rng.integers(0, classes, m)
-    if classes == 2:
-        cost, y = keras.losses.binary_crossentropy, y[:, None].astype("float32")
-    else:
-        cost = keras.losses.sparse_categorical_crossentropy
+    model = rn.build_model()
+    x, y = noise(8 if quick else 32, (64, 64), 6)
+    cost = keras.losses.sparse_categorical_crossentropy
+
+    def first_step():
+        step = training.compile_step(
+            lambda x, y: tf.reduce_mean(cost(y, model(x, training=True))),
+            model.trainable_variables,
+            Adam(RATE),
+        )
+        return float(step(tf.constant(x), tf.constant(y)))
+
+    return Contest(first_step, {}, relative, 0.0)
+
+
+def segmentation(quick):
+    """U-Net of 32 filters on 96 x 128 pictures of 23 classes, a step of 8."""
+    from dls_keras.course4 import image_segmentation as seg
+
+    build, m = functools.partial(seg.unet_model, n_filters=8 if quick else 32), 8
+    return classifier(build, m if quick else 4 * m, (96, 128), 23, m, step=True)
+
+
+def yolo_network(quick, dtype="float32"):
+    """YOLOv2's network on one picture, 608 x 608."""
+    from dls_keras.networks import yolo_v2
+
+    size = (96 if quick else 608,) * 2
+    return answers(yolo_v2.yolo_v2((*size, 3)), 1, size, dtype)
+
+
+def yolo_network_bfloat16(quick):
+    """The same in bfloat16, PyTorch in float32."""
+    return yolo_network(quick, "mixed_bfloat16")
+
+
+def style_transfer(quick, dtype="float32"):
+    """A step of style transfer through VGG-19 on a picture of 300 x 400."""
+    import keras
+    import tensorflow as tf
+
+    from dls_keras.core import training
+    from dls_keras.core.layers import Adam
+    from dls_keras.course4 import style_transfer as st
+    from dls_keras.networks import vgg19
+
+    def build(dtype):
+        network = vgg19.vgg19("block5_conv1", dtype=dtype)
+        return st.get_layer_outputs(network, st.DEEP)
+
     keras.utils.set_random_seed(0)
-    model = build_model() if dtype == "float32" else build_model(dtype=dtype)
-    peer = stock(build_model())
-    peer.set_weights(model.get_weights())
-    peer.compile(optimizer=keras.optimizers.Adam(1e-4), loss=cost)
+    size = (30, 40) if quick else (300, 400)
+    content, style = np.split(noise(2, size, 2)[0], 2)
+    model, plain = build(dtype), build("float32")
+    model.set_weights(plain.get_weights())
+    image = keras.Variable(content, dtype="float32")
+    image.constraint = st.clip_0_1
+    costs = st.relative_costs(model, content, style)
+    step = training.compile_step(
+        lambda: st.total_cost(*costs(tf.convert_to_tensor(image)), st.ALPHA, st.BETA),
+        [image],
+        Adam(0.01),
+    )
+    peers = {}
+    if mirror.available():
+        from benchmarks import eager
+
+        settings = plain, content, style, 0.01, st.ALPHA, st.BETA
+        peers["PyTorch"] = eager.painter(*settings)
+        if dtype != "float32":
+            peers["PyTorch, bfloat16"] = eager.painter(*settings, dtype)
+    sized = keras.models.clone_model(plain, input_tensors=keras.Input((*size, 3)))
+    return Contest(
+        lambda: [float(step())],
+        peers,
+        relative,
+        1e-3 if dtype == "float32" else 0.1,
+        work=2 * operations(sized),  # back to the pixels: no filter learns
+        dtype=dtype.removeprefix("mixed_"),
+    )
+
+
+def style_transfer_bfloat16(quick):
+    """The same in bfloat16, PyTorch in float32."""
+    return style_transfer(quick, "mixed_bfloat16")
+
+
+def face_network(quick):
+    """MobileFaceNet on faces of 112 x 112, one of a batch of 32."""
+    from dls_keras.networks import mobile_face_net
+
+    m = 2 if quick else 32
+    return answers(mobile_face_net.mobile_face_net(), m, (112, 112))
+
+
+def yolo_fastest(quick):
+    """YOLO-Fastest XL on pictures of 320 x 320, one of a batch of 16."""
+    from dls_keras.core import files
+    from dls_keras.course4 import car_detection
+    from dls_keras.networks import darknet
+
+    cfg, _ = car_detection.PUBLISHED["yolo-fastest-1.1-xl"]
+    path = files.in_data_folder(cfg.name)
+    if path is None:
+        return None
+    network = darknet.build(darknet.parse(path.read_text("utf-8")))
+    size = network.model.input_shape[1:3]
+    return answers(network.model, 2 if quick else 16, size)
+
+
+WORKLOADS = {
+    happy_house: {"PyTorch": 1 / 0.75, "Keras fit": 1 / 0.35},
+    happy_house_bfloat16: {"PyTorch": 1 / 0.5},
+    residual_networks: {"PyTorch": 1 / 0.65, "Keras fit": 1 / 0.5, "limit": 1 / 1.6},
+    residual_networks_bfloat16: {"PyTorch": 1 / 0.45},
+    residual_networks_start: {"clock": 5.0},
+    segmentation: {"PyTorch": 1.0},
+    yolo_network: {"PyTorch": 1 / 0.6, "limit": 1 / 1.4},
+    yolo_network_bfloat16: {"PyTorch": 1 / 0.35},
+    style_transfer: {"PyTorch": 1 / 0.95, "limit": 1 / 1.25},
+    style_transfer_bfloat16: {"PyTorch": 1 / 0.55},
+    face_network: {"PyTorch": 1.0},
+    yolo_fastest: {"PyTorch": 1.0},
+}
+
+
+def classifier(build, m, size, classes, batch_size, dtype="float32", step=False):
+    """A network that learns to tell noise from noise: of pictures, or of pixels.
+
+    Args:
+        build: makes the model for pictures of `size`, of which there are m.
+        step: whether the row is about one step, not an epoch.
+    """
+    import keras
+
+    keras.utils.set_random_seed(0)
+    x, y = noise(m, size, classes, pixels=len(build().output_shape) == 4)
+    return race_to_learn(build, x, y, batch_size, dtype=dtype, step=step)
+
+
+def race_to_learn(
+    build, x, y, batch_size, *, tolerance=0.2, dtype="float32", step=False
+):
+    """The `Training` of a model by Adam, in `dtype`; Keras's is in float32."""
+    from dls_keras.core import training
+    from dls_keras.core.layers import Adam
+
+    model, plain = built(build, dtype), build()
+    model.set_weights(plain.get_weights())
+    cost = loss_of(model)
 
     def learn(epochs, on_epoch):
         return training.fit(
-            lambda x, y: tf.reduce_mean(cost(y, model(x, training=True))),
+            lambda x, y: cost(y, model(x, training=True)),
             (x, y),
             model.trainable_variables,
-            Adam(1e-4),
+            Adam(RATE),
             epochs=epochs,
             batch_size=batch_size,
             state=model.non_trainable_variables,
             on_epoch=on_epoch,
         )
 
-    def keras_epoch():
-        steps = m // batch_size
-        history = peer.fit(
-            x[: steps * batch_size],
-            y[: steps * batch_size],
-            batch_size=batch_size,
-            epochs=1,
-            verbose=0,
+    peers = {"Keras fit": keras_epoch(stock(plain), cost, x, y, batch_size)}
+    if mirror.available():
+        peers["PyTorch"] = torch_epoch(plain, x, y, batch_size, "float32")
+        if dtype != "float32":
+            peers["PyTorch, bfloat16"] = torch_epoch(plain, x, y, batch_size, dtype)
+    steps = len(x) // batch_size
+    work = steps * batch_size * operations(plain, learns=True)
+    return Training(
+        learn,
+        peers,
+        tolerance,
+        whole=steps == 1,
+        work=work,
+        dtype=dtype.removeprefix("mixed_"),
+        of=steps if step else 1,
+    )
+
+
+def keras_epoch(model, cost, x, y, batch_size):
+    """A function that trains by `fit` for an epoch and returns the loss."""
+    import keras
+
+    model.compile(optimizer=keras.optimizers.Adam(RATE), loss=cost)
+    whole = len(x) // batch_size * batch_size
+
+    def epoch():
+        history = model.fit(
+            x[:whole], y[:whole], batch_size=batch_size, epochs=1, verbose=0
         )
         return history.history["loss"][-1]
 
-    return Training(learn, {"Keras fit": keras_epoch})
+    return epoch
+
+
+def torch_epoch(model, x, y, batch_size, dtype):
+    """The same by PyTorch, from the model's weights."""
+    import torch
+    from torch.nn import functional as F
+
+    def loss(y_hat, y):
+        if y_hat.shape[-1] == 1:
+            return F.binary_cross_entropy(y_hat, y)
+        if y_hat.ndim == 4:  # logits of each pixel
+            return F.cross_entropy(y_hat.permute(0, 3, 1, 2), y)
+        return F.nll_loss(torch.log(y_hat + 1e-7), y)
+
+    step = mirror.learner(mirror.mirror(model), loss, RATE, dtype)
+    x, y = torch.from_numpy(x), torch.from_numpy(y)
+
+    def epoch():
+        order = torch.randperm(len(x))
+        batches = order[: len(x) // batch_size * batch_size].split(batch_size)
+        return float(np.mean([step(x[chosen], y[chosen]) for chosen in batches]))
+
+    return epoch
+
+
+def answers(model, m, size, dtype="float32"):
+    """A network with random weights and statistics that answers m pictures."""
+    import tensorflow as tf
+
+    from dls_keras.core import inference
+
+    rng = np.random.default_rng(0)
+    for layer in model.layers:  # statistics as if it had learnt
+        if type(layer).__name__ == "BatchNormalization":
+            for variable in layer.weights:
+                shift = variable.name in ("beta", "moving_mean")
+                low, high = (-0.2, 0.2) if shift else (0.5, 1.5)
+                variable.assign(rng.uniform(low, high, variable.shape))
+    x = rng.random((m, *size, 3), dtype="float32")
+    ours, fixed = inference.frozen(model, dtype=dtype), tf.constant(x)
+    peers = {"Keras predict": lambda: flat(model.predict(x, verbose=0))}
+    if mirror.available():
+        network = mirror.folded(mirror.mirror(model))
+        peers["PyTorch"] = functools.partial(torch_answer, network, x, "float32")
+        if dtype != "float32":
+            peers["PyTorch, bfloat16"] = functools.partial(
+                torch_answer, network, x, dtype
+            )
+    return Contest(
+        lambda: flat(ours(fixed)),
+        peers,
+        relative,
+        1e-4 if dtype == "float32" else 0.1,
+        work=m * operations(model),
+        dtype=dtype.removeprefix("mixed_"),
+        of=m,
+    )
+
+
+def torch_answer(network, x, dtype):
+    """What PyTorch's network says of the pictures x."""
+    import torch
+
+    half = torch.autocast("cpu", torch.bfloat16, enabled=dtype != "float32")
+    with torch.inference_mode(), half:
+        return flat(network(torch.from_numpy(x)))
+
+
+def flat(outputs):
+    """One array or several as a list of NumPy's."""
+    parts = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return [np.asarray(part) for part in parts]
+
+
+def noise(m, size, classes, pixels=False):
+    """Pictures x (m, *size, 3) float32 in [0, 1], and what they are said to show."""
+    rng = np.random.default_rng(0)
+    x = rng.random((m, *size, 3), dtype="float32")
+    y = rng.integers(0, classes, (m, *size) if pixels else m)
+    return x, y[:, None].astype("float32") if classes == 2 else y
+
+
+def loss_of(model):
+    """The mean cross-entropy that suits what a classifier returns."""
+    import keras
+    import tensorflow as tf
+
+    if model.output_shape[-1] == 1:
+        cost = keras.losses.binary_crossentropy
+    else:
+        cost = functools.partial(
+            keras.losses.sparse_categorical_crossentropy,
+            from_logits=len(model.output_shape) == 4,
+        )
+    return lambda y, y_hat: tf.reduce_mean(cost(y, tf.cast(y_hat, tf.float32)))
+
+
+def built(build, dtype):
+    """The model with its layers in `dtype`."""
+    import keras
+
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        return build()
+    finally:
+        keras.config.set_dtype_policy(usual)
 
 
 def stock(model):
@@ -143,29 +365,26 @@ def stock(model):
         kind = getattr(keras.layers, type(ours).__name__, type(ours))
         return kind.from_config(ours.get_config())
 
-    return keras.models.clone_model(model, clone_function=layer)
+    copy = keras.models.clone_model(model, clone_function=layer)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
-def _decoding(m):
-    from dls_keras.course5 import date_translation as dt
-    from dls_keras.datasets import dates
+def operations(model, learns=False):
+    """Floating point operations of one example that no algorithm of ours can save.
 
-    model = dt.load_pretrained()
-    sentences = [human for human, _ in dates.make_pairs(m, seed=1)]
-    sizes = (dt.TX, dt.TY, 32, 64, len(dates.HUMAN_VOCAB), len(dates.MACHINE_VOCAB))
-    course = dt.modelf(*sizes)
-    course.set_weights(model.get_weights())
-    state = np.zeros((m, 64), "float32")
-
-    def predict():
-        ids = [dates.indices(sentence, dt.TX) for sentence in sentences]
-        x = dates.one_hot(ids, len(dates.HUMAN_VOCAB))
-        y_hat = np.stack(course.predict([x, state, state], verbose=0), axis=1)
-        return [dates.decode(row) for row in y_hat.argmax(-1)]
-
-    return Contest(
-        lambda: dt.translate(model, sentences)[0],
-        {"predict": predict},
-        lambda ours, theirs: float(ours != theirs),
-        tolerance=0.0,
-    )
+    Those of convolutions, dense layers and GRUs; learning takes three times as many,
+    less the gradient of the first layer's input, which nobody needs.
+    """
+    counts = []
+    for layer in model.layers:
+        layer = getattr(layer, "layer", layer)  # of TimeDistributed
+        kernels = [w for w in layer.weights if "kernel" in w.path]
+        if not kernels:
+            continue
+        shape = layer.output.shape
+        if type(layer).__name__ == "Conv2DTranspose":
+            shape = layer.input.shape
+        places = math.prod(shape[1:-1])
+        counts.append(2 * places * sum(math.prod(k.shape) for k in kernels))
+    return 3 * sum(counts) - counts[0] if learns else sum(counts)

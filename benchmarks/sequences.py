@@ -1,22 +1,70 @@
-"""Jazz and trigger words: compiled loops against the course's models."""
+"""Recurrent networks and attention: compiled loops against fit, predict and PyTorch."""
 
 import itertools
 
 import numpy as np
 
+from benchmarks import mirror, networks
 from benchmarks.timing import Contest, Training, largest
 
 
+def date_training(quick):
+    """The date translator, a step of 100 dates."""
+    import keras
+    import tensorflow as tf
+
+    from dls_keras.course5 import date_translation as dt
+
+    data = dt.load_data(100 if quick else 2000)
+    model, course = dt.build_model(), _course_translator()
+    # The course's way: ten outputs with a loss each, shared layers unrolled.
+    course.set_weights(model.get_weights())
+    course.compile(
+        optimizer=keras.optimizers.Adam(0.005, clipnorm=5.0),
+        loss=["categorical_crossentropy"] * dt.TY,
+    )
+    state = np.zeros((len(data.x), dt.N_S), "float32")
+    outputs = [tf.constant(data.y[:, t]) for t in range(dt.TY)]
+
+    def course_epoch():
+        history = course.fit(
+            [data.x, state, state], outputs, batch_size=100, epochs=1, verbose=0
+        )
+        return history.history["loss"][-1]
+
+    def learn(epochs, on_epoch):
+        return dt.train(model, data, epochs=epochs, on_epoch=on_epoch)
+
+    peers = {"course's fit": course_epoch}
+    if mirror.available():
+        from benchmarks import eager
+
+        peers["PyTorch"] = eager.epochs(
+            eager.Translator(model, dt.TY), eager.date_loss, data[:2], 100, 0.005, 5.0
+        )
+    # The rates differ: ours falls to zero within the few epochs.
+    return Training(learn, peers, 0.6, of=len(data.x) // 100)
+
+
+def date_decoding(quick):
+    """One date by the shipped translator, against `predict` of the course's model."""
+    return _decoding(1)
+
+
+def date_decoding_batch(quick):
+    """A hundred dates at once, one of them."""
+    return _decoding(10 if quick else 100)
+
+
 def jazz_epoch(quick):
-    """Jazz, an epoch of 60 windows of 30 words, against the course's `fit`."""
+    """Jazz, an epoch of 60 windows of 30 words."""
     import keras
 
     from dls_keras.course5 import jazz
     from dls_keras.datasets import tunes
 
-    data = jazz.load_data([tunes.make_tune(0)], m=32 if quick else 60)
-    # One batch an epoch where it is quick, so that both see the same in one order.
-    batch_size, Tx = (32, 30) if quick else (30, 30)
+    data = jazz.load_data([tunes.make_tune(0)], m=60)
+    batch_size, Tx = 30, 30
     model = jazz.build_model(data.values)
     course = jazz.djmodel(Tx, *jazz.course_layers(model))
     course.compile(
@@ -36,7 +84,16 @@ def jazz_epoch(quick):
             model, data, epochs=epochs, batch_size=batch_size, on_epoch=on_epoch
         )
 
-    return Training(learn, {"course's fit": course_epoch})
+    peers = {"course's fit": course_epoch}
+    if mirror.available():
+        from benchmarks import eager
+
+        player = eager.Player(*(model[name] for name in jazz.PARAMETERS))
+        arrays = data.X, data.Y.swapaxes(0, 1)
+        peers["PyTorch"] = eager.epochs(
+            player, eager.window_loss, arrays, batch_size, 0.01
+        )
+    return Training(learn, peers, 0.6)  # again a rate that falls
 
 
 def jazz_solo(quick):
@@ -88,14 +145,33 @@ def gru(quick):
     )
 
 
+def trigger_training(quick):
+    """The course's trigger word network, a step of five clips of ten seconds."""
+    import keras
+    from keras import layers
+
+    from dls_keras.course5 import trigger_word as tw
+
+    def build():
+        model = tw.modelf((200 if quick else 5511, tw.N_FREQ))
+        # Keras 3 takes a TimeDistributed step by step; a plain layer is the same.
+        spoken = layers.Dense(1, activation="sigmoid")(model.layers[-2].output)
+        return keras.Model(model.input, spoken)
+
+    keras.utils.set_random_seed(0)
+    model, m = build(), 5 if quick else 10
+    rng = np.random.default_rng(0)
+    x = rng.random((m, *model.input_shape[1:]), dtype="float32")
+    y = rng.integers(0, 2, (m, *model.output_shape[1:])).astype("float32")
+    return networks.race_to_learn(build, x, y, 5, tolerance=0.4, step=True)
+
+
 def trigger_clip(quick):
     """A clip of ten seconds heard by the shipped network, against Keras's `predict`."""
-    from benchmarks.networks import stock
     from dls_keras.course5 import trigger_word as tw
 
     model = tw.load_pretrained()
-    peer = stock(model)
-    peer.set_weights(model.get_weights())
+    peer = networks.stock(model)
     n = tw.REACH + ((55 if quick else tw.TY) - 1) * tw.HOP
     sound = np.random.default_rng(0).normal(0, 1000, (1, n)).astype("int16")
 
@@ -108,9 +184,67 @@ def trigger_clip(quick):
     )
 
 
+def transformer_training(quick):
+    """The Transformer for dates, a step of 128."""
+    from dls_keras.course5 import transformer as tr
+
+    data = tr.load_data(128 if quick else 1280)
+    model = tr.build_model()
+    peers = {}
+    if mirror.available():
+        from benchmarks import eager
+
+        peers["PyTorch"] = eager.epochs(
+            eager.Transformer(model), eager.letter_loss(tr.START), data[:2], 128, 0.001
+        )
+
+    def learn(epochs, on_epoch):
+        return tr.train(model, data, epochs=epochs, on_epoch=on_epoch)
+
+    # Ours warms its rate up, and the losses fall fast.
+    return Training(learn, peers, 0.6, of=len(data.x) // 128)
+
+
 WORKLOADS = {
-    jazz_epoch: {},
-    jazz_solo: {"predict": 150},
+    date_training: {"course's fit": 1 / 0.3, "PyTorch": 1 / 0.5},
+    date_decoding: {"predict": 150, "clock": 0.4e-3},
+    date_decoding_batch: {"clock": 0.05e-3},
+    jazz_epoch: {"PyTorch": 1.0},
+    jazz_solo: {"predict": 150, "clock": 0.4e-3},
     gru: {},
-    trigger_clip: {"predict": 10},
+    trigger_training: {"PyTorch": 1 / 0.33, "Keras fit": 1 / 0.3, "limit": 1 / 2},
+    trigger_clip: {"predict": 10, "clock": 15e-3},
+    transformer_training: {"PyTorch": 1.0},
 }
+
+
+def _course_translator():
+    from dls_keras.course5 import date_translation as dt
+    from dls_keras.datasets import dates
+
+    vocabularies = len(dates.HUMAN_VOCAB), len(dates.MACHINE_VOCAB)
+    return dt.modelf(dt.TX, dt.TY, dt.N_A, dt.N_S, *vocabularies)
+
+
+def _decoding(m):
+    from dls_keras.course5 import date_translation as dt
+    from dls_keras.datasets import dates
+
+    model, course = dt.load_pretrained(), _course_translator()
+    sentences = [human for human, _ in dates.make_pairs(m, seed=1)]
+    course.set_weights(model.get_weights())
+    state = np.zeros((m, dt.N_S), "float32")
+
+    def predict():
+        ids = [dates.indices(sentence, dt.TX) for sentence in sentences]
+        x = dates.one_hot(ids, len(dates.HUMAN_VOCAB))
+        y_hat = np.stack(course.predict([x, state, state], verbose=0), axis=1)
+        return [dates.decode(row) for row in y_hat.argmax(-1)]
+
+    return Contest(
+        lambda: dt.translate(model, sentences)[0],
+        {"predict": predict},
+        lambda ours, theirs: float(ours != theirs),
+        tolerance=0.0,
+        of=m,
+    )

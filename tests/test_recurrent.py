@@ -128,3 +128,46 @@ def test_it_is_saved_and_loaded(tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras")
     assert type(again.layers[0]) is GRU
     np.testing.assert_array_equal(again(normal(2, 6, 4)), model(normal(2, 6, 4)))
+
+
+def unrolled(x, U):
+    """The steps of `lstm` one by one, their gradient TensorFlow's."""
+    return recurrent.lstm(x, U, tf.sigmoid)
+
+
+# One step, less than a turn of the loop, whole turns, and a rest.
+@pytest.mark.parametrize("T", [1, 3, 10, 12])
+@pytest.mark.parametrize("form", [recurrent.lstm, unrolled])
+def test_an_lstm_gives_the_numbers_of_keras(T, form):
+    """The states, and the gradients for the inputs, the kernels and the bias."""
+    layer = keras.layers.LSTM(3, return_sequences=True)
+    layer.build((None, T, 4))
+    layer.set_weights([normal(*w.shape) for w in layer.weights])
+    x = tf.constant(normal(2, T, 4))
+
+    def ours(x):
+        kernel, U, bias = (variable.value for variable in layer.weights)
+        inputs = tf.tensordot(tf.transpose(x, (1, 0, 2)), kernel, 1) + bias
+        return tf.transpose(form(inputs, U), (1, 0, 2))
+
+    found = []
+    for one in (ours, layer):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = one(x)
+            loss = tf.reduce_sum(tf.sin(3 * y))
+        watched = [x, *(variable.value for variable in layer.weights)]
+        found.append([y, *tape.gradient(loss, watched)])
+    for our, their in zip(*found, strict=True):
+        # float32 sums in another order.
+        np.testing.assert_allclose(our, their, rtol=1e-5, atol=1e-5)
+
+
+def test_an_lstm_on_a_gpu_is_unrolled(monkeypatch):
+    """There XLA's loop would start a kernel for each of its small operations."""
+    monkeypatch.setattr(recurrent, "use_xla", lambda: True)
+    monkeypatch.setattr(recurrent, "_lstm_scan", None)
+    x, U = normal(5, 2, 12), normal(3, 12)
+    on_gpu = recurrent.lstm(x, U)
+    monkeypatch.undo()
+    np.testing.assert_allclose(on_gpu, recurrent.lstm(x, U), atol=1e-6)

@@ -1,8 +1,9 @@
-"""The stock GRU layer on a compiled loop with its gradient written by hand.
+"""Recurrent networks on a compiled loop with their gradients written by hand.
 
-Same name, weights and numbers as `keras.layers.GRU` (to 1e-5), several times faster
-on CPUs over the thousand steps of a sound (measured: docs/decisions.md). Three things
-make it so: the products with the input leave the loop as one; the loop, K steps
+`GRU` has the name, weights and numbers of `keras.layers.GRU` (to 1e-5) and is several
+times faster on CPUs over the thousand steps of a sound (measured: docs/decisions.md);
+`lstm` is the loop of an LSTM for those who make its products themselves. Three things
+make both fast: the products with the input leave the loop as one; the loop, K steps
 unrolled, is compiled by XLA; and on the way back it carries nothing but dh.
 
 With x' = x W + b_i computed for all steps at once, one step forward is
@@ -21,10 +22,24 @@ them the slopes of everything under h<t>, which the loop backward has but to mul
     dh<t-1> = dh<t> z + dg U^T + dy<t-1>
 
 The gradients of U and b_r are then one product and one sum over all steps.
+
+An LSTM keeps c as well, and its gates, which XLA has faster as tanh than as sigmoid:
+
+    i, f, o = (1 + tanh(z / 2)) / 2,  g = tanh(z)       z = x' + h<t-1> U
+    c<t> = f c<t-1> + i g
+    h<t> = o tanh(c<t>)
+
+The way back carries dh and dc, and every gate's slope is known before it begins:
+
+    dc  = dc<t> + dh<t> o (1 - tanh(c<t>)^2)                    dc<t-1> = dc f
+    dz  = [dc g i (1 - i),  dc c<t-1> f (1 - f),  dc i (1 - g^2),
+           dh<t> tanh(c<t>) o (1 - o)]                          dh<t-1> = dz U^T
 """
 
 import keras
 import tensorflow as tf
+
+from dls_keras.core.training import use_xla
 
 K = 5  # steps in one turn of the loop: more are hardly faster and compile longer
 
@@ -66,6 +81,30 @@ class GRU(keras.layers.GRU):
             and not self.go_backwards
             and not self.unroll
         )
+
+
+def lstm(x, U, gates=keras.activations.sigmoid):
+    """All states (T, m, n_a) of an LSTM that begins with zeros.
+
+    On GPUs, and with other gates than the sigmoid, the steps are unrolled and the
+    gradient is TensorFlow's.
+
+    Args:
+        x: (T, m, 4*n_a), the inputs times their kernel plus the bias, gate order
+            i, f, c, o as in Keras.
+        U: (n_a, 4*n_a), the recurrent kernel.
+        gates: their activation.
+    """
+    if gates is keras.activations.sigmoid and not use_xla():
+        return _lstm_scan(x, U)
+    h = c = tf.zeros_like(x[0, :, : U.shape[0]])
+    states = []
+    for z in tf.unstack(x):
+        i, f, g, o = tf.split(z + h @ U, 4, axis=-1)
+        c = gates(f) * c + gates(i) * tf.tanh(g)
+        h = gates(o) * tf.tanh(c)
+        states.append(h)
+    return tf.stack(states)
 
 
 def start(model, m: int) -> list[tf.Tensor]:
@@ -112,14 +151,16 @@ def _scan(x, U, b, h):
 
 @tf.function(jit_compile=True, autograph=False)
 def _forward(x, U, b, h):
-    def step(h, x):
+    def step(carried, x):
+        (h,) = carried
         x_z, x_r, x_c = tf.split(x, 3, axis=-1)
         g_z, g_r, g_c = tf.split(h @ U + b, 3, axis=-1)
         z, r = tf.sigmoid(x_z + g_z), tf.sigmoid(x_r + g_r)
         h = z * h + (1 - z) * tf.tanh(x_c + r * g_c)
-        return h, h
+        return [h], [h]
 
-    return _loop(step, h, x)[1]
+    _, (states,) = _loop(step, [h], [x])
+    return states
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -133,28 +174,88 @@ def _backward(x, U, b, h, states, dy):
     S = tf.concat([(before - c) * z * (1 - z), d * g_c * r * (1 - r), d * r], axis=-1)
 
     def step(carried, dy, z, S):
-        dh = dy + carried
+        dh = dy + carried[0]
         dg = tf.tile(dh, (1, 3)) * S
-        return dh * z + tf.matmul(dg, U, transpose_b=True), dh
+        return [dh * z + tf.matmul(dg, U, transpose_b=True)], [dh]
 
-    dh_start, dh = _loop(step, tf.zeros_like(h), dy, z, S, backward=True)
+    start = [tf.zeros_like(h)]
+    (dh_start,), (dh,) = _loop(step, start, [dy, z, S], backward=True)
     dg = tf.tile(dh, (1, 1, 3)) * S
     dx = tf.concat([dg[..., : -h.shape[-1]], dh * d], axis=-1)  # dx'_h lacks the r
     dU = tf.tensordot(before, dg, [[0, 1], [0, 1]])
     return dx, dU, tf.reduce_sum(dg, (0, 1)), dh_start
 
 
-def _loop(step, carried, *inputs, backward=False):
-    """Carry a state along the first axis of the inputs, K steps in one turn.
+@tf.function(autograph=False)
+@tf.custom_gradient
+def _lstm_scan(x, U):
+    """All states (T, m, n_a) after zeros, for x (T, m, 4*n_a)."""
+    h, c, a = _lstm_forward(x, U)
+
+    def gradient(dy):
+        return _lstm_backward(U, h, c, a, dy)
+
+    return h, gradient
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _lstm_forward(x, U):
+    """The states h and c (T, m, n_a), and the tanh of the gates (T, m, 4*n_a)."""
+    n_a = U.shape[0]
+    half = tf.repeat(tf.constant([0.5, 0.5, 1, 0.5], x.dtype), n_a)
+    U = U * half
+
+    def step(carried, x):
+        h, c = carried
+        a = tf.tanh(x + h @ U)
+        i, f, g, o = _gates(a)
+        c = f * c + i * g
+        h = o * tf.tanh(c)
+        return [h, c], [h, c, a]
+
+    zeros = tf.zeros_like(x[0, :, :n_a])
+    return _loop(step, [zeros, zeros], [x * half], results=3)[1]
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _lstm_backward(U, h, c, a, dy):
+    i, f, g, o = _gates(a)
+    h_before, c_before = (tf.pad(s[:-1], [(1, 0), (0, 0), (0, 0)]) for s in (h, c))
+    tanh_c = tf.tanh(c)
+    # What dc and dh are multiplied by: the slopes of i, f, g; of o; and of c under h.
+    S = tf.concat([g * i * (1 - i), c_before * f * (1 - f), i * (1 - g**2)], axis=-1)
+    S_o, S_c = tanh_c * o * (1 - o), o * (1 - tanh_c**2)
+
+    def step(carried, dy, f, S, S_o, S_c):
+        dh, dc = dy + carried[0], carried[1]
+        dc = dc + dh * S_c
+        dz = tf.concat([tf.tile(dc, (1, 3)) * S, dh * S_o], axis=-1)
+        return [tf.matmul(dz, U, transpose_b=True), dc * f], [dz]
+
+    zeros = tf.zeros_like(dy[0])
+    inputs = [dy, f, S, S_o, S_c]
+    _, (dz,) = _loop(step, [zeros, zeros], inputs, backward=True)
+    return dz, tf.tensordot(h_before, dz, [[0, 1], [0, 1]])
+
+
+def _gates(a):
+    """i, f, g, o of a<t> = tanh of z<t>, its parts under a sigmoid halved."""
+    i, f, g, o = tf.split(a, 4, axis=-1)
+    return 0.5 + 0.5 * i, 0.5 + 0.5 * f, g, 0.5 + 0.5 * o
+
+
+def _loop(step, carried, inputs, *, results=1, backward=False):
+    """Carry states along the first axis of the inputs, K steps in one turn.
 
     Args:
-        step: takes the state and a slice of each input; returns the next state and
-            an output.
+        step: takes the list of states and a slice of each input; returns the next
+            states and a list of outputs.
         inputs: (T, m, ...) each. Zeros fill up the last turn; what they give is
-            dropped, and on the way back they must leave a state of zeros as it is.
+            dropped, and on the way back they must leave states of zeros as they are.
+        results: the number of outputs.
 
     Returns:
-        The state at the end, and the outputs (T, ...).
+        The states at the end, and the list of outputs (T, ...).
     """
     T = tf.shape(inputs[0])[0]
     turns = (T + K - 1) // K
@@ -166,11 +267,14 @@ def _loop(step, carried, *inputs, backward=False):
         found = [None] * K
         for k in order:
             carried, found[k] = step(carried, *(a[first + k] for a in filled))
-        return i + 1, carried, outputs.write(first // K, tf.stack(found))
+        columns = zip(outputs, zip(*found, strict=True), strict=True)
+        return i + 1, carried, [o.write(first // K, tf.stack(c)) for o, c in columns]
 
-    outputs = tf.TensorArray(carried.dtype, turns)
+    outputs = [tf.TensorArray(carried[0].dtype, turns) for _ in range(results)]
     start = tf.constant(0), carried, outputs
     _, carried, outputs = tf.while_loop(lambda i, *_: i < turns, turn, start)
-    stacked = outputs.stack()  # (turns, K, ...)
-    shape = tf.concat([[turns * K], tf.shape(carried)], axis=0)
-    return carried, tf.reshape(stacked, shape)[:T]
+    stacked = [output.stack() for output in outputs]  # (turns, K, ...)
+    return carried, [
+        tf.reshape(s, tf.concat([[turns * K], tf.shape(s)[2:]], axis=0))[:T]
+        for s in stacked
+    ]

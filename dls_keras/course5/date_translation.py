@@ -13,6 +13,7 @@ Paper: Bahdanau, Cho & Bengio (2015), https://arxiv.org/abs/1409.0473
 """
 
 import datetime
+import weakref
 
 import keras
 import numpy as np
@@ -24,11 +25,14 @@ from dls_keras.converters import keras_h5
 from dls_keras.core import files, training, weights
 from dls_keras.core.answers import Answer
 from dls_keras.core.layers import Adam
+from dls_keras.core.recurrent import lstm
 from dls_keras.datasets import dates
 
 TX = 30  # longest sentence kept, in characters
 TY = 10  # "YYYY-MM-DD"
 N_A, N_S = 32, 64
+HALF = np.float32(0.5)
+AT_ONCE = 100  # sentences that NumPy translates together, for the sake of the cache
 
 WEIGHTS = {
     "default": weights.Weights(
@@ -223,7 +227,7 @@ def train(
     keras.utils.set_random_seed(seed)
 
     def loss_fn(x, y):
-        y_hat, _ = _read_and_write(x, _weights(model), _gates(model))
+        y_hat = _read_and_write(x, _weights(model), _gates(model))
         return (
             tf.reduce_sum(keras.losses.categorical_crossentropy(y, y_hat)) / batch_size
         )
@@ -240,6 +244,7 @@ def train(
         seed=seed,
         on_epoch=on_epoch,
         checkpoint=checkpoint,
+        jit_compile=True,
     )
 
 
@@ -261,7 +266,7 @@ def load_pretrained(variant="default"):
 
 
 def translate(model, sentences):
-    """Many dates at once, in one compiled graph.
+    """Many dates at once, in NumPy.
 
     Args:
         sentences: n texts of at most 30 characters.
@@ -271,11 +276,14 @@ def translate(model, sentences):
         probabilities: (n, Ty) float32, of each character written.
         attention: (n, Ty, Tx) float32, where each character looked; rows sum to 1.
     """
-    x = dates.one_hot([dates.indices(s, TX) for s in sentences], len(dates.HUMAN_VOCAB))
-    y_hat, attention = _translate(tf.constant(x), _weights(model), _gates(model))
-    y_hat = y_hat.numpy()
-    translations = [dates.decode(ids) for ids in y_hat.argmax(-1)]
-    return translations, y_hat.max(-1), attention.numpy()
+    ready, gates = _numpy_weights(model), _gates(model)
+    ids = np.array([dates.indices(sentence, TX) for sentence in sentences])
+    parts = [
+        _read_and_write_numpy(ids[i : i + AT_ONCE], ready, gates)
+        for i in range(0, len(ids), AT_ONCE)
+    ]
+    y_hat, attention = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return dates.decode_all(y_hat.argmax(-1)), y_hat.max(-1), attention
 
 
 def infer(model, sentence):
@@ -349,65 +357,272 @@ def example():
     return "Which day is 20th February 2016?", "20th February 2016"
 
 
-# The fast form: what `modelf` computes, without the concatenation and with the
-# sentence's half of the scores computed once instead of Ty times. `train` and
-# `translate` use it; a test holds both forms together.
+# The fast forms: what `modelf` computes, without the concatenation and with the
+# sentence's half of the scores computed once instead of Ty times. `train` uses the
+# first, compiled by XLA, `translate` the second, in NumPy, which answers at once and
+# whose loop costs less than a graph's; tests hold all forms together.
+#
+# Both read in the two directions as one LSTM of 2*n_a units, whose recurrent kernel
+# has two blocks, and keep time first.
 
 
 def _read_and_write(X, weights, gates):
-    """Probabilities (m, Ty, machine) and attention (m, Ty, Tx) for X (m, Tx, human)."""
-    reader, score, energy, writer, spell = weights
-    n_a, n_s = reader[1].shape[1], writer[1].shape[0]
-    m, Tx = tf.shape(X)[0], X.shape[1]
+    """Probabilities (m, Ty, machine) for X (m, Tx, human)."""
+    forward, backward, (score_kernel, score_bias), energy, writer, spell = weights
+    kernel, recurrent, bias = _joined(forward, backward)
+    n_a = recurrent.shape[0] // 2
+    x = tf.transpose(X, (1, 0, 2))  # (Tx, m, human)
+    x = tf.concat([x, x[::-1]], axis=-1)
+    states = lstm(tf.tensordot(x, kernel, 1) + bias, recurrent, gates)
+    a = tf.concat([states[..., :n_a], states[::-1, :, n_a:]], axis=-1)
 
-    # Both directions advance in one product: the second reads the sentence reversed.
-    kernel, recurrent, bias = reader  # (2, human, 4*n_a), (2, n_a, 4*n_a), (2, 4*n_a)
-    both = tf.stack([X, X[:, ::-1]])  # (2, m, Tx, human)
-    z = tf.matmul(both, kernel[:, None]) + bias[:, None, None]
-    h = c = tf.zeros((2, m, n_a))
-    states = []
-    for t in range(Tx):
-        h, c = _lstm_step(z[:, :, t] + tf.matmul(h, recurrent), c, gates)
-        states.append(h)
-    forward, backward = tf.unstack(tf.stack(states, axis=2))  # (m, Tx, n_a) each
-    a = tf.concat([forward, backward[:, ::-1]], axis=-1)
+    memory = tf.tensordot(a, score_kernel[: 2 * n_a], 1) + score_bias  # (Tx, m, 10)
+    kernel = tf.concat(writer[:2], axis=0)  # (2*n_a + n_s, 4*n_s)
+    write = _write if gates is keras.activations.sigmoid else _write_plainly(gates)
+    s = write(memory, a, score_kernel[2 * n_a :], *energy, kernel, writer[2])
+    y_hat = tf.nn.softmax(tf.tensordot(s, spell[0], 1) + spell[1])  # (Ty, m, machine)
+    return tf.transpose(y_hat, (1, 0, 2))
 
-    kernel, recurrent, bias = writer
-    memory = a @ score[0][: 2 * n_a] + score[1]  # (m, Tx, 10)
-    s = c = tf.zeros((m, n_s))
-    outputs, attention = [], []
+
+def _write_plainly(gates):
+    """A function like `_write` with other gates; its gradient is TensorFlow's."""
+
+    def write(*parameters):
+        s, *_ = _writing(*parameters, gates)
+        return s[1:]
+
+    return write
+
+
+@tf.custom_gradient
+def _write(memory, a, query, energy, energy_bias, kernel, bias):
+    """The writer's states (Ty, m, n_s), with the gradient by hand.
+
+    TensorFlow's would add up Ty gradients of `a` and of each weight, one by one; here
+    each is one product over all steps. With the slopes of the LSTM as in
+    `core.recurrent`, one step backward from dz is
+
+        [dcontext, ds<t-1>] = dz K^T
+        dalpha<t'>  = a<t'> . dcontext
+        denergy<t'> = alpha<t'> (dalpha<t'> - sum of alpha dalpha)     0 if energy is
+        dquery      = sum over t' of denergy<t'> e (1 - tanh^2)
+        ds<t-1>    += dquery Q^T
+
+    Args:
+        memory: (Tx, m, 10), the sentence's half of the scores.
+        a: (Tx, m, 2*n_a), what was read.
+        query: (n_s, 10), makes the other half of the writer's state.
+        energy, energy_bias: (10, 1) and (1,), make energies of the scores.
+        kernel, bias: the writer's, (2*n_a + n_s, 4*n_s) and (4*n_s,).
+    """
+    given = memory, a, query, energy, energy_bias, kernel, bias
+    s, c, gates, energies, alphas, inputs = _writing(*given, keras.activations.sigmoid)
+
+    def gradient(dy):
+        i, f, g, o = tf.split(gates, 4, axis=-1)
+        tanh_c = tf.tanh(c[1:])
+        slopes = [g * i * (1 - i), c[:-1] * f * (1 - f), i * (1 - g**2)]
+        S, S_o, S_c = tf.concat(slopes, -1), tanh_c * o * (1 - o), o * (1 - tanh_c**2)
+        dh = dc = tf.zeros_like(dy[0])
+        dmemory = tf.zeros_like(memory)
+        found = []
+        for t in reversed(range(TY)):
+            dh += dy[t]
+            dc += dh * S_c[t]
+            dz = tf.concat([tf.tile(dc, (1, 3)) * S[t], dh * S_o[t]], axis=-1)
+            dcontext, dh = tf.split(
+                tf.matmul(dz, kernel, transpose_b=True), [a.shape[-1], -1], axis=-1
+            )
+            dc *= f[t]
+            dalphas = tf.reduce_sum(a * dcontext, axis=-1)  # (Tx, m)
+            mean = tf.reduce_sum(alphas[t] * dalphas, axis=0)
+            denergies = alphas[t] * (dalphas - mean)
+            denergies = tf.where(energies[t] > 0, denergies, tf.zeros_like(denergies))
+            scores = tf.tanh(memory + s[t] @ query)
+            dscores = denergies[..., None] * energy[:, 0] * (1 - scores**2)
+            dmemory += dscores
+            dquery = tf.reduce_sum(dscores, axis=0)  # (m, 10)
+            dh += tf.matmul(dquery, query, transpose_b=True)
+            found.append((dz, dcontext, dquery, denergies))
+        dz, dcontext, dquery, denergies = (
+            tf.stack(one[::-1]) for one in zip(*found, strict=True)
+        )
+        scores = tf.tanh(memory + tf.tensordot(s[:-1], query, 1)[:, None])
+        all_but_last = [[0, 1], [0, 1]]
+        return (
+            dmemory,
+            tf.einsum("ytm,yma->tma", alphas, dcontext),
+            tf.tensordot(s[:-1], dquery, all_but_last),
+            tf.tensordot(scores, denergies, [[0, 1, 2]] * 2)[:, None],
+            tf.reduce_sum(denergies)[None],
+            tf.tensordot(inputs, dz, all_but_last),
+            tf.reduce_sum(dz, (0, 1)),
+        )
+
+    return s[1:], gradient
+
+
+def _writing(memory, a, query, energy, energy_bias, kernel, bias, gates):
+    """The writer's steps: what `_write` takes, forward.
+
+    Returns:
+        s, c: (Ty + 1, m, n_s), the states, zeros first.
+        gates: (Ty, m, 4*n_s), i, f, c, o.
+        energies, alphas: (Ty, Tx, m).
+        inputs: (Ty, m, 2*n_a + n_s), of the LSTM.
+    """
+    s = c = tf.zeros((tf.shape(a)[1], query.shape[0]))
+    kept = []
     for _ in range(TY):
-        scores = tf.tanh(memory + (s @ score[0][2 * n_a :])[:, None])
-        energies = tf.nn.relu(scores @ energy[0] + energy[1])  # (m, Tx, 1)
-        alphas = tf.nn.softmax(energies, axis=1)
-        context = tf.reduce_sum(alphas * a, axis=1)
-        s, c = _lstm_step(context @ kernel + s @ recurrent + bias, c, gates)
-        outputs.append(tf.nn.softmax(s @ spell[0] + spell[1]))
-        attention.append(alphas[:, :, 0])
-    return tf.stack(outputs, axis=1), tf.stack(attention, axis=1)
+        scores = tf.tanh(memory + s @ query)  # (Tx, m, 10)
+        energies = tf.nn.relu(tf.reduce_sum(scores * energy[:, 0], -1) + energy_bias)
+        alphas = tf.nn.softmax(energies, axis=0)  # (Tx, m)
+        context = tf.reduce_sum(alphas[..., None] * a, axis=0)
+        inputs = tf.concat([context, s], axis=-1)
+        i, f, g, o = tf.split(inputs @ kernel + bias, 4, axis=-1)
+        i, f, g, o = gates(i), gates(f), tf.tanh(g), gates(o)
+        before = s, c
+        c = f * c + i * g
+        s = o * tf.tanh(c)
+        kept.append(
+            (*before, tf.concat([i, f, g, o], axis=-1), energies, alphas, inputs)
+        )
+    states, cells, *others = (tf.stack(one) for one in zip(*kept, strict=True))
+    return tf.concat([states, s[None]], 0), tf.concat([cells, c[None]], 0), *others
 
 
-_translate = tf.function(_read_and_write)
+def _read_and_write_numpy(ids, weights, gates):
+    """Probabilities (m, Ty, machine) and attention (m, Ty, Tx) for ids (m, Tx)."""
+    ahead, back, recurrent, *score, energy, energy_bias, kernel, bias, spell, end = (
+        weights
+    )
+    memory_kernel, score_bias, query = score
+    m, Tx = ids.shape
+    n = len(recurrent)  # 2*n_a
+
+    z = ahead.take(ids.T, axis=0)  # (Tx, m, 4*n)
+    z += back.take(ids.T[::-1], axis=0)
+    states = np.zeros((Tx + 1, m, n), "float32")  # zeros first
+    c = np.zeros((m, n), "float32")
+    for t in range(Tx):
+        z[t] += states[t] @ recurrent
+        _lstm_step(z[t], c, gates, out=states[t + 1])
+    states = states[1:].swapaxes(0, 1)  # (m, Tx, n)
+    a = np.concatenate([states[..., : n // 2], states[:, ::-1, n // 2 :]], axis=-1)
+
+    memory = (a @ memory_kernel + score_bias).swapaxes(1, 2)  # (m, 10, Tx)
+    memory = np.ascontiguousarray(memory)
+    scores = np.empty_like(memory)
+    n_s = len(query)
+    inputs = np.zeros((m, n + n_s), "float32")
+    s, c = inputs[:, n:], np.zeros((m, n_s), "float32")
+    written = np.empty((m, TY, n_s), "float32")
+    attention = np.empty((m, TY, Tx), "float32")
+    for t in range(TY):
+        np.add(memory, (s @ query)[..., None], out=scores)
+        np.tanh(scores, out=scores)
+        alphas = (energy @ scores)[:, 0]  # (m, Tx)
+        alphas += energy_bias
+        np.maximum(alphas, 0, out=alphas)
+        attention[:, t] = alphas = _softmax(alphas)
+        np.matmul(alphas[:, None], a, out=inputs[:, None, :n])
+        z = inputs @ kernel
+        z += bias
+        _lstm_step(z, c, gates, out=s)
+        written[:, t] = s
+    return _softmax(written @ spell + end), attention
 
 
-def _lstm_step(z, c, gates):
-    """One LSTM step from the sum z of its inputs; gate order i, f, c, o as in Keras."""
-    i, f, g, o = tf.split(z, 4, axis=-1)
-    c = gates(f) * c + gates(i) * tf.tanh(g)
-    return gates(o) * tf.tanh(c), c
+def _lstm_step(z, c, gates, out):
+    """Move c (m, n) and write h to `out`, from z (m, 4*n), which is overwritten.
+
+    The gates stand in the order i, f, o, c; what is under a sigmoid comes halved.
+    """
+    n = c.shape[1]
+    opened = z[:, : 3 * n]
+    if gates is keras.activations.sigmoid:  # (1 + tanh(z / 2)) / 2
+        np.tanh(z, out=z)
+        opened *= HALF
+        opened += HALF
+    else:
+        opened[...] = gates(opened)
+        np.tanh(z[:, 3 * n :], out=z[:, 3 * n :])
+    i, f, o, g = (z[:, k : k + n] for k in (0, n, 2 * n, 3 * n))
+    g *= i
+    c *= f
+    c += g
+    np.tanh(c, out=out)
+    out *= o
+
+
+_GRAPHS = weakref.WeakKeyDictionary()  # of `_numpy_weights`, by model
+
+
+def _softmax(x):
+    """Over the last axis; x is overwritten."""
+    x -= x.max(axis=-1, keepdims=True)
+    np.exp(x, out=x)
+    x /= x.sum(axis=-1, keepdims=True)
+    return x
+
+
+def _numpy_weights(model):
+    """The weights of now as `_read_and_write_numpy` takes them.
+
+    One graph reads and orders them all, which is kept for the next call: reading one
+    variable after the other takes longer than translating.
+    """
+    if model not in _GRAPHS:
+        given = _weights(model), _gates(model)
+        _GRAPHS[model] = tf.function(lambda: _ordered(*given), autograph=False)
+    return [w.numpy() for w in _GRAPHS[model]()]
+
+
+def _ordered(weights, gates):
+    """Both readers as one, gates in the order i, f, o, c, what is halved halved."""
+    forward, backward, score, energy, writer, spell = weights
+    kernel, recurrent, bias = _joined(forward, backward)
+    half = 0.5 if gates is keras.activations.sigmoid else 1.0
+
+    def ordered(w):
+        i, f, g, o = tf.split(w, 4, axis=-1)
+        return tf.concat([half * i, half * f, half * o, g], axis=-1)
+
+    ahead, back = tf.split(ordered(kernel), 2)
+    n = recurrent.shape[0]
+    return (
+        *(ahead + ordered(bias), back, ordered(recurrent)),
+        *(score[0][:n], score[1] + 0, score[0][n:]),
+        *(tf.transpose(energy[0]), energy[1] + 0),
+        *(ordered(tf.concat(writer[:2], axis=0)), ordered(writer[2])),
+        *(spell[0] + 0, spell[1] + 0),
+    )
+
+
+def _joined(forward, backward):
+    """Both readers as one: kernel (2*human, 8*n_a), recurrent (2*n_a, 8*n_a), bias.
+
+    Each gate has the units that read ahead, then those that read back.
+    """
+    n_a = forward[1].shape[0]
+
+    def join(ahead, back):
+        parts = [tf.concat([ahead, tf.zeros_like(back)], axis=0)]
+        parts.append(tf.concat([tf.zeros_like(ahead), back], axis=0))
+        parts = [tf.reshape(part, (-1, 4, n_a)) for part in parts]
+        return tf.reshape(tf.stack(parts, axis=2), (-1, 8 * n_a))
+
+    biases = [tf.reshape(reader[2], (4, n_a)) for reader in (forward, backward)]
+    kernel, recurrent = (join(forward[k], backward[k]) for k in (0, 1))
+    return kernel, recurrent, tf.reshape(tf.stack(biases, axis=1), [-1])
 
 
 def _weights(model):
-    """The model's variables as `_read_and_write` takes them, layer by layer."""
+    """The model's variables, layer by layer."""
     reader = model.get_layer("reader")
-    directions = zip(
-        reader.forward_layer.weights, reader.backward_layer.weights, strict=True
-    )
     others = (model.get_layer(n) for n in ("score", "energy", "writer", "spell"))
-    return (
-        tuple(tf.stack([f.value, b.value]) for f, b in directions),
-        *(tuple(w.value for w in layer.weights) for layer in others),
-    )
+    found = (reader.forward_layer, reader.backward_layer, *others)
+    return tuple(tuple(w.value for w in layer.weights) for layer in found)
 
 
 def _gates(model):

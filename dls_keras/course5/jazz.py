@@ -398,6 +398,7 @@ def train(
         seed=seed,
         on_epoch=on_epoch,
         checkpoint=checkpoint,
+        jit_compile=True,
     )
     for name, variable in zip(PARAMETERS, variables, strict=True):
         model[name][...] = variable.numpy()
@@ -408,7 +409,7 @@ def window_loss(X, Y, parameters):
     """What the course's `djmodel` loses on windows, in one product for all logits.
 
     The inputs of all gates and the softmaxes are computed for all times at once; what
-    must go step by step, the recurrence, is unrolled.
+    must go step by step, the recurrence, is `recurrent.lstm`.
 
     Args:
         X: (m, Tx, n_values) bool.
@@ -420,20 +421,15 @@ def window_loss(X, Y, parameters):
     """
     import tensorflow as tf
 
+    from dls_keras.core.recurrent import lstm
+
     kernel, recurrent, bias, dense_kernel, dense_bias = parameters
-    Tx = X.shape[1]
-    z = tf.cast(X, tf.float32) @ kernel + bias  # (m, Tx, 4*n_a)
-    a = c = tf.zeros((tf.shape(X)[0], recurrent.shape[0]))
-    states = []
-    for t in range(Tx):
-        i, f, g, o = tf.split(z[:, t] + a @ recurrent, 4, axis=-1)
-        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
-        a = tf.sigmoid(o) * tf.tanh(c)
-        states.append(a)
-    logits = tf.stack(states, axis=1) @ dense_kernel + dense_bias  # (m, Tx, n_values)
-    Y = tf.cast(Y, tf.float32)
-    nats = tf.nn.softmax_cross_entropy_with_logits(Y, logits)  # (m, Tx)
-    return tf.reduce_sum(tf.reduce_mean(nats, axis=0))
+    # Time first: each step reads one block of memory.
+    X, Y = (tf.cast(tf.transpose(one, (1, 0, 2)), tf.float32) for one in (X, Y))
+    a = lstm(tf.tensordot(X, kernel, 1) + bias, recurrent)  # (Tx, m, n_a)
+    logits = tf.tensordot(a, dense_kernel, 1) + dense_bias  # (Tx, m, n_values)
+    nats = tf.nn.softmax_cross_entropy_with_logits(Y, logits)  # (Tx, m)
+    return tf.reduce_sum(tf.reduce_mean(nats, axis=1))
 
 
 def load_pretrained(variant="default"):

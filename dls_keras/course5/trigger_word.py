@@ -535,6 +535,9 @@ def _spectrograms(x):
     return real**2 + imaginary**2
 
 
+_compiled_spectrograms = tf.function(_spectrograms)  # half the time of `spectrogram`
+
+
 # The network, block by block.
 
 
@@ -561,10 +564,9 @@ def _heard(model, blocks, steps):
 
 def _answered(model, sound, states):
     """Probabilities (m, steps) for a block of sound, and the states after it."""
-    x = np.stack([spectrogram(one) for one in sound]).astype("float32")
     if states is None:
-        states = recurrent.start(model, len(x))
-    y, states = recurrent.advance(model, tf.constant(x), states)
+        states = recurrent.start(model, len(sound))
+    y, states = recurrent.advance(model, _compiled_spectrograms(sound), states)
     return y.numpy()[..., 0], states
 
 

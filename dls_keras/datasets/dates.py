@@ -22,6 +22,7 @@ from dls_keras.core.errors import InputError
 CHARACTERS = " ./0123456789abcdefghijlmnoprstuvwy"
 HUMAN_VOCAB = {c: i for i, c in enumerate([*CHARACTERS, "<unk>", "<pad>"])}
 MACHINE_VOCAB = {c: i for i, c in enumerate("-0123456789")}
+LETTERS = np.array(list(MACHINE_VOCAB), "<U1")
 
 SPAN = datetime.date(1900, 1, 1), datetime.date(2099, 12, 31)
 CENTURY = datetime.date(1970, 1, 1), datetime.date(2069, 12, 31)  # two-figure years
@@ -143,8 +144,13 @@ def indices(sentence: str, tx: int = 30) -> list[int]:
 
 def decode(ids) -> str:
     """The text behind indices into `MACHINE_VOCAB`."""
-    letters = list(MACHINE_VOCAB)
-    return "".join(letters[int(i)] for i in ids)
+    return decode_all([ids])[0]
+
+
+def decode_all(ids) -> list[str]:
+    """The texts behind rows of indices into `MACHINE_VOCAB`, (n, length)."""
+    letters = LETTERS[np.asarray(ids)]
+    return letters.view(f"<U{letters.shape[1]}")[:, 0].tolist()
 
 
 def _ordinal(day: int) -> str:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from dls_keras.converters.keras_h5 import keras2_hard_sigmoid
 from dls_keras.core.errors import InputError
 from dls_keras.course5 import date_translation as dt
+from dls_keras.datasets import dates
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_the_fast_form_computes_what_modelf_computes(gates):
         lambda: lesson_form(model, x),
         lambda: dt._read_and_write(
             tf.constant(x), dt._weights(model), dt._gates(model)
-        )[0],
+        ),
     ):
         with tf.GradientTape() as tape:
             y_hat = forward()
@@ -45,6 +46,39 @@ def test_the_fast_form_computes_what_modelf_computes(gates):
     for lesson, fast in zip(*results, strict=True):
         # float32 sums in another order: 1e-4 of the largest entry.
         np.testing.assert_allclose(fast, lesson, atol=1e-4 * np.abs(lesson).max())
+
+
+@pytest.mark.parametrize("gates", ["sigmoid", keras2_hard_sigmoid])
+def test_numpy_translates_as_modelf_does(gates):
+    """The probabilities and where it looked, with weights and biases drawn at large."""
+    model = dt.build_model(gates)
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.weights])
+    sentences = [human for human, _ in dates.make_pairs(dt.AT_ONCE + 1, seed=3)]
+    texts, probabilities, attention = dt.translate(model, sentences)
+    x = dates.one_hot([dates.indices(s, dt.TX) for s in sentences], 37)
+    y_hat = lesson_form(model, x).numpy()
+    assert texts == [dates.decode(ids) for ids in y_hat.argmax(-1)]
+    np.testing.assert_allclose(probabilities, y_hat.max(-1), atol=1e-5)
+
+    a = model.get_layer("reader")(x)
+    *_, score, energy, normalise, _ = dt.attention_layers()
+    for layer, name in ((score, "score"), (energy, "energy")):
+        layer.build((None, None, model.get_layer(name).kernel.shape[0]))
+        layer.set_weights(model.get_layer(name).get_weights())
+    pairs = tf.concat([a, tf.zeros_like(a)], axis=-1)  # the first look, after no state
+    first = normalise(energy(score(pairs)))[..., 0]
+    np.testing.assert_allclose(attention[:, 0], first, atol=1e-5)
+    assert attention.std() > 1e-3
+
+
+def test_a_model_that_learnt_more_translates_anew(model):
+    """No weights are kept from one call to the next."""
+    _, before, _ = dt.translate(model, ["5 April 09"])
+    spell = model.get_layer("spell")
+    spell.set_weights([2 * w + 1 for w in spell.get_weights()])
+    _, after, _ = dt.translate(model, ["5 April 09"])
+    assert np.abs(after - before).max() > 1e-3
 
 
 def test_a_constant_sentence_gives_its_constant_back():
