@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...] [--quick] [--json FILE] [--results FILE.md]`."""
+"""`python -m benchmarks [NAME...] [--quick] [--device gpu] [--results FILE.md]`."""
 
 import datetime
 import json
@@ -12,43 +12,91 @@ from rich.table import Table
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks import networks, sequences, start, steps, timing  # noqa: E402  TensorFlow reads the line above
+from benchmarks import (  # noqa: E402  TensorFlow reads the line above
+    gpu,
+    growth,
+    memory,
+    mirror,
+    networks,
+    sequences,
+    start,
+    steps,
+    timing,
+)
 
+ON_GPU = networks.WORKLOADS | sequences.WORKLOADS
 WORKLOADS = {
     work.__name__: (work, goals)
-    for module in (steps, networks, sequences, start)
-    for work, goals in module.WORKLOADS.items()
+    for works in (steps.WORKLOADS, ON_GPU, start.WORKLOADS)
+    for work, goals in works.items()
 }
+PAGES = ("memory", "growth")  # not timed side by side, so they have no rows
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME...]", type=click.Choice([*WORKLOADS]))
+@click.argument(
+    "names", nargs=-1, metavar="[NAME...]", type=click.Choice([*WORKLOADS, *PAGES])
+)
 @click.option("--quick", is_flag=True, help="Small sizes, one round: do they run?")
 @click.option("--rounds", default=5, show_default=True, help="Timings of each.")
+@click.option("--device", default="cpu", type=click.Choice(["cpu", "gpu"]))
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Write the rows.")
 @click.option("--results", type=click.Path(path_type=Path), help="Write RESULTS.md.")
-def main(names, quick, rounds, path, results):
+def main(names, quick, rounds, device, path, results):
     """Time our fast forms against what a user would pick instead, by default all."""
+    if device == "gpu" and not gpu.available():
+        print("TensorFlow sees no GPU here, so nothing is timed on one.")
+        return
+    names = names or (*WORKLOADS, *PAGES)
     busy = timing.others()
     print(f"{timing.machine()}; {busy:.1f} cores are busy with other work")
+    if not mirror.available():
+        print("PyTorch is not installed, so its rows are left out: the extra bench.")
     rows = []
-    for name in names or WORKLOADS:
-        work, goals = WORKLOADS[name]
-        contest = work(quick)
-        if contest is None:
-            print(f"{name}: left out, as its files are not at hand")
-            continue
-        found = timing.race(name, contest, goals, 1 if quick else rounds)
-        rows += found
-        for row in found:
-            print(told(row), flush=True)
+    for name in names:
+        if name in WORKLOADS:
+            found = race(name, quick, 1 if quick else rounds, device)
+            rows += found
+            for row in found:
+                print(told(row), flush=True)
     Console().print(table(rows, quick))
+    pages = {}
+    if device == "cpu" and "memory" in names:
+        pages["Memory"] = memory.table(memory.measure(quick))
+    if device == "cpu" and "growth" in names:
+        curves = growth.measure(quick)
+        pages["How cost grows"] = growth.table(curves)
+        if results:
+            growth.picture(curves, results.with_name("growth.png"))
+            pages["How cost grows"] += ["", "![Time and memory by size](growth.png)"]
+    for title, lines in pages.items():
+        print("", title, *lines, sep="\n")
     if path:
         facts = {"machine": timing.machine(), "others": busy, "quick": quick}
         facts["rows"] = [row._asdict() for row in rows]
         path.write_text(json.dumps(facts, indent=1), "utf-8")
     if results:
-        results.write_text(page(rows, busy), "utf-8")
+        results.write_text(page(rows, busy, pages), "utf-8")
+
+
+def race(name, quick, rounds, device):
+    """The rows of a workload; on a GPU the step is looked at, and TF32 tried, too."""
+    work, goals = WORKLOADS[name]
+    contest = work(quick) if device == "cpu" or work in ON_GPU else None
+    if contest is None:
+        print(f"{name}: left out, for want of its files or of use for a GPU")
+        return []
+    if device == "cpu":
+        return timing.race(name, contest, goals, rounds)
+    mirror.DEVICE = "cuda"
+    if isinstance(contest, timing.Training):
+        print(gpu.check(name, work(quick)))
+    rows = []
+    for what, allowed in ((name, False), (f"{name}, TF32", True)):
+        with gpu.tensor_float_32(allowed):
+            # The goals and the limit are those of two CPU cores.
+            rows += timing.race(what, work(quick)._replace(work=0.0), {}, rounds)
+    return rows
 
 
 def told(row):
@@ -82,7 +130,7 @@ def table(rows, quick):
     return result
 
 
-def page(rows, busy):
+def page(rows, busy, pages):
     """RESULTS.md: what each workload is, and how it went."""
     lines = [
         "# Results",
@@ -101,8 +149,10 @@ def page(rows, busy):
             ratio = f"**{ratio}**"
         line = (f"`{name}`", peer, ours, theirs, ratio, goal)
         lines.append("| " + " | ".join(line) + " |")
-    names = dict.fromkeys(row.name for row in rows)
+    names = dict.fromkeys(row.name.split(",")[0] for row in rows)
     lines += ["", *(f"- `{name}`: {WORKLOADS[name][0].__doc__}" for name in names), ""]
+    for title, more in pages.items():
+        lines += [f"## {title}", "", *more, ""]
     return "\n".join(lines)
 
 

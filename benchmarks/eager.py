@@ -20,14 +20,16 @@ def epochs(module, loss, data, batch_size, learning_rate=1e-4, clip=None):
         loss: takes the module and a batch of each array in `data`.
         clip: the largest norm of all gradients together.
     """
-    tensors = [torch.from_numpy(np.array(array)) for array in data]
+    module.to(mirror.DEVICE)
+    tensors = [torch.as_tensor(np.array(a), device=mirror.DEVICE) for a in data]
     optimizer = torch.optim.Adam(
         module.parameters(), learning_rate, eps=1e-7, fused=True
     )
 
     def epoch():
         losses = []
-        for chosen in torch.randperm(len(tensors[0])).split(batch_size):
+        order = torch.randperm(len(tensors[0]), device=mirror.DEVICE)
+        for chosen in order.split(batch_size):
             optimizer.zero_grad(set_to_none=True)
             cost = loss(module, *(tensor[chosen] for tensor in tensors))
             cost.backward()
@@ -183,12 +185,13 @@ class Transformer(nn.Module):
             (table,) = coder.embedding.get_weights()
             self.embed.append(fill(nn.Embedding(*table.shape), weight=table))
             self.blocks.append(nn.ModuleList(map(Block, layers)))
-        places = [np.array(c.pos_encoding) for c in (model.encoder, model.decoder)]
-        self.places = [torch.from_numpy(p.astype("float32")) for p in places]
+        for name, coder in (("ahead", model.encoder), ("behind", model.decoder)):
+            places = torch.tensor(np.array(coder.pos_encoding), dtype=torch.float32)
+            self.register_buffer(name, places)
         self.last = dense(*model.final_layer.get_weights())
 
     def embedded(self, which, words):
-        table, places = self.embed[which], self.places[which]
+        table, places = self.embed[which], (self.ahead, self.behind)[which]
         return table(words) * table.embedding_dim**0.5 + places[:, : words.shape[1]]
 
     def forward(self, x, y):
@@ -196,7 +199,7 @@ class Transformer(nn.Module):
         z = self.embedded(0, x)
         for block in self.blocks[0]:
             z = block(z, hidden)
-        past = torch.ones(y.shape[1], y.shape[1], dtype=torch.bool).tril()
+        past = hidden.new_ones(y.shape[1], y.shape[1]).tril()
         memory, z = z, self.embedded(1, y)
         for block in self.blocks[1]:
             z = block(z, past, memory, hidden)
@@ -221,13 +224,14 @@ def painter(model, content, style, learning_rate, alpha, beta, dtype="float32"):
         model: the Keras network to its style layers and, last, the content layer.
         content, style: (1, n_H, n_W, 3) float32 in [0, 1].
     """
-    network = mirror.mirror(model).eval().requires_grad_(False)
-    image = torch.from_numpy(np.array(content)).requires_grad_()
+    network = mirror.mirror(model).eval().requires_grad_(False).to(mirror.DEVICE)
+    content, style = (torch.tensor(a, device=mirror.DEVICE) for a in (content, style))
+    image = content.clone().requires_grad_()
     optimizer = torch.optim.Adam([image], learning_rate, eps=1e-7, fused=True)
 
     def seen(x):
-        half = torch.autocast("cpu", torch.bfloat16, enabled=dtype != "float32")
-        with half:
+        half = dtype != "float32"
+        with torch.autocast(mirror.DEVICE, torch.bfloat16, enabled=half):
             parts = network(x)
         *manner, a = (part.float() for part in parts)
         return [gram(part) for part in manner], a
@@ -237,8 +241,8 @@ def painter(model, content, style, learning_rate, alpha, beta, dtype="float32"):
         return rows.T @ rows / len(rows)
 
     with torch.no_grad():
-        grams, _ = seen(torch.from_numpy(style))
-        _, a_C = seen(torch.from_numpy(content))
+        grams, _ = seen(style)
+        _, a_C = seen(content)
 
     def step():
         optimizer.zero_grad(set_to_none=True)

@@ -20,6 +20,8 @@ from collections import Counter
 
 import numpy as np
 
+DEVICE = "cpu"  # where PyTorch works, or "cuda"
+
 
 def available():
     """Whether PyTorch is installed."""
@@ -67,7 +69,7 @@ def learner(module, loss, learning_rate=1e-4, dtype=None):
     """
     import torch
 
-    module.train()
+    module.to(DEVICE).train()
     optimizer = torch.optim.Adam(
         module.parameters(), learning_rate, eps=1e-7, fused=True
     )
@@ -75,9 +77,9 @@ def learner(module, loss, learning_rate=1e-4, dtype=None):
     def step(x, y):
         optimizer.zero_grad(set_to_none=True)
         half = "bfloat16" in str(dtype)
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            y_hat = module(torch.as_tensor(x))
-        cost = loss(y_hat, torch.as_tensor(y))
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=half):
+            y_hat = module(torch.as_tensor(x, device=DEVICE))
+        cost = loss(y_hat, torch.as_tensor(y, device=DEVICE))
         cost.backward()
         optimizer.step()
         return cost.item()

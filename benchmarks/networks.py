@@ -261,10 +261,10 @@ def torch_epoch(model, x, y, batch_size, dtype):
         return F.nll_loss(torch.log(y_hat + 1e-7), y)
 
     step = mirror.learner(mirror.mirror(model), loss, RATE, dtype)
-    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    x, y = (torch.as_tensor(part, device=mirror.DEVICE) for part in (x, y))
 
     def epoch():
-        order = torch.randperm(len(x))
+        order = torch.randperm(len(x), device=mirror.DEVICE)
         batches = order[: len(x) // batch_size * batch_size].split(batch_size)
         return float(np.mean([step(x[chosen], y[chosen]) for chosen in batches]))
 
@@ -288,7 +288,7 @@ def answers(model, m, size, dtype="float32"):
     ours, fixed = inference.frozen(model, dtype=dtype), tf.constant(x)
     peers = {"Keras predict": lambda: flat(model.predict(x, verbose=0))}
     if mirror.available():
-        network = mirror.folded(mirror.mirror(model))
+        network = mirror.folded(mirror.mirror(model)).to(mirror.DEVICE)
         peers["PyTorch"] = functools.partial(torch_answer, network, x, "float32")
         if dtype != "float32":
             peers["PyTorch, bfloat16"] = functools.partial(
@@ -309,9 +309,11 @@ def torch_answer(network, x, dtype):
     """What PyTorch's network says of the pictures x."""
     import torch
 
-    half = torch.autocast("cpu", torch.bfloat16, enabled=dtype != "float32")
+    half = torch.autocast(mirror.DEVICE, torch.bfloat16, enabled=dtype != "float32")
     with torch.inference_mode(), half:
-        return flat(network(torch.from_numpy(x)))
+        outputs = network(torch.as_tensor(x, device=mirror.DEVICE))
+        parts = outputs if isinstance(outputs, list | tuple) else [outputs]
+        return [part.cpu().numpy() for part in parts]
 
 
 def flat(outputs):

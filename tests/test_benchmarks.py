@@ -1,11 +1,15 @@
-"""What `benchmarks` measures in processes of its own, and how it shows that."""
+"""How `benchmarks` compares, measures and shows."""
 
 import math
 import sys
 
+import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from benchmarks import growth, memory
+from benchmarks import gpu, growth, memory, timing
+from dls_keras.core import training
 
 linux = pytest.mark.skipif(
     sys.platform != "linux", reason="peaks are read from Linux's /proc"
@@ -95,3 +99,55 @@ def test_the_picture_is_a_small_png(tmp_path, n):
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG")
     assert len(content) < 150_000
+
+
+def test_a_step_that_stands_on_the_cpu_is_no_step_on_a_gpu():
+    """The check trains, finds its step and says where its loss came from."""
+    if gpu.available():
+        pytest.skip("there is a GPU")
+    x = np.ones((4, 1), "float32")
+    weight = keras.Variable(np.ones((1, 1)), dtype="float32")
+
+    def learn(epochs, on_epoch):
+        return training.fit(
+            lambda x: tf.reduce_mean(tf.square(x @ weight.value)),
+            (x,),
+            [weight],
+            keras.optimizers.SGD(0.1),
+            epochs=epochs,
+            batch_size=2,
+            on_epoch=on_epoch,
+        )
+
+    with pytest.raises(ArithmeticError, match="CPU.*, not from a GPU"):
+        gpu.check("a neuron", timing.Training(learn, {}))
+
+
+def test_peers_that_do_something_else_are_found_out():
+    """Results and losses are compared before anybody is timed."""
+    contest = timing.Contest(lambda: 1.0, {"peer": lambda: 1.1}, timing.largest, 0.05)
+    with pytest.raises(ArithmeticError, match="1.0e-01 apart"):
+        timing.race("sum", contest, {}, 1)
+
+    def learn(epochs, on_epoch):
+        for epoch in range(epochs):
+            on_epoch(epoch + 1, 1.0)
+        return [1.0] * epochs
+
+    lazy = timing.Training(learn, {"peer": lambda: 2.0})
+    with pytest.raises(ArithmeticError, match="do not learn the same"):
+        timing.race("sum", lazy, {}, 1)
+
+
+def test_no_ratio_to_pytorch_is_told_on_a_busy_machine(monkeypatch):
+    """The other peers', the limit's and the clock's still are."""
+    monkeypatch.setattr(timing, "others", lambda: 0.5)
+    monkeypatch.setattr(timing, "SHORTEST", 1e-4)
+    same = {"PyTorch": lambda: 0.0, "Keras": lambda: 0.0}
+    contest = timing.Contest(lambda: 0.0, same, timing.largest, 0.0, work=1e6, of=2)
+    goals = {"PyTorch": 1.0, "clock": 3600.0}
+    rows = {row.peer: row for row in timing.race("zero", contest, goals, 1)}
+    assert set(rows) == {"PyTorch", "Keras", "limit", "clock"}
+    assert np.isnan(rows["PyTorch"].ratio) and rows["PyTorch"].reached is None
+    assert rows["Keras"].ratio > 0 and rows["Keras"].reached is None
+    assert rows["clock"].reached

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dls_keras.core import files, recurrent, training
+from dls_keras.core import files, inference, recurrent, training
 from dls_keras.core.word_pieces import WordPieces
 from dls_keras.course1 import linear_regression
 from dls_keras.course2 import fizzbuzz, tensorflow_introduction, tensorflow_tutorial
@@ -249,6 +249,18 @@ def car_detection_detect_in_graph():
     return work
 
 
+@case(inference)
+def inference_frozen():
+    network = yolo_v2.compact_yolo_v2((32, 32, 3), 2, 1)
+    answer = inference.frozen(network)
+
+    def work():
+        for seed in range(3):
+            answer(tf.constant(drawn(2, 32, 32, 3, seed=seed)))
+
+    return work
+
+
 @case(image_segmentation, pytest.mark.large)
 def image_segmentation_train():
     model = image_segmentation.build_model(n_filters=2)
@@ -372,6 +384,7 @@ def trigger_word_train():
     return lambda: trigger_word.train(model, data, epochs=3, batch_size=2)
 
 
+@case(trigger_word, xla=CPU)  # which makes the spectrograms
 @case(recurrent, xla=CPU)
 def trigger_word_listen():
     model = trigger_word.build_model(2)

@@ -73,7 +73,7 @@ def folded(model, *, dtype="float32"):
         weights = layer.get_weights()
         if layer.name in into:
             weights = _joined(layer, weights, model.get_layer(into[layer.name]))
-        if layer.name not in before:
+        if weights and layer.name not in before:
             copy.get_layer(layer.name).set_weights(weights)
     return copy
 

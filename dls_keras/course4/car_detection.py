@@ -29,7 +29,7 @@ import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
 from dls_keras.converters import darknet as darknet_files
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import augment, files, images, inference, training, weights
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.core.layers import Adam
 from dls_keras.datasets import roads
@@ -522,7 +522,9 @@ def find_all(detector, pictures, **settings):
         pictures: a sequence of what `images.read` takes.
         settings: keyword arguments of `detection.detect_all`.
     """
-    found = []
+    answer, found = detector.model, []
+    if len(pictures) > 16:  # then folding and compiling pay
+        answer = inference.frozen(detector.model)
     for start in range(0, len(pictures), 16):
         batch = [images.read(picture) for picture in pictures[start : start + 16]]
         # Bilinear as in Darknet: bicubic costs YOLO-Fastest 0.01 of its precision.
@@ -533,7 +535,7 @@ def find_all(detector, pictures, **settings):
             )
             for image in batch
         ]
-        outputs = detector.model(np.stack(x), training=False)
+        outputs = answer(np.stack(x))
         outputs = [np.asarray(output) for output in keras.tree.flatten(outputs)]
         shapes = [(image.height, image.width) for image in batch]
         found += detection.detect_all(outputs, detector.heads, shapes, **settings)

@@ -471,7 +471,7 @@ def train(
         seed=seed,
         on_epoch=on_epoch,
         checkpoint=checkpoint,
-        jit_compile=True,  # a third of the time, on CPUs too: long chains of small steps
+        jit_compile=True,  # a third of the time, on CPUs too
     )
 
 
