@@ -119,7 +119,10 @@ def _work_turn_about(name, contest, rounds):
     """The median seconds of all contenders, and how far peers' results are away."""
     contenders = {"ours": contest.ours, **contest.peers}
     results = {who: work() for who, work in contenders.items()}  # warms up, too
-    apart = {who: contest.apart(results["ours"], results[who]) for who in contest.peers}
+    apart = {
+        who: float(contest.apart(results["ours"], results[who]))
+        for who in contest.peers
+    }
     for peer, distance in apart.items():
         tolerance = contest.tolerance
         if isinstance(tolerance, dict):

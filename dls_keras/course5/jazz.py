@@ -27,8 +27,7 @@ import numpy as np
 
 from dls_keras.core import files, weights
 from dls_keras.core.errors import InputError
-from dls_keras.course1.numpy_basics import sigmoid
-from dls_keras.course5.recurrent_steps import draw, softmax
+from dls_keras.course5.recurrent_steps import draw
 from dls_keras.datasets import tunes
 from dls_keras.datasets.playing import write_midi, write_wav
 from dls_keras.datasets.tunes import MEASURE, Tune
@@ -450,15 +449,19 @@ def read(model, indices=()):
         before anything was read.
     """
     kernel, recurrent, bias, dense_kernel, dense_bias = (model[n] for n in PARAMETERS)
-    a = c = np.zeros(len(recurrent), "float32")
+    n_a = len(recurrent)
+    # sigmoid(z) = (1 + tanh(z / 2)) / 2: one tanh for all gates, what is halved halved.
+    half = np.repeat(np.float32([0.5, 0.5, 1.0, 0.5]), n_a)
+    recurrent, inputs = recurrent * half, (kernel + bias) * half
+    a = c = np.zeros(n_a, "float32")
     for index in itertools.chain([None], indices):
-        z = a @ recurrent + bias
-        if index is not None:
-            z += kernel[index]
-        i, f, _, o = sigmoid(z).reshape(4, -1)
-        c = f * c + i * np.tanh(z.reshape(4, -1)[2])
-        a = o * np.tanh(c)
-        yield softmax(a @ dense_kernel + dense_bias)
+        z = a @ recurrent + (bias * half if index is None else inputs[index])
+        i, f, g, o = np.tanh(z, out=z).reshape(4, -1)
+        c = 0.5 * ((1 + f) * c + (1 + i) * g)
+        a = 0.5 * (1 + o) * np.tanh(c)
+        chances = a @ dense_kernel + dense_bias
+        chances = np.exp(chances - chances.max())
+        yield chances / chances.sum()
 
 
 def values(model, choose):

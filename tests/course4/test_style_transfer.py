@@ -191,6 +191,19 @@ def test_painting_brings_the_manner_nearer(network, pair):
     assert content < far
 
 
+@pytest.mark.large
+def test_half_precision_paints_the_same_picture(pair):
+    """After a hundred steps of the shipped network: PSNR of 35 dB at least."""
+    pictures = [
+        np.asarray(
+            nst.infer(nst.load_pretrained(dtype=dtype), pair, steps=100), "float32"
+        )
+        for dtype in ("float32", "mixed_bfloat16")
+    ]
+    psnr = 20 * np.log10(255 / np.sqrt(np.mean((pictures[0] - pictures[1]) ** 2)))
+    assert psnr >= 35
+
+
 def test_noise_comes_from_the_seed(network, pair):
     """One seed, one picture; another seed, another."""
     one, again, other = (
