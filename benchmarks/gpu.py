@@ -14,13 +14,6 @@ from benchmarks.timing import Training
 DETOURS = ("infeed", "outfeed", "is_host_transfer=true", "S(5)", "xla_python")
 
 
-def available() -> bool:
-    """Whether TensorFlow sees a GPU."""
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
 @contextlib.contextmanager
 def tensor_float_32(allowed: bool):
     """Products of float32 rounded to 10 bits of mantissa, in TensorFlow and PyTorch."""

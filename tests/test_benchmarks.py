@@ -103,7 +103,7 @@ def test_the_picture_is_a_small_png(tmp_path, n):
 
 def test_a_step_that_stands_on_the_cpu_is_no_step_on_a_gpu():
     """The check trains, finds its step and says where its loss came from."""
-    if gpu.available():
+    if training.use_xla():
         pytest.skip("there is a GPU")
     x = np.ones((4, 1), "float32")
     weight = keras.Variable(np.ones((1, 1)), dtype="float32")
