@@ -225,7 +225,7 @@ def race_to_learn(
         learn,
         peers,
         tolerance,
-        whole=steps == 1,
+        whole=steps == 1 and dtype == "float32",  # halves part after a step
         work=work,
         dtype=dtype.removeprefix("mixed_"),
         of=steps if step else 1,

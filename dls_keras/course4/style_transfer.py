@@ -372,7 +372,12 @@ def load_pretrained(variant="default", *, dtype="float32"):
     """
     entry = weights.choose(WEIGHTS | PUBLISHED, variant)
     if variant in WEIGHTS:
-        return weights.load(build_model(dtype=dtype), entry)
+        model = weights.load(build_model(), entry)  # whose answer is checked in float32
+        if dtype == "float32":
+            return model
+        rounded = build_model(dtype=dtype)
+        rounded.set_weights(model.get_weights())
+        return rounded
     remotes = entry if isinstance(entry, tuple) else (entry,)
     paths = [files.find_data(remote) for remote in remotes]
     read = {
