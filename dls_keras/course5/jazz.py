@@ -445,27 +445,40 @@ def read(model, indices=()):
             is asked for each only after the probabilities before it were given.
 
     Yields:
-        The probabilities (n_values,) float32 of the value that follows, the first
-        before anything was read.
+        The logits (n_values,) float32 of the value that follows, the first before
+        anything was read: their softmax are its probabilities.
     """
     kernel, recurrent, bias, dense_kernel, dense_bias = (model[n] for n in PARAMETERS)
     n_a = len(recurrent)
-    # sigmoid(z) = (1 + tanh(z / 2)) / 2: one tanh for all gates, what is halved halved.
+    # One product makes the next gates and the logits. Its state is twice a, so its
+    # weights are half, and a 1 for the biases.
+    product = np.hstack([recurrent, dense_kernel]) / 2
+    product = np.vstack([product, np.hstack([bias, dense_bias])])
+    state = np.append(np.zeros(n_a, "float32"), np.float32(1))
+    out = state @ product
+    z, logits = out[: 4 * n_a], out[4 * n_a :]
+    (i, f, g, o), a, c = z.reshape(4, n_a), state[:n_a], np.zeros(n_a, "float32")
+    # 2 sigmoid(z) = 1 + tanh(z / 2): one tanh for all gates.
     half = np.repeat(np.float32([0.5, 0.5, 1.0, 0.5]), n_a)
-    recurrent, inputs = recurrent * half, (kernel + bias) * half
-    a = c = np.zeros(n_a, "float32")
     for index in itertools.chain([None], indices):
-        z = a @ recurrent + (bias * half if index is None else inputs[index])
-        i, f, g, o = np.tanh(z, out=z).reshape(4, -1)
-        c = 0.5 * ((1 + f) * c + (1 + i) * g)
-        a = 0.5 * (1 + o) * np.tanh(c)
-        chances = a @ dense_kernel + dense_bias
-        chances = np.exp(chances - chances.max())
-        yield chances / chances.sum()
+        if index is not None:
+            z += kernel[index]
+        z *= half
+        np.tanh(z, out=z)
+        for gate in (i, f, o):
+            gate += 1
+        c *= f
+        g *= i
+        c += g
+        c /= 2
+        np.tanh(c, out=a)
+        a *= o
+        np.dot(state, product, out=out)
+        yield logits.copy()
 
 
 def values(model, choose):
-    """Values without end, each chosen by `choose` from the probabilities (n_values,).
+    """Values without end, each chosen by `choose` from the logits (n_values,).
 
     With `np.argmax` they are those of the course's `music_inference_model`.
 
@@ -474,8 +487,8 @@ def values(model, choose):
     """
     written = []
     # The network reads each value right after it was written.
-    for p in read(model, (written[-1] for _ in itertools.count())):
-        written.append(int(choose(p)))
+    for logits in read(model, (written[-1] for _ in itertools.count())):
+        written.append(int(choose(logits)))
         yield written[-1]
 
 
@@ -499,8 +512,9 @@ def infer(model, tune, *, temperature=0.8, seed=0):
     first = np.array([not word.reach and word.kind != "R" for word in spoken])
     allowed = itertools.chain([first | ~first.any()], itertools.repeat(True))
 
-    def choose(p):
-        return draw((p * next(allowed)).astype(float), temperature, rng)
+    def choose(logits):
+        p = np.exp(logits - logits.max(), dtype=float)  # over their sum
+        return draw(p * next(allowed), temperature, rng)
 
     told = (spoken[i] for i in values(model, choose))
     timed = itertools.takewhile(lambda pair: pair[0] < tune.length, tunes.timed(told))
@@ -514,7 +528,7 @@ def accuracy(model, played):
     right = []
     for tune in played:
         indices = [numbers.get(word) for word in tunes.words([tune])]
-        foretold = (int(p.argmax()) for p in read(model, indices))
+        foretold = (int(logits.argmax()) for logits in read(model, indices))
         right += [i == k for i, k in zip(foretold, indices, strict=False)]
     return np.mean(right)
 
