@@ -39,13 +39,17 @@ def normal(*shape):
 def scans(monkeypatch):
     """Counts how often the compiled loop is taken."""
     calls = []
-    original = recurrent._scan
-    monkeypatch.setattr(recurrent, "_scan", lambda *a: calls.append(1) or original(*a))
+    original = recurrent._gru_scan
+
+    def counting(*parameters):
+        calls.append(1)
+        return original(*parameters)
+
+    monkeypatch.setattr(recurrent, "_gru_scan", counting)
     return calls
 
 
-# One step, less than a turn of the loop, whole turns, and a rest.
-@pytest.mark.parametrize("T", [1, 3, 10, 12])
+@pytest.mark.parametrize("T", [1, 2, 12])
 def test_outputs_and_gradients_are_those_of_keras(T, scans):
     """For the inputs, the state at the start, both kernels and both biases."""
     ours, theirs = pair(return_sequences=True, return_state=True)
@@ -130,13 +134,12 @@ def test_it_is_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(again(normal(2, 6, 4)), model(normal(2, 6, 4)))
 
 
-def unrolled(x, U):
+def unrolled(*parameters):
     """The steps of `lstm` one by one, their gradient TensorFlow's."""
-    return recurrent.lstm(x, U, tf.sigmoid)
+    return recurrent.lstm(*parameters, tf.sigmoid)
 
 
-# One step, less than a turn of the loop, whole turns, and a rest.
-@pytest.mark.parametrize("T", [1, 3, 10, 12])
+@pytest.mark.parametrize("T", [1, 2, 12])
 @pytest.mark.parametrize("form", [recurrent.lstm, unrolled])
 def test_an_lstm_gives_the_numbers_of_keras(T, form):
     """The states, and the gradients for the inputs, the kernels and the bias."""
@@ -146,9 +149,8 @@ def test_an_lstm_gives_the_numbers_of_keras(T, form):
     x = tf.constant(normal(2, T, 4))
 
     def ours(x):
-        kernel, U, bias = (variable.value for variable in layer.weights)
-        inputs = tf.tensordot(tf.transpose(x, (1, 0, 2)), kernel, 1) + bias
-        return tf.transpose(form(inputs, U), (1, 0, 2))
+        weights = (variable.value for variable in layer.weights)
+        return tf.transpose(form(tf.transpose(x, (1, 0, 2)), *weights), (1, 0, 2))
 
     found = []
     for one in (ours, layer):
@@ -167,7 +169,7 @@ def test_an_lstm_on_a_gpu_is_unrolled(monkeypatch):
     """There XLA's loop would start a kernel for each of its small operations."""
     monkeypatch.setattr(recurrent, "use_xla", lambda: True)
     monkeypatch.setattr(recurrent, "_lstm_scan", None)
-    x, U = normal(5, 2, 12), normal(3, 12)
-    on_gpu = recurrent.lstm(x, U)
+    given = normal(5, 2, 4), normal(4, 12), normal(3, 12), normal(12)
+    on_gpu = recurrent.lstm(*given)
     monkeypatch.undo()
-    np.testing.assert_allclose(on_gpu, recurrent.lstm(x, U), atol=1e-6)
+    np.testing.assert_allclose(on_gpu, recurrent.lstm(*given), atol=1e-6)

@@ -36,7 +36,7 @@ def frozen(model, *, dtype="float32"):
         for variables in (network.trainable_variables, network.non_trainable_variables)
     ]
 
-    @tf.function
+    @tf.function(autograph=False)
     def answer(x):
         y, _ = network.stateless_call(*weights, x, training=False)
         return keras.tree.map_structure(lambda part: tf.cast(part, tf.float32), y)

@@ -2,9 +2,10 @@
 
 `GRU` has the name, weights and numbers of `keras.layers.GRU` (to 1e-5) and is several
 times faster on CPUs over the thousand steps of a sound (measured: docs/decisions.md);
-`lstm` is the loop of an LSTM for those who make its products themselves. Three things
-make both fast: the products with the input leave the loop as one; the loop, K steps
-unrolled, is compiled by XLA; and on the way back it carries nothing but dh.
+`lstm` is the loop of an LSTM whose sequence has time first. Three things make both
+fast: the products with the input leave the loop; XLA compiles the loop, every gate an
+array of its own and nothing kept but what is carried; and on the way back it carries
+the gradient of the state alone.
 
 With x' = x W + b_i computed for all steps at once, one step forward is
 
@@ -23,25 +24,24 @@ them the slopes of everything under h<t>, which the loop backward has but to mul
 
 The gradients of U and b_r are then one product and one sum over all steps.
 
-An LSTM keeps c as well, and its gates, which XLA has faster as tanh than as sigmoid:
+An LSTM keeps c as well:
 
-    i, f, o = (1 + tanh(z / 2)) / 2,  g = tanh(z)       z = x' + h<t-1> U
+    i, f, g, o = the sigmoids and, for g, the tanh of x' + h<t-1> U
     c<t> = f c<t-1> + i g
     h<t> = o tanh(c<t>)
 
-The way back carries dh and dc, and every gate's slope is known before it begins:
+Its way back carries dh and dc, and again every slope is known before it begins:
 
-    dc  = dc<t> + dh<t> o (1 - tanh(c<t>)^2)                    dc<t-1> = dc f
     dz  = [dc g i (1 - i),  dc c<t-1> f (1 - f),  dc i (1 - g^2),
-           dh<t> tanh(c<t>) o (1 - o)]                          dh<t-1> = dz U^T
+           dh tanh(c<t>) o (1 - o)]
+    dh<t-1> = dz U^T + dy<t-1>
+    dc<t-1> = dc f + dh<t-1> o<t-1> (1 - tanh(c<t-1>)^2)
 """
 
 import keras
 import tensorflow as tf
 
 from dls_keras.core.training import use_xla
-
-K = 5  # steps in one turn of the loop: more are hardly faster and compile longer
 
 
 @keras.saving.register_keras_serializable(package="dls_keras")
@@ -60,9 +60,10 @@ class GRU(keras.layers.GRU):
         bias_input, bias_recurrent = tf.unstack(tf.convert_to_tensor(self.cell.bias))
         # Time first: each step reads one block of memory.
         x = tf.transpose(tf.convert_to_tensor(sequences), (1, 0, 2))
-        x = tf.tensordot(x, tf.convert_to_tensor(self.cell.kernel), 1) + bias_input
+        x = _for_gates(x, tf.convert_to_tensor(self.cell.kernel), bias_input, 3)
         U = tf.convert_to_tensor(self.cell.recurrent_kernel)
-        states = _scan(x, U, bias_recurrent, tf.convert_to_tensor(h))  # (T, m, n_a)
+        h = tf.convert_to_tensor(h)
+        states = _gru_scan(*x, U, bias_recurrent, h)  # (T, m, n_a)
         last = states[-1]
         # `RNN.call` takes the sequence or the last state, as it was asked to return.
         return last, tf.transpose(states, (1, 0, 2)), [last]
@@ -83,24 +84,25 @@ class GRU(keras.layers.GRU):
         )
 
 
-def lstm(x, U, gates=keras.activations.sigmoid):
+def lstm(x, kernel, U, bias, gates=keras.activations.sigmoid):
     """All states (T, m, n_a) of an LSTM that begins with zeros.
 
     On GPUs, and with other gates than the sigmoid, the steps are unrolled and the
     gradient is TensorFlow's.
 
     Args:
-        x: (T, m, 4*n_a), the inputs times their kernel plus the bias, gate order
+        x: (T, m, n), the sequences, time first.
+        kernel, U, bias: (n, 4*n_a), (n_a, 4*n_a) and (4*n_a,), the gates in the order
             i, f, c, o as in Keras.
-        U: (n_a, 4*n_a), the recurrent kernel.
         gates: their activation.
     """
+    x = _for_gates(x, kernel, bias, 4)
     if gates is keras.activations.sigmoid and not use_xla():
-        return _lstm_scan(x, U)
-    h = c = tf.zeros_like(x[0, :, : U.shape[0]])
+        return _lstm_scan(*x, U)
+    h = c = tf.zeros_like(x[0][0])
     states = []
-    for z in tf.unstack(x):
-        i, f, g, o = tf.split(z + h @ U, 4, axis=-1)
+    for given in zip(*map(tf.unstack, x), strict=True):
+        i, f, g, o = (a + b for a, b in zip(given, tf.split(h @ U, 4, -1), strict=True))
         c = gates(f) * c + gates(i) * tf.tanh(g)
         h = gates(o) * tf.tanh(c)
         states.append(h)
@@ -137,144 +139,146 @@ def advance(model, x, states):
     return x, after
 
 
+def _for_gates(x, kernel, bias, k):
+    """x W + b (T, m, n_a) for each of the k gates that kernel and bias join.
+
+    XLA takes no vector instructions for slices of a joint array: that was ten times
+    slower within the loop.
+    """
+    parts = zip(tf.split(kernel, k, axis=-1), tf.split(bias, k), strict=True)
+    return [tf.tensordot(x, W, 1) + b for W, b in parts]
+
+
 @tf.function(autograph=False)  # a tape outside graphs would look into the loop
 @tf.custom_gradient
-def _scan(x, U, b, h):
-    """All states (T, m, n_a) after h (m, n_a), for x (T, m, 3*n_a)."""
-    states = _forward(x, U, b, h)
+def _gru_scan(x_z, x_r, x_c, U, b, h):
+    """All states (T, m, n_a) after h (m, n_a), for x_z, x_r, x_c (T, m, n_a)."""
+    states = _gru_forward(x_z, x_r, x_c, U, b, h)
 
     def gradient(dy):
-        return _backward(x, U, b, h, states, dy)
+        return _gru_backward(x_z, x_r, x_c, U, b, h, states, dy)
 
     return states, gradient
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _forward(x, U, b, h):
-    def step(carried, x):
-        (h,) = carried
-        x_z, x_r, x_c = tf.split(x, 3, axis=-1)
+def _gru_forward(x_z, x_r, x_c, U, b, h):
+    def step(h, x_z, x_r, x_c):
         g_z, g_r, g_c = tf.split(h @ U + b, 3, axis=-1)
-        z, r = tf.sigmoid(x_z + g_z), tf.sigmoid(x_r + g_r)
-        h = z * h + (1 - z) * tf.tanh(x_c + r * g_c)
-        return [h], [h]
+        z, r = _sigmoid(x_z + g_z), _sigmoid(x_r + g_r)
+        return [z * h + (1 - z) * tf.tanh(x_c + r * g_c)]
 
-    _, (states,) = _loop(step, [h], [x])
+    (states,) = _loop(step, [h], [x_z, x_r, x_c])
     return states
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _backward(x, U, b, h, states, dy):
+def _gru_backward(x_z, x_r, x_c, U, b, h, states, dy):
     before = tf.concat([h[None], states[:-1]], axis=0)  # h<t-1>
-    x_z, x_r, x_c = tf.split(x, 3, axis=-1)
-    g_z, g_r, g_c = tf.split(tf.tensordot(before, U, 1) + b, 3, axis=-1)
-    z, r = tf.sigmoid(x_z + g_z), tf.sigmoid(x_r + g_r)
+    g_z, g_r, g_c = _for_gates(before, U, b, 3)
+    z, r = _sigmoid(x_z + g_z), _sigmoid(x_r + g_r)
     c = tf.tanh(x_c + r * g_c)
     d = (1 - z) * (1 - c**2)
-    S = tf.concat([(before - c) * z * (1 - z), d * g_c * r * (1 - r), d * r], axis=-1)
+    S = [(before - c) * z * (1 - z), d * g_c * r * (1 - r), d * r]
+    turned = tf.transpose(U)
 
-    def step(carried, dy, z, S):
-        dh = dy + carried[0]
-        dg = tf.tile(dh, (1, 3)) * S
-        return [dh * z + tf.matmul(dg, U, transpose_b=True)], [dh]
+    def step(dh, dy, z, *S):
+        return [dy + dh * z + tf.concat([dh * s for s in S], axis=-1) @ turned]
 
-    start = [tf.zeros_like(h)]
-    (dh_start,), (dh,) = _loop(step, start, [dy, z, S], backward=True)
-    dg = tf.tile(dh, (1, 1, 3)) * S
-    dx = tf.concat([dg[..., : -h.shape[-1]], dh * d], axis=-1)  # dx'_h lacks the r
-    dU = tf.tensordot(before, dg, [[0, 1], [0, 1]])
-    return dx, dU, tf.reduce_sum(dg, (0, 1)), dh_start
+    # Step t gives dh<t-1>, so dy comes one step late.
+    late = tf.concat([tf.zeros_like(dy[:1]), dy[:-1]], axis=0)
+    (dh,) = _loop(step, [dy[-1]], [late, z, *S], backward=True)
+    dh_start, dh = dh[0], tf.concat([dh[1:], dy[-1:]], axis=0)
+    dg = [dh * s for s in S]
+    db = tf.concat([tf.reduce_sum(g, (0, 1)) for g in dg], axis=0)
+    # The bias and the product are within r, what comes from the input is not.
+    return *dg[:2], dh * d, _product(before, dg), db, dh_start
 
 
 @tf.function(autograph=False)
 @tf.custom_gradient
-def _lstm_scan(x, U):
-    """All states (T, m, n_a) after zeros, for x (T, m, 4*n_a)."""
-    h, c, a = _lstm_forward(x, U)
+def _lstm_scan(x_i, x_f, x_g, x_o, U):
+    """All states (T, m, n_a) after zeros, for x_i, x_f, x_g, x_o (T, m, n_a)."""
+    h, c = _lstm_forward(x_i, x_f, x_g, x_o, U)
 
     def gradient(dy):
-        return _lstm_backward(U, h, c, a, dy)
+        return _lstm_backward(x_i, x_f, x_g, x_o, U, h, c, dy)
 
     return h, gradient
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _lstm_forward(x, U):
-    """The states h and c (T, m, n_a), and the tanh of the gates (T, m, 4*n_a)."""
-    n_a = U.shape[0]
-    half = tf.repeat(tf.constant([0.5, 0.5, 1, 0.5], x.dtype), n_a)
-    U = U * half
+def _lstm_forward(x_i, x_f, x_g, x_o, U):
+    def step(h, c, x_i, x_f, x_g, x_o):
+        z_i, z_f, z_g, z_o = tf.split(h @ U, 4, axis=-1)
+        c = _sigmoid(x_f + z_f) * c + _sigmoid(x_i + z_i) * tf.tanh(x_g + z_g)
+        return [_sigmoid(x_o + z_o) * tf.tanh(c), c]
 
-    def step(carried, x):
-        h, c = carried
-        a = tf.tanh(x + h @ U)
-        i, f, g, o = _gates(a)
-        c = f * c + i * g
-        h = o * tf.tanh(c)
-        return [h, c], [h, c, a]
-
-    zeros = tf.zeros_like(x[0, :, :n_a])
-    return _loop(step, [zeros, zeros], [x * half], results=3)[1]
+    zeros = tf.zeros_like(x_i[0])
+    return _loop(step, [zeros, zeros], [x_i, x_f, x_g, x_o])
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _lstm_backward(U, h, c, a, dy):
-    i, f, g, o = _gates(a)
-    h_before, c_before = (tf.pad(s[:-1], [(1, 0), (0, 0), (0, 0)]) for s in (h, c))
-    tanh_c = tf.tanh(c)
-    # What dc and dh are multiplied by: the slopes of i, f, g; of o; and of c under h.
-    S = tf.concat([g * i * (1 - i), c_before * f * (1 - f), i * (1 - g**2)], axis=-1)
+def _lstm_backward(x_i, x_f, x_g, x_o, U, h, c, dy):
+    h_before, c_before, late = (
+        tf.concat([tf.zeros_like(s[:1]), s[:-1]], axis=0) for s in (h, c, dy)
+    )
+    z_i, z_f, z_g, z_o = (tf.tensordot(h_before, W, 1) for W in tf.split(U, 4, axis=-1))
+    i, f, o = _sigmoid(x_i + z_i), _sigmoid(x_f + z_f), _sigmoid(x_o + z_o)
+    g, tanh_c = tf.tanh(x_g + z_g), tf.tanh(c)
+    # What dc is multiplied by, and dh: the slopes of i, f, g; of o; and of c under h.
+    S = [g * i * (1 - i), c_before * f * (1 - f), i * (1 - g**2)]
     S_o, S_c = tanh_c * o * (1 - o), o * (1 - tanh_c**2)
+    turned = tf.transpose(U)
 
-    def step(carried, dy, f, S, S_o, S_c):
-        dh, dc = dy + carried[0], carried[1]
-        dc = dc + dh * S_c
-        dz = tf.concat([tf.tile(dc, (1, 3)) * S, dh * S_o], axis=-1)
-        return [tf.matmul(dz, U, transpose_b=True), dc * f], [dz]
+    def step(dh, dc, dy, S_c, f, S_o, *S):
+        dz = tf.concat([*(dc * s for s in S), dh * S_o], axis=-1)
+        dh = dy + dz @ turned
+        return [dh, dc * f + dh * S_c]
 
-    zeros = tf.zeros_like(dy[0])
-    inputs = [dy, f, S, S_o, S_c]
-    _, (dz,) = _loop(step, [zeros, zeros], inputs, backward=True)
-    return dz, tf.tensordot(h_before, dz, [[0, 1], [0, 1]])
-
-
-def _gates(a):
-    """i, f, g, o of a<t> = tanh of z<t>, its parts under a sigmoid halved."""
-    i, f, g, o = tf.split(a, 4, axis=-1)
-    return 0.5 + 0.5 * i, 0.5 + 0.5 * f, g, 0.5 + 0.5 * o
+    last = [dy[-1], dy[-1] * S_c[-1]]
+    S_c = tf.concat([tf.zeros_like(S_c[:1]), S_c[:-1]], axis=0)
+    found = _loop(step, last, [late, S_c, f, S_o, *S], backward=True)
+    dh, dc = (
+        tf.concat([one[1:], end[None]], axis=0)
+        for one, end in zip(found, last, strict=True)
+    )
+    dz = [*(dc * s for s in S), dh * S_o]
+    return *dz, _product(h_before, dz)
 
 
-def _loop(step, carried, inputs, *, results=1, backward=False):
-    """Carry states along the first axis of the inputs, K steps in one turn.
+def _sigmoid(x):
+    """By tanh, which XLA has faster than 1 / (1 + exp(-x))."""
+    return 0.5 + 0.5 * tf.tanh(0.5 * x)
+
+
+def _product(x, gates):
+    """The sum over time and sequences of x^T by each gate, side by side."""
+    return tf.concat([tf.tensordot(x, g, [[0, 1], [0, 1]]) for g in gates], axis=-1)
+
+
+def _loop(step, carried, inputs, *, backward=False):
+    """Carry states along the first axis of the inputs and keep them all.
 
     Args:
-        step: takes the list of states and a slice of each input; returns the next
-            states and a list of outputs.
-        inputs: (T, m, ...) each. Zeros fill up the last turn; what they give is
-            dropped, and on the way back they must leave states of zeros as they are.
-        results: the number of outputs.
+        step: takes the states and a slice of each input, returns the next states.
+        carried: the states before.
+        inputs: (T, ...) each.
 
     Returns:
-        The states at the end, and the list of outputs (T, ...).
+        Each state (T, ...); on the way back entry t is what step t returned, too.
     """
     T = tf.shape(inputs[0])[0]
-    turns = (T + K - 1) // K
-    filled = [tf.pad(a, [(0, turns * K - T), (0, 0), (0, 0)]) for a in inputs]
-    order = range(K)[:: -1 if backward else 1]
 
-    def turn(i, carried, outputs):
-        first = K * (turns - 1 - i if backward else i)
-        found = [None] * K
-        for k in order:
-            carried, found[k] = step(carried, *(a[first + k] for a in filled))
-        columns = zip(outputs, zip(*found, strict=True), strict=True)
-        return i + 1, carried, [o.write(first // K, tf.stack(c)) for o, c in columns]
+    def turn(i, carried, kept):
+        t = T - 1 - i if backward else i
+        carried = step(*carried, *(a[t] for a in inputs))
+        kept = [k.write(t, state) for k, state in zip(kept, carried, strict=True)]
+        return i + 1, carried, kept
 
-    outputs = [tf.TensorArray(carried[0].dtype, turns) for _ in range(results)]
-    start = tf.constant(0), carried, outputs
-    _, carried, outputs = tf.while_loop(lambda i, *_: i < turns, turn, start)
-    stacked = [output.stack() for output in outputs]  # (turns, K, ...)
-    return carried, [
-        tf.reshape(s, tf.concat([[turns * K], tf.shape(s)[2:]], axis=0))[:T]
-        for s in stacked
-    ]
+    kept = [tf.TensorArray(state.dtype, T) for state in carried]
+    start = tf.constant(0), carried, kept
+    _, _, kept = tf.while_loop(lambda i, *_: i < T, turn, start)
+    T = inputs[0].shape[0]
+    shapes = [[T, *state.shape] for state in carried]
+    return [tf.ensure_shape(k.stack(), s) for k, s in zip(kept, shapes, strict=True)]

@@ -143,7 +143,7 @@ def forward_propagation(X, parameters, fc_W, fc_b):
     P1 = tf.nn.max_pool2d(tf.nn.relu(Z1), 8, strides=8, padding="SAME")
     Z2 = tf.nn.conv2d(P1, parameters["W2"], strides=1, padding="SAME")
     P2 = tf.nn.max_pool2d(tf.nn.relu(Z2), 4, strides=4, padding="SAME")
-    return tf.reshape(P2, (len(X), -1)) @ fc_W + fc_b
+    return tf.reshape(P2, (-1, fc_W.shape[0])) @ fc_W + fc_b
 
 
 def compute_cost(Z3, Y):

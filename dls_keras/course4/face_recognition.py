@@ -433,7 +433,7 @@ def semi_hard_loss(encodings, y, alpha=0.2):
     nearest = tf.reduce_min(tf.where(fits, squared[:, None, :], 4.1), axis=2)
     negative = tf.where(nearest <= 4.0, nearest, farthest)
     losses = tf.nn.relu(squared - negative + alpha)
-    pairs = tf.cast(same & ~tf.eye(len(y), dtype=tf.bool), tf.float32)
+    pairs = tf.cast(same & ~tf.eye(y.shape[0], dtype=tf.bool), tf.float32)
     return tf.reduce_sum(losses * pairs) / tf.reduce_sum(pairs)
 
 

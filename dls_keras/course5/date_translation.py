@@ -373,7 +373,7 @@ def _read_and_write(X, weights, gates):
     n_a = recurrent.shape[0] // 2
     x = tf.transpose(X, (1, 0, 2))  # (Tx, m, human)
     x = tf.concat([x, x[::-1]], axis=-1)
-    states = lstm(tf.tensordot(x, kernel, 1) + bias, recurrent, gates)
+    states = lstm(x, kernel, recurrent, bias, gates)
     a = tf.concat([states[..., :n_a], states[::-1, :, n_a:]], axis=-1)
 
     memory = tf.tensordot(a, score_kernel[: 2 * n_a], 1) + score_bias  # (Tx, m, 10)

@@ -425,7 +425,7 @@ def window_loss(X, Y, parameters):
     kernel, recurrent, bias, dense_kernel, dense_bias = parameters
     # Time first: each step reads one block of memory.
     X, Y = (tf.cast(tf.transpose(one, (1, 0, 2)), tf.float32) for one in (X, Y))
-    a = lstm(tf.tensordot(X, kernel, 1) + bias, recurrent)  # (Tx, m, n_a)
+    a = lstm(X, kernel, recurrent, bias)  # (Tx, m, n_a)
     logits = tf.tensordot(a, dense_kernel, 1) + dense_bias  # (Tx, m, n_values)
     nats = tf.nn.softmax_cross_entropy_with_logits(Y, logits)  # (Tx, m)
     return tf.reduce_sum(tf.reduce_mean(nats, axis=1))

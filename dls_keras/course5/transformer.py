@@ -455,7 +455,7 @@ def train(
     keras.utils.set_random_seed(seed)
 
     def loss_fn(x, y):
-        start = tf.fill([len(y), 1], START)
+        start = tf.fill([y.shape[0], 1], START)
         y_hat = _read_and_write(model, x, tf.concat([start, y[:, :-1]], axis=1))
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
