@@ -8,6 +8,8 @@ an axis other than the last, a distribution strategy) the stock code runs.
 Measured gain: docs/decisions.md.
 """
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -32,7 +34,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         if use_batch:
             # The kernel divides by n - 1; Keras 3 keeps the variance over n.
-            n = tf.cast(tf.size(inputs) // n_C, variance.dtype)
+            n = tf.cast(math.prod(keras.ops.shape(inputs)[:3]), variance.dtype)
             _move(self.moving_mean, mean, self.momentum)
             _move(self.moving_variance, variance * (n - 1) / n, self.momentum)
         return output
@@ -53,30 +55,40 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 def _move(average, value, momentum):
     """Let a running average go the fraction 1 - momentum of the way to `value`."""
-    average.assign(average * momentum + value * (1.0 - momentum))
+    average.assign_add((value - average) * (1 - momentum))
 
 
 @keras.saving.register_keras_serializable(package="dls_keras")
 class Adam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` that moves each variable in one fused operation."""
 
+    def apply(self, grads, trainable_variables=None):
+        if keras.backend.backend() == "tensorflow":
+            # Once for all variables: a network has hundreds, and thousands of scalars
+            # take seconds to trace.
+            step = tf.cast(self.iterations + 1, "float32")
+            numbers = self.beta_1, self.beta_2, self.epsilon
+            beta_1, beta_2, epsilon = (tf.constant(n, "float32") for n in numbers)
+            self._scalars = {
+                "beta1_power": beta_1**step,
+                "beta2_power": beta_2**step,
+                "beta1": beta_1,
+                "beta2": beta_2,
+                "epsilon": epsilon,
+            }
+        super().apply(grads, trainable_variables)
+
     def update_step(self, gradient, variable, learning_rate):
         if not self._kernel_fits(gradient, variable):
             return super().update_step(gradient, variable, learning_rate)
         index = self._get_variable_index(variable)
-        dtype = variable.dtype
-        step = tf.cast(self.iterations + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].handle,
             v=self._velocities[index].handle,
-            beta1_power=tf.cast(self.beta_1, dtype) ** step,
-            beta2_power=tf.cast(self.beta_2, dtype) ** step,
-            lr=tf.cast(learning_rate, dtype),
-            beta1=tf.cast(self.beta_1, dtype),
-            beta2=tf.cast(self.beta_2, dtype),
-            epsilon=tf.cast(self.epsilon, dtype),
-            grad=tf.cast(gradient, dtype),
+            lr=tf.cast(learning_rate, "float32"),
+            grad=tf.cast(gradient, "float32"),
+            **self._scalars,
         )
 
     def _kernel_fits(self, gradient, variable):
@@ -85,5 +97,6 @@ class Adam(keras.optimizers.Adam):
             and not self.amsgrad
             and not tf.distribute.has_strategy()
             and not isinstance(gradient, tf.IndexedSlices)
+            and variable.dtype == "float32"
             and hasattr(variable, "handle")
         )

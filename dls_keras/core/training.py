@@ -42,10 +42,7 @@ def compile_step(
     """Compile one move of `variables` down the gradient of `loss_fn`.
 
     Args:
-        loss_fn: takes a batch (any number of tensors), returns a scalar loss. What
-            depends on their values is for `tf.cond` and its like: autograph, which
-            would rewrite `if` and `for`, reads through all of Keras on the way, which
-            is a fourth of the time to ResNet50's first step.
+        loss_fn: takes a batch (any number of tensors), returns a scalar loss.
         variables: what to move: weights, or an image.
         optimizer: a Keras optimiser, built here for `variables`.
         strategy: a `tf.distribute` strategy; default: the one in whose scope the
@@ -71,14 +68,15 @@ def compile_step(
 
     if strategy:
 
-        @tf.function(autograph=False)
+        @tf.function
         def step(*batch):
             losses = strategy.run(move, args=batch)
             return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
         return step
-    jit_compile = use_xla() if jit_compile is None else jit_compile
-    return tf.function(move, autograph=False, jit_compile=jit_compile)
+    return tf.function(
+        move, jit_compile=use_xla() if jit_compile is None else jit_compile
+    )
 
 
 def warm_cosine(peak: float, steps: int, *, warmup: int):
