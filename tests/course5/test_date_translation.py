@@ -102,11 +102,16 @@ def test_attention_looks_at_the_sentence_once(pretrained):
     np.testing.assert_allclose(attention.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_the_year_is_read_where_it_stands(pretrained):
-    """While it writes the year the network looks behind the month."""
-    sentence = "5 june 1987"
+@pytest.mark.parametrize(
+    ("sentence", "year", "day"), [("5 june 1987", 7, 0), ("tue 10 jul 2007", 11, 4)]
+)
+def test_the_year_and_the_day_are_read_where_they_stand(
+    pretrained, sentence, year, day
+):
+    """Attention spread evenly would give the year four thirtieths, the day two."""
     attention = dt.infer(pretrained, sentence).details["attention"]
-    assert attention[:4, sentence.index("1987") :].sum(axis=1).min() > 0.5
+    assert attention[:4, year : year + 4].sum(axis=1).min() > 0.9
+    assert attention[8:, day : day + 2].sum(axis=1).min() > 0.9
 
 
 @pytest.mark.parametrize(("sentence", "iso"), dt.EXAMPLES)
