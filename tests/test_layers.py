@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from dls_keras.core.layers import Adam, BatchNormalization
+from dls_keras.core import layers as fused
+from dls_keras.core.layers import Adam, BatchNormalization, PReLU
 
 
 @pytest.fixture
@@ -29,12 +30,10 @@ def kernel_calls(monkeypatch):
 # Batch normalisation.
 
 
-def both(shape, **arguments):
+def both(shape, kind=BatchNormalization, **arguments):
     """Our layer and Keras's, with the same odd weights, built for `shape`."""
-    layers = (
-        BatchNormalization(**arguments),
-        keras.layers.BatchNormalization(**arguments),
-    )
+    (stock,) = kind.__bases__
+    layers = kind(**arguments), stock(**arguments)
     for layer in layers:
         layer.build(shape)
         rng = np.random.default_rng(1)
@@ -175,6 +174,27 @@ def test_a_saved_model_keeps_its_fused_layer(tmp_path):
     assert type(again.layers[0]) is BatchNormalization
     assert again.layers[0].get_config() == layer.get_config()
     np.testing.assert_array_equal(model(normal(2, 4, 4, 3)), again(normal(2, 4, 4, 3)))
+
+
+# PReLU.
+
+
+@pytest.mark.parametrize(
+    ("shape", "shared_axes", "joined"),
+    [((4, 5, 6, 3), (1, 2), True), ((4, 3), None, True), ((4, 5, 3), None, False)],
+)
+def test_prelu_equals_keras(monkeypatch, shape, shared_axes, joined):
+    """Slopes of channels are applied at once, those of places by Keras."""
+    ours, theirs = both(shape, PReLU, shared_axes=shared_axes)
+    x = normal(*shape)
+    expected = work(theirs, x, training=True)
+    calls = []
+    original = fused._bent
+    monkeypatch.setattr(fused, "_bent", lambda *a: calls.append(1) or original(*a))
+    assert_all_close(work(ours, x, training=True), expected)
+    assert bool(calls) is joined
+    x[x > 0] = 0  # where Keras has no slope either
+    assert_all_close(work(ours, x, training=True), work(theirs, x, training=True))
 
 
 # Adam.

@@ -45,8 +45,8 @@ WEIGHTS = {
         data="100,000 dates of dates.make_dates, days in eleven left out",
         licence="generated: Apache-2.0",
         recipe="keras.utils.set_random_seed(0); train(build_model(), "
-        "load_data(100_000), batch_size=200): 30 epochs of 500 steps, 11 minutes on two "
-        "CPU cores; v1 wrote as well, but its attention had died",
+        "load_data(100_000), batch_size=200): 30 epochs of 500 steps, 11 minutes on "
+        "two CPU cores; v1 wrote as well, but its attention had died",
         seed=0,
         metrics=(
             ("exact, 10,000 dates on days never seen", "100 %"),

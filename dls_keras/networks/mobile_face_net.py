@@ -14,7 +14,7 @@ Paper: Chen, Liu, Gao & Han (2018), https://arxiv.org/abs/1804.07573
 import keras
 from keras import layers
 
-from dls_keras.core.layers import BatchNormalization
+from dls_keras.core.layers import BatchNormalization, PReLU
 
 SIZE = 112  # height and width of a face, in pixels
 EPSILON = 0.001  # added to a variance before its root is taken
@@ -80,5 +80,5 @@ def _convolution(
         x = layers.DepthwiseConv2D(size, **options)(x)
     x = BatchNormalization(epsilon=EPSILON, name=f"{name}_batchnorm")(x)
     if activated:
-        x = layers.PReLU(shared_axes=(1, 2), name=f"{name}_relu")(x)
+        x = PReLU(shared_axes=(1, 2), name=f"{name}_relu")(x)
     return x
