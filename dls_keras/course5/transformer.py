@@ -630,7 +630,8 @@ def _heads(mha, z, roles):
     biases = [mha.weights[2 * i + 1].value for i in chosen]
     d, heads, d_k = kernels[0].shape
     kernel = tf.reshape(tf.stack(kernels, axis=1), (d, -1))
-    both = tf.matmul(z, kernel) + tf.reshape(tf.stack(biases), [-1])
+    # As one matrix: else the gradient of the kernel is made for each example first.
+    both = tf.matmul(tf.reshape(z, (-1, d)), kernel) + tf.reshape(biases, [-1])
     both = tf.reshape(both, (-1, z.shape[1], len(chosen), heads, d_k))
     return tf.unstack(tf.transpose(both, (2, 0, 3, 1, 4)))
 
@@ -639,5 +640,6 @@ def _joined(mha, looked):
     """What all heads (m, heads, T, d_k) saw, as vectors (m, T, d)."""
     kernel, bias = mha.weights[6:]  # (heads, d_k, d), (d,)
     _, heads, T, d_k = looked.shape
-    looked = tf.reshape(tf.transpose(looked, (0, 2, 1, 3)), (-1, T, heads * d_k))
-    return tf.matmul(looked, tf.reshape(kernel, (heads * d_k, -1))) + bias
+    looked = tf.reshape(tf.transpose(looked, (0, 2, 1, 3)), (-1, heads * d_k))
+    seen = tf.matmul(looked, tf.reshape(kernel, (heads * d_k, -1))) + bias
+    return tf.reshape(seen, (-1, T, bias.shape[0]))
