@@ -70,7 +70,7 @@ class PReLU(keras.layers.PReLU):
     def _kernel_fits(self, inputs):
         return (
             keras.backend.backend() == "tensorflow"
-            and self.compute_dtype == self.variable_dtype
+            and self.compute_dtype == self.variable_dtype == "float32"
             and math.prod(self.alpha.shape) == inputs.shape[-1]
         )
 

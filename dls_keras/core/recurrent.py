@@ -279,6 +279,8 @@ def _loop(step, carried, inputs, *, backward=False):
     kept = [tf.TensorArray(state.dtype, T) for state in carried]
     start = tf.constant(0), carried, kept
     _, _, kept = tf.while_loop(lambda i, *_: i < T, turn, start)
-    T = inputs[0].shape[0]
-    shapes = [[T, *state.shape] for state in carried]
-    return [tf.ensure_shape(k.stack(), s) for k, s in zip(kept, shapes, strict=True)]
+    known = inputs[0].shape[:1]  # a length that is known stays known
+    return [
+        tf.ensure_shape(k.stack(), known + state.shape)
+        for k, state in zip(kept, carried, strict=True)
+    ]

@@ -363,7 +363,7 @@ def example():
 # whose loop costs less than a graph's; tests hold all forms together.
 #
 # Both read in the two directions as one LSTM of 2*n_a units, whose recurrent kernel
-# has two blocks, and keep time first.
+# has two blocks, and keep time first while they read.
 
 
 def _read_and_write(X, weights, gates):
