@@ -304,6 +304,24 @@ def test_adam_trains_in_fit_and_in_a_graph():
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
+def test_adam_adds_few_operations_a_variable():
+    """What all variables share is computed once: networks have hundreds of them."""
+
+    def operations(n):
+        variables = [keras.Variable(np.ones(3, "float32")) for _ in range(n)]
+        optimizer = Adam(0.1)
+        optimizer.build(variables)
+
+        @tf.function
+        def step():
+            optimizer.apply([tf.ones(3)] * n, variables)
+
+        return len(step.get_concrete_function().graph.get_operations())
+
+    # Three handles, a reading, the gradient and the kernel.
+    assert operations(20) - operations(10) <= 10 * 7
+
+
 def test_adam_survives_saving(tmp_path):
     """Its settings come back under its own name."""
     again = keras.optimizers.deserialize(
