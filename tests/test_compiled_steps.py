@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dls_keras.core import files, inference, recurrent, training
+from dls_keras.core import files, inference, layers, recurrent, training
 from dls_keras.core.word_pieces import WordPieces
 from dls_keras.course1 import linear_regression
 from dls_keras.course2 import fizzbuzz, tensorflow_introduction, tensorflow_tutorial
@@ -249,6 +249,19 @@ def car_detection_detect_in_graph():
     return work
 
 
+@case(layers)
+def prelu_train():
+    x = drawn(8, 4, 4, 3)
+    bent = layers.PReLU(shared_axes=(1, 2))
+    model = keras.Sequential([keras.Input(x.shape[1:]), bent])
+
+    def loss(x):
+        return tf.reduce_mean(model(x, training=True) ** 2)
+
+    adam, weights = layers.Adam(), model.trainable_variables
+    return lambda: training.fit(loss, (x,), weights, adam, epochs=3, batch_size=4)
+
+
 @case(inference)
 def inference_frozen():
     network = yolo_v2.compact_yolo_v2((32, 32, 3), 2, 1)
@@ -305,8 +318,8 @@ def style_transfer_train():
 @case(style_transfer)
 def style_transfer_infer():
     image = x = keras.Input((None, None, 3))
-    layers = [keras.layers.Conv2D(4, 3, padding="same") for _ in range(2)]
-    model = keras.Model(image, [x := layer(x) for layer in layers])
+    looks = [keras.layers.Conv2D(4, 3, padding="same") for _ in range(2)]
+    model = keras.Model(image, [x := look(x) for look in looks])
     photo, painting = drawn(32, 40, 3), drawn(40, 32, 3, seed=1)
     return lambda: style_transfer.infer(model, photo, style=painting, steps=3)
 
