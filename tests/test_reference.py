@@ -13,6 +13,9 @@ from dls_keras import catalog
 from dls_keras.core import cases, files, reference_values
 
 FILES = sorted(path.stem for path in cases.FOLDER.glob("*.json"))
+# Trainings of a minute each by the lesson's code. By default `train`, its dual form, is
+# held to their costs, and the lesson's functions to their cases.
+LONG = {"cat_two_layers", "cat_four_layers"}
 
 
 def reference_data():
@@ -30,12 +33,13 @@ def standing(kind):
         for name in assignment.reference:
             for case in getattr(cases.read(name), kind):
                 reason = cases.unmet(case, reference_data())
-                skip = [pytest.mark.skip(reason=reason)] if reason else []
+                marks = [pytest.mark.skip(reason=reason)] if reason else []
+                marks += [pytest.mark.large] if case.id in LONG else []
                 yield pytest.param(
                     assignment.name,
                     case,
                     id=f"{assignment.name}-{name}-{case.function}-{case.id}",
-                    marks=skip,
+                    marks=marks,
                 )
 
 
