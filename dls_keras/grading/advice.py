@@ -130,7 +130,8 @@ def _mended(judge, function, trial):
     node = judge.node(function)
     if node is None or isinstance(node, ast.ClassDef) or trial.record.seconds > SLOW:
         return ""
-    if judge.attempt(function, trial.case).record.seconds > QUICK:  # now warm
+    warm = (judge.attempt(function, trial.case).record.seconds for _ in range(3))
+    if all(seconds > QUICK for seconds in warm):  # a pause of the machine is no answer
         return ""
     until = time.process_time() + REPAIR_SECONDS
     found = repairs.find(
