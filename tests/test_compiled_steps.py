@@ -378,17 +378,6 @@ def date_translation_train():
     return lambda: date_translation.train(model, data, epochs=3, batch_size=2)
 
 
-@case(date_translation)
-def date_translation_translate():
-    model = translator(date_translation.TX)
-
-    def work():
-        for day in "345":
-            date_translation.translate(model, [f"{day} May 1979"])
-
-    return work
-
-
 @case(trigger_word, xla=CPU)
 def trigger_word_train():
     model = trigger_word.build_model(2)
