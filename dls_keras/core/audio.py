@@ -15,8 +15,7 @@ from math import gcd
 from pathlib import Path
 
 import numpy as np
-from scipy.io import wavfile
-from scipy.signal import resample_poly
+import scipy  # whose parts load, in most of a second, when they are used
 
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.core.files import atomic_write, what_is
@@ -119,7 +118,8 @@ class Clip:
             return self
         common = gcd(rate, self.frame_rate)
         wide = self.samples.astype("float64")
-        filtered = resample_poly(wide, rate // common, self.frame_rate // common)
+        up, down = rate // common, self.frame_rate // common
+        filtered = scipy.signal.resample_poly(wide, up, down)
         return Clip(_cut(np.rint(filtered)), rate)
 
     def set_channels(self, channels: int) -> "Clip":
@@ -192,8 +192,8 @@ def read(path: str | Path) -> Clip:
     try:
         with warnings.catch_warnings():
             # Of chunks that are no sound, such as the name of a song.
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)
-            rate, samples = wavfile.read(path)
+            warnings.simplefilter("ignore", scipy.io.wavfile.WavFileWarning)
+            rate, samples = scipy.io.wavfile.read(path)
     except Exception as error:  # damage shows in many ways
         raise InputError(
             f"{path} is no wav file that can be read ({error}); it is "
@@ -215,7 +215,7 @@ def write(path: str | Path, sound: Clip | np.ndarray, rate: int = RATE) -> None:
     """
     clip = sound if isinstance(sound, Clip) else Clip(int16(sound), rate)
     with atomic_write(path) as temporary:
-        wavfile.write(temporary, clip.frame_rate, clip.samples)
+        scipy.io.wavfile.write(temporary, clip.frame_rate, clip.samples)
 
 
 def _cut(samples):
