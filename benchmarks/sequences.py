@@ -105,7 +105,7 @@ def jazz_solo(quick):
     LSTM_cell, densor, _ = jazz.course_layers(model)
     course = jazz.music_inference_model(LSTM_cell, densor, Ty)
     return Contest(
-        lambda: list(itertools.islice(jazz.values(model, np.argmax), Ty)),
+        lambda: list(itertools.islice(jazz.values(model, np.ndarray.argmax), Ty)),
         {"predict": lambda: jazz.predict_and_sample(course)[1].ravel().tolist()},
         lambda ours, theirs: float(ours != theirs),
         tolerance=0.0,

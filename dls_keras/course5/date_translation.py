@@ -22,7 +22,7 @@ from keras import layers
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import files, training, weights
+from dls_keras.core import files, lstm_step, training, weights
 from dls_keras.core.answers import Answer
 from dls_keras.core.layers import Adam
 from dls_keras.core.recurrent import lstm
@@ -31,7 +31,6 @@ from dls_keras.datasets import dates
 TX = 30  # longest sentence kept, in characters
 TY = 10  # "YYYY-MM-DD"
 N_A, N_S = 32, 64
-HALF = np.float32(0.5)
 AT_ONCE = 100  # sentences that NumPy translates together, for the sake of the cache
 
 WEIGHTS = {
@@ -276,7 +275,7 @@ def translate(model, sentences):
         probabilities: (n, Ty) float32, of each character written.
         attention: (n, Ty, Tx) float32, where each character looked; rows sum to 1.
     """
-    ready, gates = _numpy_weights(model), _gates(model)
+    ready, gates = _numpy_weights(model), _other_gates(model)
     ids = np.array([dates.indices(sentence, TX) for sentence in sentences])
     parts = [
         _read_and_write_numpy(ids[i : i + AT_ONCE], ready, gates)
@@ -494,9 +493,8 @@ def _writing(memory, a, query, energy, energy_bias, kernel, bias, gates):
 def _read_and_write_numpy(ids, weights, gates):
     """Probabilities (m, Ty, machine) and attention (m, Ty, Tx) for ids (m, Tx).
 
-    Each gate and direction has an array of its own, and all states are twice what they
-    are in the lesson, which saves a pass over the gates; `_ordered` halves what reads
-    them.
+    Each gate and direction has an array of its own, and all states are twice as large,
+    as in `core.lstm_step`.
     """
     ahead, back, recurrent, *score, energy, energy_bias, kernel, bias, spell, end = (
         weights
@@ -509,7 +507,7 @@ def _read_and_write_numpy(ids, weights, gates):
     x[:, :, 1] = back.take(ids.T[::-1], axis=0).swapaxes(1, 2)
     states = np.zeros((Tx + 1, 2, m, n_a), "float32")  # zeros first
     z = np.empty_like(x[0])
-    step = _lstm_step(z, gates)
+    step = lstm_step.stepper(z, gates)
     for t in range(Tx):
         np.matmul(states[t], recurrent, out=z)
         z += x[t]
@@ -522,7 +520,7 @@ def _read_and_write_numpy(ids, weights, gates):
     inputs = np.zeros((m, 2 * n_a + n_s), "float32")
     context, s = inputs[:, None, : 2 * n_a], inputs[:, 2 * n_a :]
     z = np.empty((4, m, n_s), "float32")
-    step = _lstm_step(z, gates)
+    step = lstm_step.stepper(z, gates)
     written = np.empty((TY, m, n_s), "float32")
     attention = np.empty((TY, Tx, m), "float32")
     for t in range(TY):
@@ -539,32 +537,6 @@ def _read_and_write_numpy(ids, weights, gates):
         written[t] = s
     y_hat = _softmax(written @ spell + end, axis=-1)
     return y_hat.swapaxes(0, 1), attention.transpose(2, 0, 1)
-
-
-def _lstm_step(z, gates):
-    """A function that moves c, zeros first, and writes twice h to `out`, both (m, n).
-
-    Each call reads z (4, m, n), of the gates in the order i, f, o, c, and overwrites
-    it; what is under a sigmoid comes halved.
-    """
-    opened, (i, f, o, g), c = z[:3], z, np.zeros_like(z[0])
-    by_tanh = gates is keras.activations.sigmoid  # twice it is 1 + tanh(z / 2)
-
-    def step(out):
-        if by_tanh:
-            np.tanh(z, out=z)
-            np.add(opened, 1, out=opened)
-        else:
-            opened[...] = 2 * gates(opened)
-            np.tanh(g, out=g)
-        np.multiply(c, f, out=c)
-        np.multiply(g, i, out=g)
-        np.add(c, g, out=c)
-        np.multiply(c, HALF, out=c)
-        np.tanh(c, out=out)
-        np.multiply(out, o, out=out)
-
-    return step
 
 
 def _softmax(x, axis):
@@ -591,37 +563,33 @@ def _numpy_weights(model):
         for w in variables
     ]
     if ready is None or not all(map(np.array_equal, now, before)):
-        ready = _ordered(*now, gates=_gates(model))
+        ready = _ordered(*now, gates=_other_gates(model))
         _READ[model] = variables, now, ready
     return ready
 
 
 def _ordered(*weights, gates):
-    """A matrix for each gate, in the order i, f, o, c, halved what reads states.
-
-    What is under a sigmoid is halved, too.
-    """
+    """A matrix for each gate, and halved what reads states."""
     kernels, recurrents, biases = zip(weights[:3], weights[3:6], strict=True)
     score, score_bias, energy, energy_bias, *writer = weights[6:]
     kernel, recurrent, bias, spell, end = writer
-    half = HALF if gates is keras.activations.sigmoid else 1
     n = 2 * len(recurrents[0])
 
-    def by_gate(w):  # (..., 4*units) to (..., 4, units)
-        i, f, g, o = np.split(w, 4, axis=-1)
-        return np.stack([half * i, half * f, half * o, g], axis=-2)
-
     def matrices(w):  # (units, 4*units) to (4, units, units)
-        return HALF * np.ascontiguousarray(by_gate(w).swapaxes(0, 1))
+        w = lstm_step.by_gate(w / 2, gates)
+        return np.ascontiguousarray(w.swapaxes(0, 1))
 
     return (
-        *(by_gate(k + b) for k, b in zip(kernels, biases, strict=True)),
+        *(
+            lstm_step.by_gate(k + b, gates)
+            for k, b in zip(kernels, biases, strict=True)
+        ),
         np.stack([matrices(w) for w in recurrents], axis=1),  # (4, 2, n_a, n_a)
-        *(HALF * score[:n].T, score_bias[:, None], HALF * score[n:].T),
+        *(score[:n].T / 2, score_bias[:, None], score[n:].T / 2),
         *(energy[:, 0], energy_bias),
         matrices(np.concatenate([kernel, recurrent])),  # (4, 2*n_a + n_s, n_s)
-        by_gate(bias)[:, None],
-        *(HALF * spell, end),
+        lstm_step.by_gate(bias, gates)[:, None],
+        *(spell / 2, end),
     )
 
 
@@ -653,3 +621,9 @@ def _weights(model):
 
 def _gates(model):
     return model.get_layer("writer").cell.recurrent_activation
+
+
+def _other_gates(model):
+    """What the gates have in the place of a sigmoid, or None."""
+    gates = _gates(model)
+    return None if gates is keras.activations.sigmoid else gates

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, weights
+from dls_keras.core import files, lstm_step, weights
 from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import draw
 from dls_keras.datasets import tunes
@@ -450,29 +450,22 @@ def read(model, indices=()):
     """
     kernel, recurrent, bias, dense_kernel, dense_bias = (model[n] for n in PARAMETERS)
     n_a = len(recurrent)
-    # One product makes the next gates and the logits. Its state is twice a, so its
-    # weights are half, and a 1 for the biases.
-    product = np.hstack([recurrent, dense_kernel]) / 2
-    product = np.vstack([product, np.hstack([bias, dense_bias])])
+
+    def by_gate(w):
+        return lstm_step.by_gate(w).reshape(*w.shape)
+
+    # One product of twice a, and a 1 for the biases, makes the next gates and logits.
+    product = np.hstack([by_gate(recurrent), dense_kernel]) / 2
+    product = np.vstack([product, np.hstack([by_gate(bias), dense_bias])])
+    kernel = by_gate(kernel)
     state = np.append(np.zeros(n_a, "float32"), np.float32(1))
     out = state @ product
-    z, logits = out[: 4 * n_a], out[4 * n_a :]
-    (i, f, g, o), a, c = z.reshape(4, n_a), state[:n_a], np.zeros(n_a, "float32")
-    # 2 sigmoid(z) = 1 + tanh(z / 2): one tanh for all gates.
-    half = np.repeat(np.float32([0.5, 0.5, 1.0, 0.5]), n_a)
+    z, logits, a = out[: 4 * n_a], out[4 * n_a :], state[:n_a]
+    step = lstm_step.stepper(z.reshape(4, n_a))
     for index in itertools.chain([None], indices):
         if index is not None:
             z += kernel[index]
-        z *= half
-        np.tanh(z, out=z)
-        for gate in (i, f, o):
-            gate += 1
-        c *= f
-        g *= i
-        c += g
-        c /= 2
-        np.tanh(c, out=a)
-        a *= o
+        step(out=a)
         np.dot(state, product, out=out)
         yield logits.copy()
 

@@ -1,0 +1,41 @@
+"""The LSTM's step in NumPy against Keras's cell."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dls_keras.converters.keras_h5 import keras2_hard_sigmoid
+from dls_keras.core import lstm_step
+
+
+@pytest.mark.parametrize("gates", [None, keras2_hard_sigmoid])
+@given(units=st.integers(1, 9), m=st.integers(1, 4), seed=st.integers(0, 999))
+def test_steps_are_those_of_keras(gates, units, m, seed):
+    """Ten of them, from zeros; the step writes twice the state."""
+    rng = np.random.default_rng(seed)
+    cell = keras.layers.LSTMCell(units, recurrent_activation=gates or "sigmoid")
+    cell.build((m, 3))
+    cell.set_weights([rng.normal(size=w.shape) for w in cell.get_weights()])
+    kernel, recurrent, bias = cell.get_weights()
+    states = [np.zeros((m, units), "float32")] * 2
+    z, twice = np.empty((4, m, units), "float32"), np.zeros((m, units), "float32")
+    step = lstm_step.stepper(z, gates)
+    for x in rng.normal(size=(10, m, 3)).astype("float32"):
+        h, states = cell(x, states)
+        sums = x @ kernel + twice / 2 @ recurrent + bias
+        z[...] = lstm_step.by_gate(sums, gates).swapaxes(0, 1)
+        step(out=twice)
+        np.testing.assert_allclose(twice / 2, h, atol=1e-5)
+
+
+def test_weights_are_put_in_order_in_a_copy():
+    """i, f, c, o become half of i, f, o, and c."""
+    w = np.float32([[1, 2, 3, 4, 5, 6, 7, 8]])
+    ordered = [[0.5, 1], [1.5, 2], [3.5, 4], [5, 6]]
+    np.testing.assert_array_equal(lstm_step.by_gate(w), [ordered])
+    np.testing.assert_array_equal(
+        lstm_step.by_gate(w, np.tanh), [[[1, 2], [3, 4], [7, 8], [5, 6]]]
+    )
+    np.testing.assert_array_equal(w, [[1, 2, 3, 4, 5, 6, 7, 8]])
