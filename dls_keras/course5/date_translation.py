@@ -359,27 +359,23 @@ def example():
 # The fast forms: what `modelf` computes, without the concatenation and with the
 # sentence's half of the scores computed once instead of Ty times. `train` uses the
 # first, compiled by XLA, `translate` the second, in NumPy, which answers at once and
-# whose loop costs less than a graph's; tests hold all forms together.
-#
-# Both read in the two directions as one LSTM of 2*n_a units, whose recurrent kernel
-# has two blocks, and keep time first while they read.
+# whose loop costs less than a graph's; tests hold all forms together. Both keep time
+# first while they read.
 
 
 def _read_and_write(X, weights, gates):
     """Probabilities (m, Ty, machine) for X (m, Tx, human)."""
     forward, backward, (score_kernel, score_bias), energy, writer, spell = weights
-    kernel, recurrent, bias = _joined(forward, backward)
-    n_a = recurrent.shape[0] // 2
     x = tf.transpose(X, (1, 0, 2))  # (Tx, m, human)
-    x = tf.concat([x, x[::-1]], axis=-1)
-    states = lstm(x, kernel, recurrent, bias, gates)
-    a = tf.concat([states[..., :n_a], states[::-1, :, n_a:]], axis=-1)
+    ahead, back = lstm(x, *forward, gates), lstm(x[::-1], *backward, gates)
+    a = tf.concat([ahead, back[::-1]], axis=-1)
     a = tf.transpose(a, (1, 0, 2))  # (m, Tx, 2*n_a)
+    n = a.shape[-1]
 
-    memory = tf.tensordot(a, score_kernel[: 2 * n_a], 1) + score_bias  # (m, Tx, 10)
+    memory = tf.tensordot(a, score_kernel[:n], 1) + score_bias  # (m, Tx, 10)
     kernel = tf.concat(writer[:2], axis=0)  # (2*n_a + n_s, 4*n_s)
     write = _write if gates is keras.activations.sigmoid else _write_plainly(gates)
-    s = write(memory, a, score_kernel[2 * n_a :], *energy, kernel, writer[2])
+    s = write(memory, a, score_kernel[n:], *energy, kernel, writer[2])
     y_hat = tf.nn.softmax(tf.tensordot(s, spell[0], 1) + spell[1])  # (Ty, m, machine)
     return tf.transpose(y_hat, (1, 0, 2))
 
@@ -591,24 +587,6 @@ def _ordered(*weights, gates):
         lstm_step.by_gate(bias, gates)[:, None],
         *(spell / 2, end),
     )
-
-
-def _joined(forward, backward):
-    """Both readers as one: kernel (2*human, 8*n_a), recurrent (2*n_a, 8*n_a), bias.
-
-    Each gate has the units that read ahead, then those that read back.
-    """
-    n_a = forward[1].shape[0]
-
-    def join(ahead, back):
-        parts = [tf.concat([ahead, tf.zeros_like(back)], axis=0)]
-        parts.append(tf.concat([tf.zeros_like(ahead), back], axis=0))
-        parts = [tf.reshape(part, (-1, 4, n_a)) for part in parts]
-        return tf.reshape(tf.stack(parts, axis=2), (-1, 8 * n_a))
-
-    biases = [tf.reshape(reader[2], (4, n_a)) for reader in (forward, backward)]
-    kernel, recurrent = (join(forward[k], backward[k]) for k in (0, 1))
-    return kernel, recurrent, tf.reshape(tf.stack(biases, axis=1), [-1])
 
 
 def _weights(model):
