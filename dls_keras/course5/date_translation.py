@@ -510,9 +510,9 @@ def _read_and_write_numpy(ids, weights, gates):
         step(out=states[t + 1])
     a = np.concatenate([states[1:, 0], states[:0:-1, 1]], axis=-1)  # (Tx, m, 2*n_a)
 
-    memory = memory_kernel @ a.reshape(Tx * m, -1).T + score_bias  # (10, Tx * m)
+    memory = memory_kernel @ a.reshape(Tx * m, -1).T + score_bias
+    memory = memory.reshape(-1, Tx, m)  # of ten units
     scores = np.empty_like(memory)
-    steps = memory.reshape(-1, Tx, m), scores.reshape(-1, Tx, m)
     inputs = np.zeros((m, 2 * n_a + n_s), "float32")
     context, s = inputs[:, None, : 2 * n_a], inputs[:, 2 * n_a :]
     z = np.empty((4, m, n_s), "float32")
@@ -520,9 +520,9 @@ def _read_and_write_numpy(ids, weights, gates):
     written = np.empty((TY, m, n_s), "float32")
     attention = np.empty((TY, Tx, m), "float32")
     for t in range(TY):
-        np.add(steps[0], np.dot(query, s.T)[:, None], out=steps[1])
+        np.add(memory, np.dot(query, s.T)[:, None], out=scores)
         np.tanh(scores, out=scores)
-        alphas = np.dot(energy, scores).reshape(Tx, m)
+        alphas = np.dot(energy, scores.reshape(len(energy), -1)).reshape(Tx, m)
         alphas += energy_bias
         np.maximum(alphas, 0, out=alphas)
         attention[t] = _softmax(alphas, axis=0)
@@ -536,7 +536,7 @@ def _read_and_write_numpy(ids, weights, gates):
 
 
 def _softmax(x, axis):
-    """x is overwritten."""
+    """Along one axis of x, which is overwritten."""
     x -= x.max(axis=axis, keepdims=True)
     np.exp(x, out=x)
     x /= x.sum(axis=axis, keepdims=True)
