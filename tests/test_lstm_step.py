@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dls_keras.converters.keras_h5 import keras2_hard_sigmoid
@@ -11,6 +11,7 @@ from dls_keras.core import lstm_step
 
 
 @pytest.mark.parametrize("gates", [None, keras2_hard_sigmoid])
+@settings(max_examples=20)  # each builds a cell
 @given(units=st.integers(1, 9), m=st.integers(1, 4), seed=st.integers(0, 999))
 def test_steps_are_those_of_keras(gates, units, m, seed):
     """Ten of them, from zeros; the step writes twice the state."""
