@@ -161,7 +161,10 @@ def test_the_time_is_of_the_second_answer(echo, monkeypatch):
     assert len(asked) == 2
 
 
-@pytest.mark.parametrize("real", [pytest.param(True, marks=pytest.mark.data), False])
+REAL = pytest.param(True, marks=[pytest.mark.data, pytest.mark.large])
+
+
+@pytest.mark.parametrize("real", [REAL, False])
 def test_every_real_assignment_answers(real, monkeypatch, tmp_path):
     """On photos where there are some, else on what our generators draw."""
     if not real:
