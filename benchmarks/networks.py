@@ -375,8 +375,9 @@ def stock(model):
 def operations(model, learns=False):
     """Floating point operations of one example that no algorithm of ours can save.
 
-    Those of convolutions, dense layers and GRUs; learning takes three times as many,
-    less the gradient of the first layer's input, which nobody needs.
+    Those of convolutions, dense layers and GRUs, without the zeros beside a picture;
+    learning takes three times as many, less the gradient of the first layer's input,
+    which nobody needs.
     """
     counts = []
     for layer in model.layers:
@@ -384,9 +385,27 @@ def operations(model, learns=False):
         kernels = [w for w in layer.weights if "kernel" in w.path]
         if not kernels:
             continue
-        shape = layer.output.shape
+        shape, share = layer.output.shape, 1.0
         if type(layer).__name__ == "Conv2DTranspose":
             shape = layer.input.shape
-        places = math.prod(shape[1:-1])
+        elif getattr(layer, "padding", "valid") == "same":
+            share = within(layer)
+        places = share * math.prod(shape[1:-1])
         counts.append(2 * places * sum(math.prod(k.shape) for k in kernels))
     return 3 * sum(counts) - counts[0] if learns else sum(counts)
+
+
+def within(convolution):
+    """The share of the places that its taps meet which lie within the picture."""
+    shares = []
+    for n, out, f, s in zip(
+        convolution.input.shape[1:],
+        convolution.output.shape[1:],
+        convolution.kernel_size,
+        convolution.strides,
+        strict=False,  # channels come last
+    ):
+        before = max((out - 1) * s + f - n, 0) // 2
+        met = np.arange(out)[:, None] * s + np.arange(f) - before
+        shares.append(np.mean((met >= 0) & (met < n)))
+    return math.prod(shares)

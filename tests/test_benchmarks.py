@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import gpu, growth, memory, timing
+from benchmarks import gpu, growth, memory, networks, timing
 from dls_keras.core import training
 
 linux = pytest.mark.skipif(
@@ -151,3 +151,15 @@ def test_no_ratio_to_pytorch_is_told_on_a_busy_machine(monkeypatch):
     assert np.isnan(rows["PyTorch"].ratio) and rows["PyTorch"].reached is None
     assert rows["Keras"].ratio > 0 and rows["Keras"].reached is None
     assert rows["clock"].reached
+
+
+def test_the_limit_leaves_out_the_zeros_beside_a_picture():
+    """Of 3 x 3 taps on 2 x 2 places, 16 of 36 meet a place."""
+    x = keras.Input((2, 2, 5))
+    model = keras.Model(x, keras.layers.Conv2D(7, 3, padding="same")(x))
+    assert networks.operations(model) == pytest.approx(2 * 16 * 5 * 7)
+    x = keras.Input((6, 7, 5))
+    y = keras.layers.Conv1D(3, 2, strides=2, padding="same")(x[:, 0])
+    model = keras.Model(x, keras.layers.Dense(2)(y))
+    # The last of four pairs has one place in it.
+    assert networks.operations(model) == pytest.approx(2 * 7 * 5 * 3 + 2 * 4 * 3 * 2)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from dls_keras.core import layers as fused
-from dls_keras.core.layers import Adam, BatchNormalization, PReLU
+from dls_keras.core.layers import Adam, BatchNormalization, Conv2D, PReLU
 
 
 @pytest.fixture
@@ -174,6 +174,124 @@ def test_a_saved_model_keeps_its_fused_layer(tmp_path):
     assert type(again.layers[0]) is BatchNormalization
     assert again.layers[0].get_config() == layer.get_config()
     np.testing.assert_array_equal(model(normal(2, 4, 4, 3)), again(normal(2, 4, 4, 3)))
+
+
+# Convolution.
+
+
+def convolutions(n_C, *settings, **arguments):
+    """Our layer and Keras's with the same weights, for pictures of n_C channels."""
+    kinds = Conv2D, keras.layers.Conv2D
+    layers = [kind(*settings, **arguments) for kind in kinds]
+    for layer in layers:
+        layer.build((None, None, None, n_C))
+        rng = np.random.default_rng(1)
+        for weight in layer.weights:
+            weight.assign(rng.normal(size=weight.shape) / weight.shape[-1])
+    return layers
+
+
+def convolve(layer, x):
+    """Outputs and gradients to the inputs, the filters and the biases."""
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        output = tf.cast(layer(x), tf.float32)
+        slopes = np.random.default_rng(2).normal(size=output.shape)
+        loss = tf.reduce_sum(output * slopes.astype("float32"))
+    found = [output, *tape.gradient(loss, [x, *layer.trainable_weights])]
+    return [np.asarray(tf.cast(tensor, tf.float32)) for tensor in found]
+
+
+@given(
+    n_H=st.integers(1, 9),
+    n_W=st.integers(1, 9),
+    f=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    s=st.sampled_from([1, 2, 3, (1, 2)]),
+    padding=st.sampled_from(["same", "valid"]),
+    use_bias=st.booleans(),
+    activation=st.sampled_from([None, "relu", "softmax"]),
+)
+@settings(deadline=None, max_examples=60)
+def test_convolutions_equal_keras(n_H, n_W, f, s, padding, use_bias, activation):
+    """Of any size, also where one is no convolution at all."""
+    if padding == "valid":
+        n_H, n_W = n_H + f[0] - 1, n_W + f[1] - 1
+    options = {"use_bias": use_bias, "activation": activation}
+    ours, theirs = convolutions(3, 4, f, s, padding, **options)
+    x = normal(2, n_H, n_W, 3)
+    assert_all_close(convolve(ours, x), convolve(theirs, x))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("size", "f", "s", "channels", "product"),
+    [
+        ((6, 5), 1, 1, 3, "_placewise"),
+        ((6, 5), 1, 2, 3, "_placewise"),
+        ((2, 2), 3, 1, 3, "_by_taps"),
+        ((1, 9), (5, 2), 1, 3, "_by_taps"),
+        ((4, 5), 3, 1, 256, "_learning_by_taps"),
+        ((2, 6), (7, 4), 1, 256, "_learning_by_taps"),
+        ((8, 9), 3, 1, 256, None),
+        ((4, 4), 3, 1, 255, None),
+        ((2, 2), 3, 2, 3, None),
+    ],
+)
+def test_small_pictures_are_convolved_by_products(
+    monkeypatch, dtype, size, f, s, channels, product
+):
+    """Each where it was measured to be faster; numbers are Keras's."""
+    used = []
+    for name in ("_placewise", "_by_taps", "_learning_by_taps"):
+        original = getattr(fused, name)
+
+        def noted(*arguments, name=name, original=original, **options):
+            used.append(name)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(fused, name, noted)
+    ours, theirs = convolutions(channels, channels, f, s, "same", dtype=dtype)
+    x = normal(2, *size, channels)
+    # Halves carry 8 bits, and a filter's gradient is a sum of differences.
+    tolerance = 1e-5 if dtype == "float32" else 0.03
+    assert_all_close(convolve(ours, x), convolve(theirs, x), tolerance)
+    assert used == ([product] if product else [])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"groups": 2}, {"dilation_rate": 2}, {"data_format": "channels_first"}],
+    ids=str,
+)
+def test_other_convolutions_run_as_in_keras(monkeypatch, arguments):
+    """What the products do not know, and pictures of a size not known."""
+    for name in ("_placewise", "_by_taps", "_learning_by_taps"):
+        monkeypatch.delattr(fused, name)
+    layer = Conv2D(4, 1, **arguments)
+    layer.build((None, 4, 4, 4))
+    assert layer._product_for(4, 4, 4) is None
+    assert Conv2D(4, 1)._product_for(None, 4, 4) is None
+
+
+def test_on_a_gpu_taps_are_left_to_its_library(monkeypatch):
+    """Many small products would each be a kernel of their own."""
+    layer = Conv2D(4, 3, padding="same")
+    assert layer._product_for(2, 2, 4) is fused._by_taps
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert layer._product_for(2, 2, 4) is None
+
+
+def test_a_product_takes_any_number_of_pictures():
+    """In a graph that is traced once."""
+    x = keras.Input((2, 2, 3))
+    model = keras.Model(x, Conv2D(4, 3, padding="same")(Conv2D(3, 1)(x)))
+    assert model.output_shape == (None, 2, 2, 4)
+    call = tf.function(model, input_signature=[tf.TensorSpec((None, 2, 2, 3))])
+    for m in (1, 5):
+        pictures = normal(m, 2, 2, 3)
+        expected = model.predict(pictures, verbose=0)
+        np.testing.assert_allclose(call(pictures), expected, rtol=1e-5, atol=1e-6)
 
 
 # PReLU.

@@ -3,14 +3,17 @@
 Same names, weights and numbers as Keras's own (to 1e-5), fewer passes over
 memory. Keras 3 normalises a batch by a chain of element-wise operations and
 applies Adam in about twelve operations a variable; on TensorFlow one kernel
-does each. Where the kernel does not fit (another backend, a rank other than 4,
-an axis other than the last, a distribution strategy) the stock code runs.
+does each; some of its convolutions are faster as matrix products. Where the kernel does
+not fit (another backend, a rank other than 4, an axis other than the last, a
+distribution strategy) the stock code runs.
 Measured gain: docs/decisions.md.
 """
 
+import functools
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -56,6 +59,116 @@ class BatchNormalization(keras.layers.BatchNormalization):
 def _move(average, value, momentum):
     """Let a running average go the fraction 1 - momentum of the way to `value`."""
     average.assign_add((value - average) * (1 - momentum))
+
+
+@keras.saving.register_keras_serializable(package="dls_keras")
+class Conv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D` as matrix products, where CPUs are slow at convolutions."""
+
+    def call(self, inputs):
+        product = self._product_for(*inputs.shape[1:])
+        if product is None:
+            return super().call(inputs)
+        outputs = product(inputs, tf.convert_to_tensor(self.kernel))
+        if self.use_bias:
+            outputs = tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
+        _, *shape = self.compute_output_shape(inputs.shape)
+        outputs = tf.reshape(outputs, (-1, *shape))
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def _product_for(self, n_H, n_W, n_C):
+        """The function that is faster than Keras here, or None."""
+        if (
+            keras.backend.backend() != "tensorflow"
+            or self.data_format != "channels_last"
+            or self.groups > 1
+            or self.dilation_rate != (1, 1)
+            or None in (n_H, n_W)
+        ):
+            return None
+        if self.kernel_size == (1, 1):
+            return functools.partial(_placewise, strides=self.strides)
+        if (
+            self.padding == "same"
+            and self.strides == (1, 1)
+            and not tf.config.list_physical_devices("GPU")
+        ):
+            if n_H * n_W <= 9:
+                return _by_taps
+            if n_H * n_W <= 64 and min(n_C, self.filters) >= 256:
+                return _learning_by_taps
+        return None
+
+
+def _placewise(x, kernel, strides):
+    """A convolution by 1 x 1 as one product (places, filters).
+
+    oneDNN's would bring the weights, new in each step, into an order of its own.
+    """
+    if strides != (1, 1):  # a slice's gradient takes twenty times as long as a pool's
+        x = tf.nn.avg_pool2d(x, 1, strides, "VALID")
+    return tf.matmul(tf.reshape(x, (-1, x.shape[-1])), tf.squeeze(kernel, (0, 1)))
+
+
+def _by_taps(x, kernel):
+    """A "same" convolution, one product for each tap and the places that it meets.
+
+    On pictures as small as its filter a tap mostly lies beside them: of the 9 x 4
+    meetings of 3 x 3 taps with 2 x 2 places 20 are with zeros.
+
+    Returns:
+        (m, n_H * n_W, filters).
+    """
+    _, n_H, n_W, n_C = x.shape
+    rows = tf.unstack(tf.reshape(x, (-1, n_H * n_W, n_C)), axis=1)
+    places = dict(zip(np.ndindex(n_H, n_W), rows, strict=True))
+    sums = {place: [] for place in places}
+    taps = tf.unstack(tf.reshape(kernel, (-1, *kernel.shape[2:])))
+    for (down, right), tap in zip(_offsets(kernel), taps, strict=True):
+        met = {(h, w): places.get((h + down, w + right)) for h, w in places}
+        met = {place: row for place, row in met.items() if row is not None}
+        if met:
+            product = tf.matmul(tf.concat(list(met.values()), axis=0), tap)
+            for place, part in zip(met, tf.split(product, len(met)), strict=True):
+                sums[place].append(part)
+    return tf.stack([tf.add_n(parts) for parts in sums.values()], axis=1)
+
+
+@tf.custom_gradient
+def _learning_by_taps(x, kernel):
+    """A "same" convolution; the gradient of its filters is a product for each tap."""
+
+    def gradient(dy):
+        dx = tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=tf.shape(x),
+            filter=kernel,
+            out_backprop=dy,
+            strides=[1, 1, 1, 1],
+            padding="SAME",
+        )
+        taps = [
+            tf.matmul(_seen(x, *offset), _seen(dy, *-offset), transpose_a=True)
+            for offset in _offsets(kernel)
+        ]
+        return dx, tf.reshape(tf.stack(taps), kernel.shape)
+
+    return tf.nn.conv2d(x, kernel, 1, "SAME"), gradient
+
+
+def _offsets(kernel):
+    """How far down and to the right of its place each tap of a "same" filter looks."""
+    size = np.array(kernel.shape[:2])
+    return [np.array(tap) - (size - 1) // 2 for tap in np.ndindex(*size)]
+
+
+def _seen(x, down, right):
+    """Those places of x that lie so from another of its places, (rows, n_C)."""
+    _, n_H, n_W, n_C = x.shape
+    h, w = (
+        slice(max(0, by), max(0, n + min(0, by)))
+        for by, n in ((down, n_H), (right, n_W))
+    )
+    return tf.reshape(x[:, h, w], (-1, n_C))
 
 
 @keras.saving.register_keras_serializable(package="dls_keras")

@@ -23,7 +23,7 @@ from keras import initializers, layers
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import likeliest
-from dls_keras.core.layers import Adam, BatchNormalization
+from dls_keras.core.layers import Adam, BatchNormalization, Conv2D
 from dls_keras.datasets import signs
 
 SIZE = 64  # height and width of a photo, in pixels
@@ -90,7 +90,7 @@ def convolutional_block(
     """
     X_shortcut = X
     X = _main_path(X, f, filters, s, training, initializer)
-    X_shortcut = layers.Conv2D(
+    X_shortcut = Conv2D(
         filters[2], 1, strides=s, kernel_initializer=initializer(seed=0)
     )(X_shortcut)
     X_shortcut = BatchNormalization(axis=3)(X_shortcut, training=training)
@@ -101,13 +101,13 @@ def convolutional_block(
 def _main_path(X, f, filters, s, training, initializer):
     """Convolve 1x1, f x f and 1x1; normalise each, relu between them."""
     F1, F2, F3 = filters
-    X = layers.Conv2D(F1, 1, strides=s, kernel_initializer=initializer(seed=0))(X)
+    X = Conv2D(F1, 1, strides=s, kernel_initializer=initializer(seed=0))(X)
     X = BatchNormalization(axis=3)(X, training=training)
     X = layers.Activation("relu")(X)
-    X = layers.Conv2D(F2, f, padding="same", kernel_initializer=initializer(seed=0))(X)
+    X = Conv2D(F2, f, padding="same", kernel_initializer=initializer(seed=0))(X)
     X = BatchNormalization(axis=3)(X, training=training)
     X = layers.Activation("relu")(X)
-    X = layers.Conv2D(F3, 1, kernel_initializer=initializer(seed=0))(X)
+    X = Conv2D(F3, 1, kernel_initializer=initializer(seed=0))(X)
     return BatchNormalization(axis=3)(X, training=training)
 
 
