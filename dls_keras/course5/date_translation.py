@@ -505,9 +505,9 @@ def _read_and_write_numpy(ids, weights, gates):
     z = np.empty_like(x[0])
     step = lstm_step.stepper(z, gates)
     for t in range(Tx):
-        np.matmul(states[t], recurrent, out=z)
+        np.matmul(states[t], recurrent, z)
         z += x[t]
-        step(out=states[t + 1])
+        step(states[t + 1])
     a = np.concatenate([states[1:, 0], states[:0:-1, 1]], axis=-1)  # (Tx, m, 2*n_a)
 
     memory = memory_kernel @ a.reshape(Tx * m, -1).T + score_bias
@@ -520,16 +520,16 @@ def _read_and_write_numpy(ids, weights, gates):
     written = np.empty((TY, m, n_s), "float32")
     attention = np.empty((TY, Tx, m), "float32")
     for t in range(TY):
-        np.add(memory, np.dot(query, s.T)[:, None], out=scores)
-        np.tanh(scores, out=scores)
+        np.add(memory, np.dot(query, s.T)[:, None], scores)
+        np.tanh(scores, scores)
         alphas = np.dot(energy, scores.reshape(len(energy), -1)).reshape(Tx, m)
         alphas += energy_bias
         np.maximum(alphas, 0, out=alphas)
         attention[t] = _softmax(alphas, axis=0)
-        np.matmul(alphas.T[:, None], a.swapaxes(0, 1), out=context)
-        np.matmul(inputs, kernel, out=z)
+        np.matmul(alphas.T[:, None], a.swapaxes(0, 1), context)
+        np.matmul(inputs, kernel, z)
         z += bias
-        step(out=s)
+        step(s)
         written[t] = s
     y_hat = _softmax(written @ spell + end, axis=-1)
     return y_hat.swapaxes(0, 1), attention.transpose(2, 0, 1)
@@ -543,7 +543,7 @@ def _softmax(x, axis):
     return x
 
 
-_READ = weakref.WeakKeyDictionary()  # model -> its variables, their values, in order
+_READ = weakref.WeakKeyDictionary()  # model -> its variables, their bytes, in order
 
 
 def _numpy_weights(model):
@@ -552,14 +552,14 @@ def _numpy_weights(model):
     They are put in order anew only if one has changed. Variables are read by the bare
     operation: Keras and TensorFlow take four times as long.
     """
-    variables, before, ready = _READ.get(model, (None, (), None))
+    variables, before, ready = _READ.get(model, (None, None, None))
     variables = variables or [w for layer in _weights(model) for w in layer]
     now = [
-        tf.raw_ops.ReadVariableOp(resource=w.handle, dtype=w.dtype).numpy()
+        tf.raw_ops.ReadVariableOp(resource=w.handle, dtype=w.dtype).numpy().tobytes()
         for w in variables
     ]
-    if ready is None or not all(map(np.array_equal, now, before)):
-        ready = _ordered(*now, gates=_other_gates(model))
+    if now != before:
+        ready = _ordered(*(w.numpy() for w in variables), gates=_other_gates(model))
         _READ[model] = variables, now, ready
     return ready
 

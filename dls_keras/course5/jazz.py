@@ -455,8 +455,10 @@ def read(model, indices=()):
         return lstm_step.by_gate(w).reshape(*w.shape)
 
     # One product of twice a, and a 1 for the biases, makes the next gates and logits.
-    product = np.hstack([by_gate(recurrent), dense_kernel]) / 2
-    product = np.vstack([product, np.hstack([by_gate(bias), dense_bias])])
+    product = np.empty((n_a + 1, 4 * n_a + len(dense_bias)), "float32")
+    np.divide(by_gate(recurrent), 2, product[:n_a, : 4 * n_a])
+    np.divide(dense_kernel, 2, product[:n_a, 4 * n_a :])
+    product[n_a] = np.append(by_gate(bias), dense_bias)
     kernel = by_gate(kernel)
     state = np.append(np.zeros(n_a, "float32"), np.float32(1))
     out = state @ product
@@ -465,8 +467,8 @@ def read(model, indices=()):
     for index in itertools.chain([None], indices):
         if index is not None:
             z += kernel[index]
-        step(out=a)
-        np.dot(state, product, out=out)
+        step(a)
+        np.dot(state, product, out)
         yield logits.copy()
 
 
