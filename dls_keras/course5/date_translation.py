@@ -13,7 +13,8 @@ Paper: Bahdanau, Cho & Bengio (2015), https://arxiv.org/abs/1409.0473
 """
 
 import datetime
-import weakref
+from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -264,10 +265,30 @@ def load_pretrained(variant="default"):
     return keras_h5.fill(build_model(), contents, gates="as built")
 
 
+class Frozen(NamedTuple):
+    """A translator's weights in the order in which NumPy reads them, see `frozen`."""
+
+    weights: tuple
+    gates: Callable | None  # in the place of the sigmoid
+
+
+def frozen(model):
+    """The translator as it is now, whatever it learns later.
+
+    `translate` and `infer` take it in the place of the model, whose variables they
+    need not read anew then: one date takes 0.4 ms in place of 1.2.
+    """
+    gates = _gates(model)
+    gates = None if gates is keras.activations.sigmoid else gates
+    variables = [w.numpy() for layer in _weights(model) for w in layer]
+    return Frozen(_ordered(*variables, gates=gates), gates)
+
+
 def translate(model, sentences):
     """Many dates at once, in NumPy.
 
     Args:
+        model: a translator, or what `frozen` has made of one.
         sentences: n texts of at most 30 characters.
 
     Returns:
@@ -275,10 +296,10 @@ def translate(model, sentences):
         probabilities: (n, Ty) float32, of each character written.
         attention: (n, Ty, Tx) float32, where each character looked; rows sum to 1.
     """
-    ready, gates = _numpy_weights(model), _other_gates(model)
+    ready = model if isinstance(model, Frozen) else frozen(model)
     ids = np.array([dates.indices(sentence, TX) for sentence in sentences])
     parts = [
-        _read_and_write_numpy(ids[i : i + AT_ONCE], ready, gates)
+        _read_and_write_numpy(ids[i : i + AT_ONCE], *ready)
         for i in range(0, len(ids), AT_ONCE)
     ]
     y_hat, attention = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -513,20 +534,22 @@ def _read_and_write_numpy(ids, weights, gates):
     memory = memory_kernel @ a.reshape(Tx * m, -1).T + score_bias
     memory = memory.reshape(-1, Tx, m)  # of ten units
     scores = np.empty_like(memory)
+    flat, read = scores.reshape(len(memory), -1), a.swapaxes(0, 1)
     inputs = np.zeros((m, 2 * n_a + n_s), "float32")
     context, s = inputs[:, None, : 2 * n_a], inputs[:, 2 * n_a :]
     z = np.empty((4, m, n_s), "float32")
     step = lstm_step.stepper(z, gates)
     written = np.empty((TY, m, n_s), "float32")
     attention = np.empty((TY, Tx, m), "float32")
-    for t in range(TY):
+    zeros = np.zeros_like(attention[0])
+    for t, alphas in enumerate(attention):
         np.add(memory, np.dot(query, s.T)[:, None], scores)
         np.tanh(scores, scores)
-        alphas = np.dot(energy, scores.reshape(len(energy), -1)).reshape(Tx, m)
+        np.dot(energy, flat, alphas.reshape(-1))
         alphas += energy_bias
-        np.maximum(alphas, 0, out=alphas)
-        attention[t] = _softmax(alphas, axis=0)
-        np.matmul(alphas.T[:, None], a.swapaxes(0, 1), context)
+        np.maximum(alphas, zeros, out=alphas)
+        _softmax(alphas, axis=0)
+        np.matmul(alphas.T[:, None], read, context)
         np.matmul(inputs, kernel, z)
         z += bias
         step(s)
@@ -537,31 +560,10 @@ def _read_and_write_numpy(ids, weights, gates):
 
 def _softmax(x, axis):
     """Along one axis of x, which is overwritten."""
-    x -= x.max(axis=axis, keepdims=True)
-    np.exp(x, out=x)
-    x /= x.sum(axis=axis, keepdims=True)
+    x -= np.maximum.reduce(x, axis, keepdims=True)
+    np.exp(x, x)
+    x /= np.add.reduce(x, axis, keepdims=True)
     return x
-
-
-_READ = weakref.WeakKeyDictionary()  # model -> its variables, their bytes, in order
-
-
-def _numpy_weights(model):
-    """The weights of now as `_read_and_write_numpy` takes them.
-
-    They are put in order anew only if one has changed. Variables are read by the bare
-    operation: Keras and TensorFlow take four times as long.
-    """
-    variables, before, ready = _READ.get(model, (None, None, None))
-    variables = variables or [w for layer in _weights(model) for w in layer]
-    now = [
-        tf.raw_ops.ReadVariableOp(resource=w.handle, dtype=w.dtype).numpy().tobytes()
-        for w in variables
-    ]
-    if now != before:
-        ready = _ordered(*(w.numpy() for w in variables), gates=_other_gates(model))
-        _READ[model] = variables, now, ready
-    return ready
 
 
 def _ordered(*weights, gates):
@@ -599,9 +601,3 @@ def _weights(model):
 
 def _gates(model):
     return model.get_layer("writer").cell.recurrent_activation
-
-
-def _other_gates(model):
-    """What the gates have in the place of a sigmoid, or None."""
-    gates = _gates(model)
-    return None if gates is keras.activations.sigmoid else gates

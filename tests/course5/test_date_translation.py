@@ -72,13 +72,18 @@ def test_numpy_translates_as_modelf_does(gates):
     assert attention.std() > 1e-3
 
 
-def test_a_model_that_learnt_more_translates_anew(model):
-    """No weights are kept from one call to the next."""
+def test_what_is_frozen_learns_no_more(model):
+    """The model's next answers are others; those of its frozen self are not."""
+    frozen = dt.frozen(model)
     _, before, _ = dt.translate(model, ["5 April 09"])
     spell = model.get_layer("spell")
     spell.set_weights([2 * w + 1 for w in spell.get_weights()])
     _, after, _ = dt.translate(model, ["5 April 09"])
     assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_array_equal(dt.translate(frozen, ["5 April 09"])[1], before)
+    assert dt.infer(frozen, "5 April 09").details["probabilities"].tolist() == (
+        before[0].tolist()
+    )
 
 
 def test_a_constant_sentence_gives_its_constant_back():
