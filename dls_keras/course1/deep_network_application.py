@@ -191,6 +191,7 @@ def train(model, data, *, epochs=2500, learning_rate=0.0075):
     X, Y, *_ = data
     m, n_1 = X.shape[1], len(model["W1"])
     s = 2.0 * Y - 1  # (1, m), 1 for a cat and -1 for the rest
+    half_s, one = s / 2, np.ones_like(s)
     K = X.T @ X + 1  # (m, m)
     Z1 = model["W1"] @ X + model["b1"]  # (n_1, m), before any step
     D = np.zeros((n_1, m))
@@ -201,26 +202,29 @@ def train(model, data, *, epochs=2500, learning_rate=0.0075):
         below, top = top, _Layer(Wb, np.ones((len(top.Z) + 1, m)))
         pairs.append((below, top))
     down, rate, losses = pairs[::-1], learning_rate / (2 * m) * s, []
+    dot, add, multiply = np.dot, np.add, np.multiply  # all write their last argument
     for done in range(0, epochs, 50):  # whose temporaries need no new pages
-        margins = np.empty((min(50, epochs - done), 1, m))
-        for margin in margins:  # s z, (1, m)
-            np.matmul(D, K, out=first.Z)
-            np.add(first.Z, Z1, out=first.Z)
+        halves = np.empty((min(50, epochs - done), 1, m))
+        for half in halves:  # s z / 2, (1, m)
+            dot(D, K, first.Z)
+            add(first.Z, Z1, first.Z)
             for below, above in pairs:
                 np.maximum(below.Z, below.zeros, out=above.hidden)
-                np.matmul(above.Wb, above.A, out=above.Z)
-            np.multiply(s, top.Z, out=margin)
+                dot(above.Wb, above.A, above.Z)
+            multiply(half_s, top.Z, half)
             # learning_rate / m (y - sigmoid(z)), as `logistic_regression.train` has it.
-            np.multiply(rate, 1 - np.tanh(0.5 * margin), out=top.dZ)
+            np.tanh(half, top.dZ)
+            np.subtract(one, top.dZ, top.dZ)
+            multiply(rate, top.dZ, top.dZ)
             for below, above in down:
-                np.matmul(above.W_T, above.dZ, out=below.dZ)
-                np.matmul(above.dZ, above.A_T, out=above.dWb)
-                np.add(above.Wb, above.dWb, out=above.Wb)
-                np.greater(below.Z, below.zeros, out=below.alive)
-                np.multiply(below.dZ, below.alive, out=below.dZ)
-            np.add(D, first.dZ, out=D)
+                dot(above.W_T, above.dZ, below.dZ)
+                dot(above.dZ, above.A_T, above.dWb)
+                add(above.Wb, above.dWb, above.Wb)
+                np.greater(below.Z, below.zeros, below.alive)
+                multiply(below.dZ, below.alive, below.dZ)
+            add(D, first.dZ, D)
         # -(y log a + (1 - y) log(1 - a)) = log(1 + e^(-s z))
-        losses += softplus(-margins).mean(axis=(1, 2)).tolist()
+        losses += softplus(-2 * halves).mean(axis=(1, 2)).tolist()
     model["W1"] = model["W1"] + D @ X.T
     model["b1"] = model["b1"] + D.sum(axis=1, keepdims=True)
     for layer, (_, above) in enumerate(pairs, start=2):
