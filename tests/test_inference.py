@@ -76,3 +76,10 @@ def test_half_precision_is_near_and_comes_back_whole(learnt):
         assert one.dtype == tf.float32
         scale = np.abs(other).max()
         np.testing.assert_allclose(one / scale, other / scale, atol=0.03)
+
+
+def test_filters_are_kept_in_the_type_they_compute_in(learnt):
+    """Else each call would make halves of them; normalisations need them whole."""
+    copy = inference.folded(learnt[0], dtype="mixed_bfloat16")
+    assert copy.get_layer("plain").kernel.dtype == "bfloat16"
+    assert copy.get_layer("after_bent").gamma.dtype == "float32"

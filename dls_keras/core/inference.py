@@ -49,7 +49,7 @@ def folded(model, *, dtype="float32"):
 
     Args:
         model: a functional Keras model, which stays as it is.
-        dtype: as in `frozen`; weights stay float32.
+        dtype: as in `frozen`.
     """
     before = {}  # the convolution that a normalisation goes into, by names
     for layer in model.layers:
@@ -59,7 +59,10 @@ def folded(model, *, dtype="float32"):
                 before[layer.name] = convolution.name
 
     def copied(layer):
-        config = layer.get_config() | {"dtype": dtype}
+        # Filters in the type they compute in: TensorFlow would turn them in each call.
+        halved = isinstance(layer, CONVOLUTIONS)
+        kind = dtype.removeprefix("mixed_") if halved else dtype
+        config = layer.get_config() | {"dtype": kind}
         if layer.name in before.values():
             config["use_bias"] = True
         return type(layer).from_config(config)
