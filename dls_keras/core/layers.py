@@ -110,6 +110,7 @@ def _placewise(x, kernel, strides):
     return tf.matmul(tf.reshape(x, (-1, x.shape[-1])), tf.squeeze(kernel, (0, 1)))
 
 
+@tf.function(autograph=False)
 def _by_taps(x, kernel):
     """A "same" convolution, one product for each tap and the places that it meets.
 
@@ -146,13 +147,19 @@ def _learning_by_taps(x, kernel):
             strides=[1, 1, 1, 1],
             padding="SAME",
         )
-        taps = [
-            tf.matmul(_seen(x, *offset), _seen(dy, *-offset), transpose_a=True)
-            for offset in _offsets(kernel)
-        ]
-        return dx, tf.reshape(tf.stack(taps), kernel.shape)
+        return dx, _gradient_by_taps(x, kernel, dy)
 
     return tf.nn.conv2d(x, kernel, 1, "SAME"), gradient
+
+
+@tf.function(autograph=False)
+def _gradient_by_taps(x, kernel, dy):
+    """That of the filters; a function, so that layers alike are traced once."""
+    taps = [
+        tf.matmul(_seen(x, *offset), _seen(dy, *-offset), transpose_a=True)
+        for offset in _offsets(kernel)
+    ]
+    return tf.reshape(tf.stack(taps), kernel.shape)
 
 
 def _offsets(kernel):

@@ -309,6 +309,9 @@ def translate(model, sentences):
 def infer(model, sentence):
     """Translate one date, such as "5 April 09", into "YYYY-MM-DD".
 
+    Args:
+        model: as in `translate`.
+
     Returns:
         An `Answer`: the text, its probability, and `details["attention"]` (Ty, Tx).
     """
