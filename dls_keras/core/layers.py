@@ -93,6 +93,7 @@ class Conv2D(keras.layers.Conv2D):
             and self.strides == (1, 1)
             and not tf.config.list_physical_devices("GPU")
         ):
+            # Beyond these oneDNN is as fast: docs/decisions.md.
             if n_H * n_W <= 9:
                 return _by_taps
             if n_H * n_W <= 64 and min(n_C, self.filters) >= 256:

@@ -165,12 +165,11 @@ def pool_backward(dA, cache, mode="max"):
     A, _ = pool_forward(A_prev, hparameters, mode)
     _check_gradient(dA, A.shape)
     dA_prev = np.zeros(A_prev.shape, np.result_type(dA, 1.0))
-    share = dA / f**2
     for pixels, gradient in zip(
         _shifted(A_prev, hparameters), _shifted(dA_prev, hparameters), strict=True
     ):
         if mode == "average":
-            gradient += share
+            gradient += dA / f**2
         elif stride < f:
             gradient += (pixels == A) * dA
         else:  # a pixel is in one window at most: nothing to add to
