@@ -4,8 +4,8 @@
 times faster on CPUs over the thousand steps of a sound (measured: docs/decisions.md);
 `lstm` is the loop of an LSTM whose sequence has time first. Three things make both
 fast: the products with the input leave the loop; XLA compiles the loop, every gate an
-array of its own and nothing kept but what is carried; and on the way back it carries
-the gradient of the state alone.
+array of its own and nothing kept but states and their products; and on the way back it
+carries the gradient of the state alone.
 
 With x' = x W + b_i computed for all steps at once, one step forward is
 
@@ -15,8 +15,8 @@ With x' = x W + b_i computed for all steps at once, one step forward is
     c  = tanh(x'_h + r g_h)
     h<t> = z h<t-1> + (1 - z) c
 
-Only h is kept. From it the gates of all steps are computed again at once, and with
-them the slopes of everything under h<t>, which the loop backward has but to multiply:
+Only h and h U are kept. From them the gates of all steps are computed again at once,
+and the slopes of everything under h<t>, which the loop backward has but to multiply:
 
     d  = (1 - z) (1 - c^2)                              of c's tanh
     S  = [(h<t-1> - c) z (1 - z),  d g_h r (1 - r),  d r]      dg    = dh<t> S
@@ -153,43 +153,43 @@ def _for_gates(x, kernel, bias, k):
 @tf.custom_gradient
 def _gru_scan(x_z, x_r, x_c, U, b, h):
     """All states (T, m, n_a) after h (m, n_a), for x_z, x_r, x_c (T, m, n_a)."""
-    states = _gru_forward(x_z, x_r, x_c, U, b, h)
+    states, g = _gru_forward(x_z, x_r, x_c, U, b, h)
 
     def gradient(dy):
-        return _gru_backward(x_z, x_r, x_c, U, b, h, states, dy)
+        return _gru_backward(x_z, x_r, x_c, U, b, h, states, g, dy)
 
     return states, gradient
 
 
 @tf.function(jit_compile=True, autograph=False)
 def _gru_forward(x_z, x_r, x_c, U, b, h):
-    def step(h, x_z, x_r, x_c):
-        g_z, g_r, g_c = tf.split(h @ U + b, 3, axis=-1)
+    def step(h, _, x_z, x_r, x_c):
+        g = h @ U
+        g_z, g_r, g_c = tf.split(g + b, 3, axis=-1)
         z, r = _sigmoid(x_z + g_z), _sigmoid(x_r + g_r)
-        return [z * h + (1 - z) * tf.tanh(x_c + r * g_c)]
+        return [z * h + (1 - z) * tf.tanh(x_c + r * g_c), g]
 
-    (states,) = _loop(step, [h], [x_z, x_r, x_c])
-    return states
+    return _loop(step, [h, h @ U], [x_z, x_r, x_c])
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _gru_backward(x_z, x_r, x_c, U, b, h, states, dy):
+def _gru_backward(x_z, x_r, x_c, U, b, h, states, g, dy):
     before = tf.concat([h[None], states[:-1]], axis=0)  # h<t-1>
-    g_z, g_r, g_c = _for_gates(before, U, b, 3)
+    g_z, g_r, g_c = tf.split(g + b, 3, axis=-1)
     z, r = _sigmoid(x_z + g_z), _sigmoid(x_r + g_r)
     c = tf.tanh(x_c + r * g_c)
     d = (1 - z) * (1 - c**2)
-    S = [(before - c) * z * (1 - z), d * g_c * r * (1 - r), d * r]
-    turned = tf.transpose(U)
+    S = tf.stack([(before - c) * z * (1 - z), d * g_c * r * (1 - r), d * r], axis=1)
+    turned = tf.stack([tf.transpose(W) for W in tf.split(U, 3, axis=-1)])
 
-    def step(dh, dy, z, *S):
-        return [dy + dh * z + tf.concat([dh * s for s in S], axis=-1) @ turned]
+    def step(dh, dy, z, S):  # (m, n_a), but S (3, m, n_a)
+        return [dy + dh * z + tf.reduce_sum((dh * S) @ turned, axis=0)]
 
     # Step t gives dh<t-1>, so dy comes one step late.
     late = tf.concat([tf.zeros_like(dy[:1]), dy[:-1]], axis=0)
-    (dh,) = _loop(step, [dy[-1]], [late, z, *S], backward=True)
+    (dh,) = _loop(step, [dy[-1]], [late, z, S], backward=True)
     dh_start, dh = dh[0], tf.concat([dh[1:], dy[-1:]], axis=0)
-    dg = [dh * s for s in S]
+    dg = [dh * s for s in tf.unstack(S, axis=1)]
     db = tf.concat([tf.reduce_sum(g, (0, 1)) for g in dg], axis=0)
     # The bias and the product are within r, what comes from the input is not.
     return *dg[:2], dh * d, _product(before, dg), db, dh_start
@@ -199,31 +199,32 @@ def _gru_backward(x_z, x_r, x_c, U, b, h, states, dy):
 @tf.custom_gradient
 def _lstm_scan(x_i, x_f, x_g, x_o, U):
     """All states (T, m, n_a) after zeros, for x_i, x_f, x_g, x_o (T, m, n_a)."""
-    h, c = _lstm_forward(x_i, x_f, x_g, x_o, U)
+    h, c, z = _lstm_forward(x_i, x_f, x_g, x_o, U)
 
     def gradient(dy):
-        return _lstm_backward(x_i, x_f, x_g, x_o, U, h, c, dy)
+        return _lstm_backward(x_i, x_f, x_g, x_o, U, h, c, z, dy)
 
     return h, gradient
 
 
 @tf.function(jit_compile=True, autograph=False)
 def _lstm_forward(x_i, x_f, x_g, x_o, U):
-    def step(h, c, x_i, x_f, x_g, x_o):
-        z_i, z_f, z_g, z_o = tf.split(h @ U, 4, axis=-1)
+    def step(h, c, _, x_i, x_f, x_g, x_o):
+        z = h @ U
+        z_i, z_f, z_g, z_o = tf.split(z, 4, axis=-1)
         c = _sigmoid(x_f + z_f) * c + _sigmoid(x_i + z_i) * tf.tanh(x_g + z_g)
-        return [_sigmoid(x_o + z_o) * tf.tanh(c), c]
+        return [_sigmoid(x_o + z_o) * tf.tanh(c), c, z]
 
     zeros = tf.zeros_like(x_i[0])
-    return _loop(step, [zeros, zeros], [x_i, x_f, x_g, x_o])
+    return _loop(step, [zeros, zeros, zeros @ U], [x_i, x_f, x_g, x_o])
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _lstm_backward(x_i, x_f, x_g, x_o, U, h, c, dy):
+def _lstm_backward(x_i, x_f, x_g, x_o, U, h, c, z, dy):
     h_before, c_before, late = (
         tf.concat([tf.zeros_like(s[:1]), s[:-1]], axis=0) for s in (h, c, dy)
     )
-    z_i, z_f, z_g, z_o = (tf.tensordot(h_before, W, 1) for W in tf.split(U, 4, axis=-1))
+    z_i, z_f, z_g, z_o = tf.split(z, 4, axis=-1)
     i, f, o = _sigmoid(x_i + z_i), _sigmoid(x_f + z_f), _sigmoid(x_o + z_o)
     g, tanh_c = tf.tanh(x_g + z_g), tf.tanh(c)
     # What dc is multiplied by, and dh: the slopes of i, f, g; of o; and of c under h.
