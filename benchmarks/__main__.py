@@ -139,10 +139,10 @@ def page(rows, busy, pages):
         "# Results",
         "",
         f"{datetime.date.today()}, {timing.machine()}; {busy:.1f} cores were busy with "
-        "other work. Medians of rounds in which all take turns; a ratio says how many "
-        "times as long the other takes. Missed goals in bold. The limit is what the "
-        "operations that cannot be saved would take as one matrix product, the clock a "
-        "time to stay below.",
+        "other work. All take turns; times are medians of the rounds, and so is a "
+        "ratio: how many times as long the other took. Missed goals in bold. The limit "
+        "is what the operations that cannot be saved would take as one matrix product, "
+        "the clock a time to stay below.",
         "",
         *("| " + " | ".join(line) + " |" for line in (HEADER, ["---"] * len(HEADER))),
     ]

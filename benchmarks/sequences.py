@@ -159,7 +159,7 @@ def trigger_training(quick):
         return keras.Model(model.input, spoken)
 
     keras.utils.set_random_seed(0)
-    model, m = build(), 5 if quick else 10
+    model, m = build(), 5 if quick else 20
     rng = np.random.default_rng(0)
     x = rng.random((m, *model.input_shape[1:]), dtype="float32")
     y = rng.integers(0, 2, (m, *model.output_shape[1:])).astype("float32")

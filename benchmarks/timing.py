@@ -1,12 +1,13 @@
 """Contenders at the same work, timed turn about in one process.
 
-A ratio is the median time of a peer over the median time of ours, from rounds in which
-each works once (or often enough to last a twentieth of a second). Turn about means that
-whatever else the machine does disturbs all of them alike. Before anything is timed
-the results are compared, so that nobody wins by doing less.
+In each round everybody works once (or often enough to last a twentieth of a second). A
+ratio is the median of the rounds' ratios of a peer's time to ours, so what slows the
+machine for a while disturbs both. Before anything is timed the results are compared, so
+that nobody wins by doing less.
 
-Two peers never work. "limit" is what the operations that cannot be saved would take at
-the rate of the processor's best matrix product; "clock" is a time to stay below.
+Two peers never do the work. "limit" is what the operations that cannot be saved would
+take at the rate of the best of a few large matrix products, which take their turn, too;
+"clock" is a time to stay below.
 """
 
 import contextlib
@@ -70,15 +71,11 @@ class Row(NamedTuple):
 
     name: str
     peer: str
-    ours: float  # seconds
-    theirs: float  # seconds, for all of the work
+    ours: float  # seconds, the median of the rounds
+    theirs: float
+    ratio: float  # how many times as long the peer takes, the median of the rounds
     goal: float | None  # the ratio to reach
     apart: float = 0.0  # between the results
-
-    @property
-    def ratio(self) -> float:
-        """How many times as long the peer takes."""
-        return self.theirs / self.ours
 
     @property
     def reached(self) -> bool | None:
@@ -98,25 +95,24 @@ def race(name, contest: Contest | Training, goals: dict[str, float], rounds: int
     """
     run = _train_turn_about if isinstance(contest, Training) else _work_turn_about
     before = others()
-    medians, apart = run(name, contest, rounds)
+    times, apart = run(name, contest, rounds)
     busy = max(before, others())
-    if contest.work:
-        medians["limit"] = contest.work / rate(contest.dtype)
     if "clock" in goals:
-        medians["clock"] = goals["clock"] * contest.of
-    ours = medians.pop("ours") / contest.of
+        times["clock"] = [goals["clock"] * contest.of] * rounds
+    ours = times.pop("ours")
     rows = []
-    for peer, seconds in medians.items():
-        theirs = seconds / contest.of
+    for peer, theirs in times.items():
+        seconds = [statistics.median(t) / contest.of for t in (ours, theirs)]
+        ratio = statistics.median(t / o for t, o in zip(theirs, ours, strict=True))
         if peer.startswith("PyTorch") and busy > QUIET:
-            theirs = math.nan  # its threads wait for each other, so it loses most
+            ratio = math.nan  # its threads wait for each other, so it loses most
         goal = 1.0 if peer == "clock" else goals.get(peer)
-        rows.append(Row(name, peer, ours, theirs, goal, apart.get(peer, 0.0)))
+        rows.append(Row(name, peer, *seconds, ratio, goal, apart.get(peer, 0.0)))
     return rows
 
 
 def _work_turn_about(name, contest, rounds):
-    """The median seconds of all contenders, and how far peers' results are away."""
+    """Each contender's seconds by round, and how far peers' results are away."""
     contenders = {"ours": contest.ours, **contest.peers}
     results = {who: work() for who, work in contenders.items()}  # warms up, too
     apart = {
@@ -137,12 +133,10 @@ def _work_turn_about(name, contest, rounds):
     for turn in range(rounds):
         order = list(contenders) if turn % 2 else list(contenders)[::-1]
         for who in order:
-            times[who].append(_seconds(contenders[who], often[who]))
-    medians = {
-        who: statistics.median(values) / contest.share.get(who, 1.0)
-        for who, values in times.items()
-    }
-    return medians, apart
+            seconds = _seconds(contenders[who], often[who])
+            times[who].append(seconds / contest.share.get(who, 1.0))
+        _add_limit(times, contest)
+    return times, apart
 
 
 def _train_turn_about(name, contest, rounds):
@@ -158,6 +152,7 @@ def _train_turn_about(name, contest, rounds):
             start = time.perf_counter()
             losses[peer].append(train())
             times[peer].append(time.perf_counter() - start)
+        _add_limit(times, contest)
         mark = time.perf_counter()
 
     learnt = contest.learn(rounds + 1, on_epoch)  # the first epoch traces
@@ -171,7 +166,13 @@ def _train_turn_about(name, contest, rounds):
                 f"{name}: ours and {peer} do not learn the same. The losses of the "
                 f"epochs are {curves[0]} and {curves[1]}."
             )
-    return {who: statistics.median(t[1:]) for who, t in times.items()}, apart
+    return {who: t[1:] for who, t in times.items()}, apart
+
+
+def _add_limit(times, contest):
+    """What the work would take at the rate of the processor just now."""
+    if contest.work:
+        times.setdefault("limit", []).append(contest.work / rate(contest.dtype))
 
 
 def _seconds(work, repeats):
