@@ -362,9 +362,9 @@ def stock(model):
     import keras
 
     def layer(ours):
-        if not ours.weights:  # nothing to learn, so both may use it
-            return ours
         kind = getattr(keras.layers, type(ours).__name__, type(ours))
+        if kind is type(ours) and not ours.weights:  # so both may use it
+            return ours
         return kind.from_config(ours.get_config())
 
     copy = keras.models.clone_model(model, clone_function=layer)

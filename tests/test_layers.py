@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from dls_keras.core import layers as fused
-from dls_keras.core.layers import Adam, BatchNormalization, Conv2D, PReLU
+from dls_keras.core.layers import (
+    Adam,
+    BatchNormalization,
+    Conv2D,
+    Dropout,
+    PReLU,
+)
 
 
 @pytest.fixture
@@ -292,6 +298,61 @@ def test_a_product_takes_any_number_of_pictures():
         pictures = normal(m, 2, 2, 3)
         expected = model.predict(pictures, verbose=0)
         np.testing.assert_allclose(call(pictures), expected, rtol=1e-5, atol=1e-6)
+
+
+# Dropout.
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_dropout_drops_its_share(rate, dtype):
+    """What is left is scaled so that the mean stays; its gradient is the same."""
+    layer = Dropout(rate, seed=1, dtype=dtype)
+    x = tf.ones((5, 333, 41), dtype)  # an odd count
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+    left = np.asarray(tf.cast(y, "float32"))
+    slopes = np.asarray(tf.cast(tape.gradient(y, x), "float32"))
+    np.testing.assert_array_equal(slopes, left)
+    np.testing.assert_allclose(np.unique(left), [0, 1 / (1 - rate)], rtol=4e-3)
+    spread = np.sqrt(rate * (1 - rate) / left.size)
+    assert abs(np.mean(left == 0) - rate) < 5 * spread
+    # Neighbours, which share a draw, are dropped independently.
+    pairs = (left.ravel()[:-1].reshape(-1, 2) == 0).all(axis=1)
+    assert abs(pairs.mean() - rate**2) < 5 * np.sqrt(rate**2 / len(pairs))
+    np.testing.assert_array_equal(np.asarray(layer(x, training=False)), np.asarray(x))
+
+
+def test_dropout_repeats_with_its_seed_alone():
+    """A call draws anew; another layer of that seed draws the same."""
+    x = normal(4, 50)
+    layer, twin = Dropout(0.5, seed=7), Dropout(0.5, seed=7)
+    first, second = (np.asarray(layer(x, training=True)) for _ in range(2))
+    assert (first != second).any()
+    np.testing.assert_array_equal(first, twin(x, training=True))
+    copy = Dropout.from_config(layer.get_config())
+    np.testing.assert_array_equal(first, copy(x, training=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fits"),
+    [
+        ({"rate": 0.0}, False),
+        ({"rate": 0.5, "noise_shape": (None, 1)}, False),
+        ({"rate": 0.5}, True),
+    ],
+)
+def test_dropout_leaves_the_rest_to_keras(monkeypatch, arguments, fits):
+    """Such as noise that rows share."""
+    calls = []
+    monkeypatch.setattr(
+        keras.layers.Dropout,
+        "call",
+        lambda self, inputs, training: calls.append(training) or inputs,
+    )
+    Dropout(**arguments)(normal(4, 5), training=True)
+    assert calls == ([] if fits else [True])
 
 
 # PReLU.

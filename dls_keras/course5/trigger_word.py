@@ -29,7 +29,7 @@ from dls_keras.core import audio, files, recurrent, training, weights
 from dls_keras.core.answers import Answer
 from dls_keras.core.audio import RATE, Clip
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.core.layers import Adam
+from dls_keras.core.layers import Adam, Dropout
 from dls_keras.core.recurrent import GRU
 from dls_keras.datasets import spoken
 
@@ -176,14 +176,14 @@ def modelf(input_shape):
     X = layers.Conv1D(196, KERNEL, strides=STRIDE)(X_input)
     X = layers.BatchNormalization()(X)
     X = layers.Activation("relu")(X)
-    X = layers.Dropout(0.8)(X)
+    X = Dropout(0.8)(X)
     X = GRU(128, return_sequences=True)(X)
-    X = layers.Dropout(0.8)(X)
+    X = Dropout(0.8)(X)
     X = layers.BatchNormalization()(X)
     X = GRU(128, return_sequences=True)(X)
-    X = layers.Dropout(0.8)(X)
+    X = Dropout(0.8)(X)
     X = layers.BatchNormalization()(X)
-    X = layers.Dropout(0.8)(X)
+    X = Dropout(0.8)(X)
     X = layers.TimeDistributed(layers.Dense(1, activation="sigmoid"))(X)
     return keras.Model(X_input, X)
 
@@ -273,12 +273,12 @@ def build_model(units=64):
     X = layers.Conv1D(units, KERNEL, strides=STRIDE)(X)
     X = layers.BatchNormalization()(X)
     X = layers.Activation("relu")(X)
-    X = layers.Dropout(0.2)(X)
+    X = Dropout(0.2)(X)
     X = GRU(units, return_sequences=True)(X)
-    X = layers.Dropout(0.3)(X)
+    X = Dropout(0.3)(X)
     X = layers.BatchNormalization()(X)
     X = GRU(units, return_sequences=True)(X)
-    X = layers.Dropout(0.3)(X)
+    X = Dropout(0.3)(X)
     X = layers.BatchNormalization()(X)
     X = layers.Dense(1, activation="sigmoid")(X)
     return keras.Model(X_input, X)
