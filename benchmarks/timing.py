@@ -203,8 +203,9 @@ def relative(a, b) -> float:
 # The machine.
 
 
-def rate(dtype: str, n: int = 2048) -> float:
-    """Floating point operations a second of the best of five n x n matrix products."""
+def rate(dtype: str) -> float:
+    """Floating point operations a second of the best of five matrix products."""
+    n = 2048
     a = np.random.default_rng(0).random((n, n)).astype("float32")
     if dtype == "bfloat16":  # not NumPy's
         import tensorflow as tf

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import gpu, growth, memory, networks, timing
-from dls_keras.core import training
+from dls_keras.core import layers, recurrent, training
 
 linux = pytest.mark.skipif(
     sys.platform != "linux", reason="peaks are read from Linux's /proc"
@@ -139,6 +139,26 @@ def test_peers_that_do_something_else_are_found_out():
         timing.race("sum", lazy, {}, 1)
 
 
+def test_a_ratio_is_the_median_of_the_rounds(monkeypatch):
+    """A machine that is ten times as slow for a round changes times, not ratios."""
+    seconds = {"ours": iter([1.0, 10.0, 2.0]), "peer": iter([2.0, 20.0, 6.0])}
+    monkeypatch.setattr(timing, "others", lambda: 0.0)
+    monkeypatch.setattr(timing, "_repeats", lambda work: 1)
+    monkeypatch.setattr(timing, "_seconds", lambda work, _: next(seconds[work()]))
+    monkeypatch.setattr(timing, "rate", lambda dtype: 2.0)
+    contest = timing.Contest(
+        lambda: "ours",
+        {"peer": lambda: "peer"},
+        lambda ours, theirs: 0.0,
+        0.0,
+        work=1.0,
+    )
+    peer, limit, clock = timing.race("sum", contest, {"peer": 2.5, "clock": 1.0}, 3)
+    assert (peer.ours, peer.theirs, peer.ratio, peer.reached) == (2.0, 6.0, 2.0, False)
+    assert (limit.theirs, limit.ratio) == (0.5, 0.25)
+    assert (clock.theirs, clock.ratio) == (1.0, 0.5)
+
+
 def test_no_ratio_to_pytorch_is_told_on_a_busy_machine(monkeypatch):
     """The other peers', the limit's and the clock's still are."""
     monkeypatch.setattr(timing, "others", lambda: 0.5)
@@ -163,3 +183,19 @@ def test_the_limit_leaves_out_the_zeros_beside_a_picture():
     model = keras.Model(x, keras.layers.Dense(2)(y))
     # The last of four pairs has one place in it.
     assert networks.operations(model) == pytest.approx(2 * 7 * 5 * 3 + 2 * 4 * 3 * 2)
+
+
+def test_keras_trains_with_its_own_layers():
+    """Those of ours that it has, too, whether or not they learn."""
+    x = keras.Input((6, 3))
+    y = layers.Dropout(0.5)(recurrent.GRU(4, return_sequences=True)(x))
+    ours = keras.Model(x, keras.layers.ReLU()(y))
+    theirs = networks.stock(ours)
+    assert [type(layer) for layer in theirs.layers[1:]] == [
+        keras.layers.GRU,
+        keras.layers.Dropout,
+        keras.layers.ReLU,
+    ]
+    np.testing.assert_allclose(
+        theirs(np.ones((1, 6, 3))), ours(np.ones((1, 6, 3))), rtol=1e-5
+    )
