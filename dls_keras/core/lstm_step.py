@@ -31,7 +31,7 @@ def by_gate(w: np.ndarray, gates: Callable | None = None) -> np.ndarray:
         (..., 4, units).
     """
     if not gates:
-        w = w * HALVED.repeat(w.shape[-1] // 4)  # in one row: half as fast over (4, 1)
+        w = w * HALVED.repeat(w.shape[-1] // 4)  # rows are faster than (4, units)
     return w.reshape(*w.shape[:-1], 4, -1)
 
 
