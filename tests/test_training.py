@@ -172,7 +172,8 @@ def test_the_graph_is_traced_once_and_holds_no_python():
     assert not [kind for kind in kinds if "PyFunc" in kind]
 
 
-def test_the_losses_are_those_of_a_plain_loop():
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_losses_are_those_of_a_plain_loop(jit_compile):
     """The same batches, one by one, through a tape and Keras's own optimiser."""
     model, loss_fn = line_model()
     optimizer = keras.optimizers.Adam(0.1)
@@ -190,9 +191,10 @@ def test_the_losses_are_those_of_a_plain_loop():
             optimizer.apply(gradients, model.trainable_variables)
         expected.append(total / 2)
 
-    losses, weights = fit_line(keras.optimizers.Adam(0.1), epochs=4, seed=5)
+    losses, weights = fit_line(
+        keras.optimizers.Adam(0.1), epochs=4, seed=5, jit_compile=jit_compile
+    )
     assert all(type(loss) is float for loss in losses)
-    # The same kernels, so equal up to the last bits.
     np.testing.assert_allclose(losses, expected, rtol=1e-6)
     for ours, theirs in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
