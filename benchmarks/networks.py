@@ -48,7 +48,7 @@ def residual_networks_start(quick):
     import tensorflow as tf
 
     from dls_keras.core import training
-    from dls_keras.core.layers import Adam, learning
+    from dls_keras.core.layers import Adam
     from dls_keras.course4 import residual_networks as rn
 
     model = rn.build_model()
@@ -58,7 +58,7 @@ def residual_networks_start(quick):
     def first_step():
         step = training.compile_step(
             lambda x, y: tf.reduce_mean(cost(y, model(x, training=True))),
-            learning(model),
+            model.trainable_variables,
             Adam(RATE),
         )
         return float(step(tf.constant(x), tf.constant(y)))
@@ -196,7 +196,7 @@ def race_to_learn(
 ):
     """The `Training` of a model by Adam, in `dtype`; Keras's is in float32."""
     from dls_keras.core import training
-    from dls_keras.core.layers import Adam, learning
+    from dls_keras.core.layers import Adam
 
     model, plain = built(build, dtype), build()
     model.set_weights(plain.get_weights())
@@ -206,7 +206,7 @@ def race_to_learn(
         return training.fit(
             lambda x, y: cost(y, model(x, training=True)),
             (x, y),
-            learning(model),
+            model.trainable_variables,
             Adam(RATE),
             epochs=epochs,
             batch_size=batch_size,

@@ -15,7 +15,6 @@ from dls_keras.core.layers import (
     Conv2D,
     Dropout,
     PReLU,
-    learning,
 )
 
 
@@ -531,62 +530,3 @@ def test_both_compile_under_xla():
 
         found.append([step(), step(), *layer.weights])
     assert_all_close(*found)
-
-
-# Which variables learn.
-
-
-def network(shared=False, **options):
-    """Two convolutions, of which a normalisation follows the first at once."""
-    inputs = keras.Input((6, 6, 2))
-    x = sums = Conv2D(3, 3, padding="same", name="first", **options)(inputs)
-    x = BatchNormalization(name="norm")(x)
-    x = keras.layers.Add()([x, sums]) if shared else x
-    x = keras.layers.ReLU()(x)
-    x = Conv2D(2, 3, name="second")(x)
-    return keras.Model(inputs, keras.layers.Flatten()(x))
-
-
-def gradients(model, variables):
-    """Of a loss of random pictures, as arrays."""
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(model(normal(8, 6, 6, 2), training=True) ** 3)
-    return [g.numpy() for g in tape.gradient(loss, [v.value for v in variables])]
-
-
-def test_a_bias_that_a_normalisation_takes_away_does_not_learn():
-    """Its gradient is nothing but rounding, and all others are learnt."""
-    model = network()
-    idle = model.get_layer("first").bias
-    left = [v for v in model.trainable_variables if v is not idle]
-    assert [id(v) for v in learning(model)] == [id(v) for v in left]
-    (rounding,) = gradients(model, [idle])
-    others = gradients(model, left)
-    assert all(np.abs(g).max() > 1e3 * np.abs(rounding).max() for g in others)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"activation": "relu"},
-        {"shared": True},
-        {"use_bias": False},
-    ],
-    ids=lambda options: next(iter(options)),
-)
-def test_other_biases_learn(options):
-    """Where something comes between or goes by, and all where there is none."""
-    model = network(**options)
-    variables = model.trainable_variables
-    assert [id(v) for v in learning(model)] == [id(v) for v in variables]
-    assert all(np.abs(g).max() > 1e-3 for g in gradients(model, variables))
-
-
-def test_a_frozen_normalisation_lets_the_bias_learn():
-    """It subtracts the running mean, which does not follow the bias."""
-    model = network()
-    model.get_layer("norm").trainable = False
-    bias = model.get_layer("first").bias
-    assert any(v is bias for v in learning(model))
-    (gradient,) = gradients(model, [bias])
-    assert np.abs(gradient).max() > 1e-3

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dls_keras.core.layers import CONVOLUTIONS, normalised
+CONVOLUTIONS = keras.layers.Conv2D, keras.layers.DepthwiseConv2D
 
 
 def frozen(model, *, dtype="float32"):
@@ -51,8 +51,12 @@ def folded(model, *, dtype="float32"):
         model: a functional Keras model, which stays as it is.
         dtype: as in `frozen`.
     """
-    # The convolution that a normalisation goes into, by names.
-    before = {after.name: layer.name for layer, after in normalised(model)}
+    before = {}  # the convolution that a normalisation goes into, by names
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            (convolution,) = (n.operation for n in layer._inbound_nodes[0].parent_nodes)
+            if _takes(convolution, layer):
+                before[layer.name] = convolution.name
 
     def copied(layer):
         # Filters in the type they compute in: TensorFlow would turn them in each call.
@@ -75,6 +79,16 @@ def folded(model, *, dtype="float32"):
         if weights and layer.name not in before:
             copy.get_layer(layer.name).set_weights(weights)
     return copy
+
+
+def _takes(convolution, normalisation):
+    """Whether the one's output goes to the other alone, just as it is."""
+    return (
+        isinstance(convolution, CONVOLUTIONS)
+        and convolution.activation is keras.activations.linear
+        and len(convolution._outbound_nodes) == len(convolution._inbound_nodes) == 1
+        and normalisation.axis in (-1, len(convolution.output.shape) - 1)
+    )
 
 
 def _joined(convolution, weights, normalisation):

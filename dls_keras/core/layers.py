@@ -16,8 +16,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-CONVOLUTIONS = keras.layers.Conv2D, keras.layers.DepthwiseConv2D
-
 
 @keras.saving.register_keras_serializable(package="dls_keras")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -294,44 +292,3 @@ class Adam(keras.optimizers.Adam):
             and variable.dtype == "float32"
             and hasattr(variable, "handle")
         )
-
-
-def normalised(model) -> list[tuple]:
-    """Each convolution whose output goes to a batch normalisation alone, and that one.
-
-    Args:
-        model: a functional Keras model.
-    """
-    pairs = []
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            (before,) = (n.operation for n in layer._inbound_nodes[0].parent_nodes)
-            if (
-                isinstance(before, CONVOLUTIONS)
-                and before.activation is keras.activations.linear
-                and len(before._outbound_nodes) == len(before._inbound_nodes) == 1
-                and layer.axis in (-1, len(before.output.shape) - 1)
-            ):
-                pairs.append((before, layer))
-    return pairs
-
-
-def learning(model) -> list:
-    """The trainable variables without the biases that a normalisation takes away.
-
-    It subtracts the mean of the batch, and with it what a convolution has added to all
-    places: the gradient of such a bias is zero, and its rounded sum takes up to a
-    tenth of a step.
-
-    Args:
-        model: a functional Keras model that is called with `training=True`.
-    """
-    idle = {
-        id(convolution.bias)
-        for convolution, normalisation in normalised(model)
-        if convolution.use_bias
-        and normalisation.trainable
-        and normalisation._inbound_nodes[0].arguments.kwargs.get("training")
-        is not False
-    }
-    return [v for v in model.trainable_variables if id(v) not in idle]

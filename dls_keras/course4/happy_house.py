@@ -21,7 +21,7 @@ from keras import layers
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import likeliest
-from dls_keras.core.layers import Adam, BatchNormalization, learning
+from dls_keras.core.layers import Adam, BatchNormalization
 from dls_keras.datasets import happy
 
 SIZE = 64  # height and width of a photo, in pixels
@@ -148,7 +148,7 @@ def train(
     return training.fit(
         loss_fn,
         (data.x, data.y),
-        learning(model),
+        model.trainable_variables,
         Adam(rate),
         epochs=epochs,
         batch_size=batch_size,

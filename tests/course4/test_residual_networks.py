@@ -44,23 +44,17 @@ def test_the_network_has_the_parameters_of_the_course():
 
 
 def test_training_moves_the_weights_and_the_running_statistics():
-    """One step on eight drawn hands, at the size of the course.
-
-    The biases stay, since the normalisation behind each takes it away again.
-    """
+    """One step on eight drawn hands, at the size of the course."""
     x, y = signs.make_signs(8)
     data = signs.Signs(x.astype("float32") / 255, y, x[:0], y[:0])
     model = rn.build_model()
     before = [w.numpy() for w in model.weights]
     (loss,) = rn.train(model, data, epochs=1, batch_size=8)
     assert np.isfinite(loss)
-    stayed = [
-        weight
-        for old, weight in zip(before, model.weights, strict=True)
-        if np.array_equal(old, weight)
+    moved = [
+        not np.array_equal(a, b) for a, b in zip(before, model.weights, strict=True)
     ]
-    idle = [w for w in stayed if w.name == "bias" and not np.any(w)]
-    assert len(idle) == 53 and len(stayed) - len(idle) < 0.1 * len(before)
+    assert np.mean(moved) > 0.9
 
 
 def test_drawn_hands_are_read(pretrained):
