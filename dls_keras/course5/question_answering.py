@@ -326,13 +326,11 @@ def _told_and_asked(story):
     if isinstance(story, str):
         *facts, question = re.split(r"(?<=[.!?])\s+", story.strip())
         story = facts, question
-    try:
+    with contextlib.suppress(TypeError, ValueError, AttributeError):  # no story
         facts, question = story
         facts = (facts if isinstance(facts, str) else " ".join(facts)).strip()
         if facts and question.strip().endswith("?"):
             return facts, question.strip()
-    except (TypeError, ValueError, AttributeError):
-        pass
     raise InputError(
         "Expected facts and a question behind them, such as 'The kitchen is north of "
         f"the hallway. What is the kitchen north of?', got {str(story)[:80]!r}."

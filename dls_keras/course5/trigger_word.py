@@ -531,7 +531,7 @@ def _spectrograms(x):
     return power * np.float32([1, *[2] * (N_FREQ - 2), 1])  # as in `spectrogram`
 
 
-_compiled_spectrograms = tf.function(_spectrograms)  # half the time of `spectrogram`
+_compiled_spectrograms = tf.function(_spectrograms)  # 0.6 of the time of `spectrogram`
 
 
 # The network, block by block.

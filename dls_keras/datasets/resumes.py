@@ -185,9 +185,11 @@ class _Applicant:
 
     def on_our_side(self, things):
         """One of those words that are for this split."""
-        while held_out(thing := self.pick(things)) != self.test:
-            pass
-        return thing
+        return self.drawn_for_our_side(lambda: self.pick(things))
+
+    def drawn_for_our_side(self, draw):
+        """The first word that `draw` gives and that is for this split."""
+        return next(word for word in iter(draw, None) if held_out(word) == self.test)
 
     def deal(self, things):
         """One of them, none again before all were dealt."""
@@ -326,24 +328,23 @@ class _Applicant:
 
     def word(self):
         """An invented word of two or three syllables, such as "Velmora"."""
-        while True:
+
+        def invented():
             syllables = 2 + self.chance(0.3)
             word = "".join(
                 self.pick(_ONSETS) + self.pick("aeiou" if i else "aaeeiouy")
                 for i in range(syllables)
             )
-            word = (word + self.pick(_CODAS)).capitalize()
-            if held_out(word) == self.test:
-                return word
+            return (word + self.pick(_CODAS)).capitalize()
+
+        return self.drawn_for_our_side(invented)
 
     def first_name(self):
         known = self.chance(0.6)
         return self.on_our_side(layouts.FIRST_NAMES) if known else self.word()
 
     def family(self):
-        while held_out(name := self.word() + self.pick(_ENDINGS)) != self.test:
-            pass
-        return name
+        return self.drawn_for_our_side(lambda: self.word() + self.pick(_ENDINGS))
 
     def addresses(self, first, last):
         host = self.pick(("example.com", "example.org", "example.net"))

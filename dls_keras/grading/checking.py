@@ -292,13 +292,11 @@ def _end(code):
 
 def _stop(child):
     """End a child and all that it has started."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended
         if hasattr(os, "killpg"):
             os.killpg(child.pid, signal.SIGKILL)
         else:
             child.kill()
-    except (ProcessLookupError, PermissionError):
-        pass
     child.wait()
     child.stdout.close()
 
@@ -308,8 +306,8 @@ def _report(name, path, lines, ended, seconds):
     verdicts, trials, hints, notes, order = {}, {}, {}, [], []
     for line in lines:
         match line:
-            case {"functions": order}:
-                pass
+            case {"functions": names}:
+                order = names
             case {"absent": function, "given": given, "why": why}:
                 status = "given" if given else "wrong" if why else "missing"
                 verdicts[function] = Verdict(function, status, problem=why)
