@@ -51,6 +51,8 @@ def main(names, quick, rounds, device, path, results):
             print("TensorFlow sees no GPU here, so nothing is timed on one.")
             return
     names = names or (*WORKLOADS, *PAGES)
+    for file in filter(None, (path, results)):  # before the work, not after it
+        file.parent.mkdir(parents=True, exist_ok=True)
     busy = timing.others()
     print(f"{timing.machine()}; {busy:.1f} cores are busy with other work")
     if not mirror.available():

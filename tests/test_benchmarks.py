@@ -1,6 +1,8 @@
 """How `benchmarks` compares, measures and shows."""
 
+import json
 import math
+import subprocess
 import sys
 
 import keras
@@ -199,3 +201,14 @@ def test_keras_trains_with_its_own_layers():
     np.testing.assert_allclose(
         theirs(np.ones((1, 6, 3))), ours(np.ones((1, 6, 3))), rtol=1e-5
     )
+
+
+def test_results_go_into_a_folder_that_is_not_there_yet(tmp_path):
+    """It is made before the work, which takes minutes."""
+    rows, page = tmp_path / "new/rows.json", tmp_path / "newer/RESULTS.md"
+    options = ("--quick", "--json", rows, "--results", page)
+    command = [sys.executable, "-m", "benchmarks", "pooling_forward", *options]
+    subprocess.run(command, check=True, capture_output=True)
+    (row,) = json.loads(rows.read_text("utf-8"))["rows"]
+    assert row["name"] == "pooling_forward" and row["peer"] == "loops"
+    assert "| `pooling_forward` | loops |" in page.read_text("utf-8")
