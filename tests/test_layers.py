@@ -270,14 +270,50 @@ def test_small_pictures_are_convolved_by_products(
     [{"groups": 2}, {"dilation_rate": 2}, {"data_format": "channels_first"}],
     ids=str,
 )
-def test_other_convolutions_run_as_in_keras(monkeypatch, arguments):
+def test_other_convolutions_run_as_in_keras(arguments):
     """What the products do not know, and pictures of a size not known."""
-    for name in ("_placewise", "_by_taps", "_learning_by_taps"):
-        monkeypatch.delattr(fused, name)
     layer = Conv2D(4, 1, **arguments)
     layer.build((None, 4, 4, 4))
-    assert layer._product_for(4, 4, 4) is None
+    assert not layer._kernels_fit()
     assert Conv2D(4, 1)._product_for(None, 4, 4) is None
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("size", [(5, 6), (None, None)], ids=str)
+def test_convolutions_without_a_product_have_keras_numbers(size, groups):
+    """In a model, where sizes may be known only once it is called."""
+    pictures = normal(3, 5, 6, 4)
+
+    def answers(layer):
+        x = keras.Input((*size, 4))
+        return keras.Model(x, layer(x)).predict(pictures, verbose=0)
+
+    ours, theirs = (
+        kind(4, 3, groups=groups, bias_initializer="ones", kernel_initializer="ones")
+        for kind in (Conv2D, keras.layers.Conv2D)
+    )
+    np.testing.assert_allclose(answers(ours), answers(theirs), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "gpus", "by_ones"),
+    [("float32", [], True), ("float32", ["GPU"], False), ("mixed_bfloat16", [], False)],
+)
+def test_a_bias_learns_by_a_product_on_cpus(monkeypatch, dtype, gpus, by_ones):
+    """So that no kernel sums it up beside the filters' gradient."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    layer = Conv2D(4, 3, dtype=dtype)
+    layer.build((None, 5, 5, 2))
+
+    @tf.function
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(x))
+        return tape.gradient(loss, layer.trainable_variables)
+
+    graph = gradients.get_concrete_function(tf.TensorSpec((None, 5, 5, 2))).graph
+    operations = {operation.type for operation in graph.get_operations()}
+    assert ("BiasAddGrad" not in operations) == by_ones
 
 
 def test_on_a_gpu_taps_are_left_to_its_library(monkeypatch):

@@ -23,7 +23,7 @@ from keras import layers
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import likeliest
-from dls_keras.core.layers import Adam, BatchNormalization
+from dls_keras.core.layers import Adam, BatchNormalization, Conv2D
 from dls_keras.course2 import optimization
 from dls_keras.course2.tensorflow_introduction import load_data
 from dls_keras.course2.tensorflow_tutorial import convert_to_one_hot  # noqa: F401
@@ -71,7 +71,7 @@ def happyModel():
         [
             keras.Input((SIZE, SIZE, 3)),
             layers.ZeroPadding2D(3),
-            layers.Conv2D(32, 7),
+            Conv2D(32, 7),
             BatchNormalization(axis=3),
             layers.ReLU(),
             layers.MaxPooling2D(),
@@ -88,10 +88,10 @@ def convolutional_model(input_shape):
         A model from (m, *input_shape) to (m, 6): probabilities that sum to one.
     """
     X = keras.Input(input_shape)
-    Z1 = layers.Conv2D(8, 4, padding="same")(X)  # (m, 64, 64, 8)
+    Z1 = Conv2D(8, 4, padding="same")(X)  # (m, 64, 64, 8)
     A1 = layers.ReLU()(Z1)
     P1 = layers.MaxPooling2D(8, strides=8, padding="same")(A1)  # (m, 8, 8, 8)
-    Z2 = layers.Conv2D(16, 2, padding="same")(P1)  # (m, 8, 8, 16)
+    Z2 = Conv2D(16, 2, padding="same")(P1)  # (m, 8, 8, 16)
     A2 = layers.ReLU()(Z2)
     P2 = layers.MaxPooling2D(4, strides=4, padding="same")(A2)  # (m, 2, 2, 16)
     F = layers.Flatten()(P2)  # (m, 64)

@@ -21,7 +21,7 @@ from keras import layers
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import likeliest
-from dls_keras.core.layers import Adam, BatchNormalization
+from dls_keras.core.layers import Adam, BatchNormalization, Conv2D
 from dls_keras.datasets import happy
 
 SIZE = 64  # height and width of a photo, in pixels
@@ -69,7 +69,7 @@ def HappyModel(input_shape, *, dtype=None):
     """
     X_input = keras.Input(input_shape)
     X = layers.ZeroPadding2D(3, dtype=dtype)(X_input)
-    X = layers.Conv2D(32, 7, name="conv0", dtype=dtype)(X)
+    X = Conv2D(32, 7, name="conv0", dtype=dtype)(X)
     X = BatchNormalization(axis=3, name="bn0", dtype=dtype)(X)
     X = layers.Activation("relu", dtype=dtype)(X)
     X = layers.MaxPooling2D(2, name="max_pool", dtype=dtype)(X)

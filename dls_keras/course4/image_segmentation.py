@@ -30,7 +30,7 @@ from PIL import Image
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import Answer
-from dls_keras.core.layers import Adam
+from dls_keras.core.layers import Adam, Conv2D
 from dls_keras.datasets import streets
 
 SIZE = (192, 256)  # height and width of CamVid's pictures here, in pixels
@@ -125,7 +125,7 @@ def upsampling_block(expansive_input, contractive_input, n_filters=32):
 
 def _convolve(X, n_filters):
     """A 3 x 3 convolution that keeps the size, and relu."""
-    return layers.Conv2D(
+    return Conv2D(
         n_filters, 3, padding="same", activation="relu", kernel_initializer="he_normal"
     )(X)
 
@@ -150,7 +150,7 @@ def unet_model(input_size=(96, 128, 3), n_filters=32, n_classes=23):
         X = upsampling_block(X, skip_connections.pop(), multiple * n_filters)
     X = _convolve(X, n_filters)
     # The logits keep full precision where all else computes in half.
-    logits = layers.Conv2D(n_classes, 1, padding="same", dtype="float32")(X)
+    logits = Conv2D(n_classes, 1, padding="same", dtype="float32")(X)
     return keras.Model(inputs, logits, name="unet")
 
 
