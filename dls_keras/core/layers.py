@@ -63,16 +63,20 @@ def _move(average, value, momentum):
 
 @keras.saving.register_keras_serializable(package="dls_keras")
 class Conv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D` as matrix products, where CPUs are slow at convolutions."""
+    """`keras.layers.Conv2D` as matrix products, where CPUs are slow at convolutions.
+
+    Elsewhere the bias learns by a product.
+    """
 
     def call(self, inputs):
         if not self._kernels_fit():
             return super().call(inputs)
-        kernel = tf.convert_to_tensor(self.kernel)
         product = self._product_for(*inputs.shape[1:])
-        outputs = (product or self.convolution_op)(inputs, kernel)
+        convolve = product or self.convolution_op
+        outputs = convolve(inputs, tf.convert_to_tensor(self.kernel))
         if self.use_bias:
-            outputs = _plus_bias(outputs, tf.convert_to_tensor(self.bias))
+            add = tf.nn.bias_add if product else _plus_bias
+            outputs = add(outputs, tf.convert_to_tensor(self.bias))
         if product:
             _, *shape = self.compute_output_shape(inputs.shape)
             outputs = tf.reshape(outputs, (-1, *shape))
