@@ -81,7 +81,7 @@ class Row(NamedTuple):
     def reached(self) -> bool | None:
         """Whether the goal is reached; None where there is none, or no ratio."""
         known = self.goal is not None and not math.isnan(self.ratio)
-        return self.ratio >= self.goal if known else None
+        return bool(self.ratio >= self.goal) if known else None
 
 
 def race(name, contest: Contest | Training, goals: dict[str, float], rounds: int):

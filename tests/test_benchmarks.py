@@ -125,6 +125,19 @@ def test_a_step_that_stands_on_the_cpu_is_no_step_on_a_gpu():
         gpu.check("a neuron", timing.Training(learn, {}))
 
 
+@pytest.mark.parametrize("number", [float, np.float64])
+def test_a_goal_is_reached_or_missed_or_there_is_none(number):
+    """Answered in Python's words, so that a missed one is bold."""
+
+    def reached(ratio, goal):
+        return timing.Row("a", "limit", 1.0, 2.0, number(ratio), goal).reached
+
+    assert reached(2.0, 1.5) is True
+    assert reached(2.0, 2.5) is False
+    assert reached(2.0, None) is None
+    assert reached(math.nan, 2.5) is None
+
+
 def test_peers_that_do_something_else_are_found_out():
     """Results and losses are compared before anybody is timed."""
     contest = timing.Contest(lambda: 1.0, {"peer": lambda: 1.1}, timing.largest, 0.05)

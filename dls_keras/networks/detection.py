@@ -58,7 +58,7 @@ def detect_all(
         for f, head in zip(feats, heads, strict=True)
     ]
     pictures, boxes, scores, classes = map(np.concatenate, zip(*parts, strict=True))
-    boxes *= np.tile(np.array(image_shapes, "float32"), 2)[pictures]
+    boxes *= np.array([(*shape, *shape) for shape in image_shapes], "float32")[pictures]
     kept = non_max_suppression(boxes, scores, max_boxes, iou_threshold, pictures)
     pictures, *found = pictures[kept], boxes[kept], scores[kept], classes[kept]
     ends = np.searchsorted(pictures, np.arange(len(image_shapes)), side="right")
@@ -71,7 +71,7 @@ def _survivors(feats, head, threshold):
 
     The best class is known from the logits; no other class's probability is computed.
     """
-    _, rows, columns, _ = feats.shape
+    m, rows, columns, _ = feats.shape
     feats = feats.reshape(-1, 5 + head.classes)
     with np.errstate(divide="ignore"):
         logit = np.log(threshold) - np.log1p(-threshold)
@@ -88,17 +88,14 @@ def _survivors(feats, head, threshold):
         unit = head.stride  # anchors count in pixels
     scores = _sigmoid(feats[:, 4]) * chance
     good = np.flatnonzero(scores >= threshold)
-    feats, alive = feats[good, :4], alive[good]
-
-    cell, anchor = np.divmod(alive, len(head.anchors))
-    row, column = np.divmod(cell, columns)
-    picture, row = np.divmod(row, rows)
-    corner = np.array([column, row], "float32").T
-    size = np.array([columns, rows], "float32")
-    centre = (_sigmoid(feats[:, :2]) + corner) / size
-    shape = np.array(head.anchors, "float32")[anchor] / (2 * unit * size)
-    half = np.exp(np.minimum(feats[:, 2:], 30.0)) * shape
-    boxes = np.concatenate([centre - half, centre + half], 1)[:, [1, 0, 3, 2]]
+    cells = m, rows, columns, len(head.anchors)
+    picture, row, column, anchor = np.unravel_index(alive[good], cells)
+    t = feats[good, :4]  # tx, ty, tw, th; all pairs below are (y, x)
+    grid = np.array([rows, columns], "float32")
+    centre = (_sigmoid(t[:, 1::-1]) + np.array([row, column], "float32").T) / grid
+    shape = np.array(head.anchors, "float32")[anchor, ::-1] / (2 * unit * grid)
+    half = np.exp(np.minimum(t[:, 3:1:-1], 30.0)) * shape
+    boxes = np.concatenate([centre - half, centre + half], axis=1)
     numbers = boxes.astype("float32"), scores[good].astype("float32")
     return picture, *numbers, classes[good]
 
