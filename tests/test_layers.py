@@ -274,7 +274,7 @@ def test_other_convolutions_run_as_in_keras(arguments):
     """What the products do not know, and pictures of a size not known."""
     layer = Conv2D(4, 1, **arguments)
     layer.build((None, 4, 4, 4))
-    assert not layer._kernels_fit()
+    assert not layer._kernel_fits()
     assert Conv2D(4, 1)._product_for(None, 4, 4) is None
 
 

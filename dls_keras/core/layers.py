@@ -69,7 +69,7 @@ class Conv2D(keras.layers.Conv2D):
     """
 
     def call(self, inputs):
-        if not self._kernels_fit():
+        if not self._kernel_fits():
             return super().call(inputs)
         product = self._product_for(*inputs.shape[1:])
         convolve = product or self.convolution_op
@@ -82,7 +82,7 @@ class Conv2D(keras.layers.Conv2D):
             outputs = tf.reshape(outputs, (-1, *shape))
         return outputs if self.activation is None else self.activation(outputs)
 
-    def _kernels_fit(self):
+    def _kernel_fits(self):
         return (
             keras.backend.backend() == "tensorflow"
             and self.data_format == "channels_last"
