@@ -50,13 +50,11 @@ def echo(monkeypatch, tmp_path):
 def test_parsing_imports_nothing_heavy():
     """Help, the list and usage errors import no TensorFlow, Keras, NumPy or rich."""
     program = """
-import sys
+import contextlib, sys
 from dls_keras.cli import main
 for line in "--help", "--version", "list", "list 4", "infer --help", "train", "lst":
-    try:
+    with contextlib.suppress(SystemExit):
         main(line.split())
-    except SystemExit:
-        pass
 print(*{name.partition(".")[0] for name in sys.modules})
 """
     done = subprocess.run(

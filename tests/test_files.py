@@ -26,7 +26,7 @@ class _Counting(http.server.SimpleHTTPRequestHandler):
         super().do_GET()
 
     def log_message(self, *args):
-        pass
+        """Says nothing."""
 
 
 @pytest.fixture
@@ -316,8 +316,8 @@ def test_written_files_have_the_permissions_of_others(tmp_path, umask, mode):
     """As the umask says, although temporary files are private."""
     before = os.umask(umask)
     try:
-        with files.atomic_write(tmp_path / "file"):
-            pass
+        with files.atomic_write(tmp_path / "file") as temporary:
+            temporary.write_text("new")
         assert os.umask(umask) == umask  # which stays as it was
     finally:
         os.umask(before)
@@ -329,7 +329,7 @@ def test_a_missing_folder_is_named(tmp_path):
     path = tmp_path / "none" / "file"
     with pytest.raises(MissingFileError, match="none does not exist"):
         with files.atomic_write(path):
-            pass
+            pytest.fail("the work began")
     assert not path.parent.exists()
 
 
@@ -337,7 +337,7 @@ def test_a_folder_is_no_file_to_write(tmp_path):
     """A folder in place of a file's name is told before the work."""
     with pytest.raises(InputError, match="it is a folder"):
         with files.atomic_write(tmp_path):
-            pass
+            pytest.fail("the work began")
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
@@ -349,4 +349,4 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(files.tempfile, "mkstemp", refuse)  # root may write anywhere
     with pytest.raises(InputError, match="Permission denied in the folder"):
         with files.atomic_write(tmp_path / "file"):
-            pass
+            pytest.fail("the work began")

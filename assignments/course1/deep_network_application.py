@@ -72,8 +72,8 @@ _, costs = dn.L_layer_model(X, Y, dn.FOUR_LAYERS, num_iterations=few, print_cost
 
 # %% [markdown]
 # ## To the end
-# `dn.train` takes the same steps 113 times as fast: since the first layer's weights
-# only ever move by mixtures of the pictures, 20 x 209 numbers stand in for
+# `dn.train` takes the same steps a hundred times as fast: since the first layer's
+# weights only ever move by mixtures of the pictures, 20 x 209 numbers stand in for
 # 20 x 12,288. Costs agree to the twelfth digit, and both of the course's trainings
 # are done in a second.
 

@@ -84,7 +84,7 @@ plots.show(curve, OUT / "cost.png")
 # %% [markdown]
 # Since every gradient is a mixture of the pictures, w is one, too, and 209 numbers are
 # enough to follow all 12,288. `lr.train` walks the same way in that form, equal in
-# every cost up to rounding, some eighty times as fast.
+# every cost up to rounding, some fifty times as fast.
 
 # %%
 network = lr.build_model()

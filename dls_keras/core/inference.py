@@ -7,7 +7,7 @@ mu and variance v,
     s = gamma / sqrt(v + epsilon)
 
 All weights become constants, so TensorFlow fuses convolution, bias and activation into
-one kernel and lays the filters out for it once. YOLOv2 takes 0.7 to 0.9 of the time of
+one kernel and lays the filters out for it once. YOLOv2 takes 0.6 to 0.9 of the time of
 `model.predict` so, in bfloat16 less than half (measured: benchmarks/RESULTS.md).
 """
 

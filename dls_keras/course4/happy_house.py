@@ -61,7 +61,7 @@ def HappyModel(input_shape, *, dtype=None):
 
     Args:
         input_shape: (n_H, n_W, n_C) of a photo.
-        dtype: what the layers compute in; "mixed_bfloat16" trains 1.7 times as
+        dtype: what the layers compute in; "mixed_bfloat16" trains 1.6 times as
             fast on CPUs that multiply bfloat16. Weights and the answer stay float32.
 
     Returns:

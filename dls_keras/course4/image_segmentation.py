@@ -178,8 +178,9 @@ def build_model(n_filters=32, dtype="float32"):
     """U-Net for streets, untrained, for pictures of any size in multiples of 16.
 
     Args:
-        dtype: "mixed_bfloat16" computes in half precision; where the processor has
-            units for it that trains three times as fast. Weights are the same.
+        dtype: "mixed_bfloat16" computes in half precision; that trains
+            1.8 times as fast on CPUs that multiply bfloat16, three times on those with
+            AMX. Weights are the same.
     """
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
