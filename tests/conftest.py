@@ -1,6 +1,7 @@
-"""What every test shares: data tests are skipped, with a reason, without data."""
+"""What all tests share: a seed; without data, data tests are skipped with a reason."""
 
 import os
+import sys
 
 # The tests compare numbers; the log lines of TensorFlow's start say nothing here.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,6 +14,12 @@ from dls_keras.core import files
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("dls_keras", deadline=None)
 hypothesis.settings.load_profile("dls_keras")
+
+
+def pytest_runtest_setup():
+    """Let networks begin alike, whichever test ran before."""
+    if keras := sys.modules.get("keras"):  # tests of NumPy alone do not wait for it
+        keras.utils.set_random_seed(0)
 
 
 def pytest_collection_modifyitems(items):

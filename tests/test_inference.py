@@ -62,7 +62,7 @@ def test_what_is_learnt_later_changes_nothing(learnt):
     for variable in model.weights:
         variable.assign(variable * 2)
     np.testing.assert_array_equal(answer(x)[0], before)
-    assert not answer.get_concrete_function(tf.constant(x)).variables
+    assert not answer.get_concrete_function(tf.constant(x)).captured_inputs
 
 
 def test_half_precision_is_near_and_comes_back_whole(learnt):

@@ -6,9 +6,11 @@ mu and variance v,
     gamma (W x + b - mu) / sqrt(v + epsilon) + beta  =  (W s) x + (b - mu) s + beta
     s = gamma / sqrt(v + epsilon)
 
-All weights become constants, so TensorFlow fuses convolution, bias and activation into
-one kernel and lays the filters out for it once. YOLOv2 takes 0.6 to 0.9 of the time of
-`model.predict` so, in bfloat16 less than half (measured: benchmarks/RESULTS.md).
+All weights become constants of the graph, so TensorFlow fuses convolution, bias and
+activation into one kernel and lays the filters out for it once. YOLOv2 takes a third to
+two thirds of the time of `model.predict` so, in bfloat16 less than half (measured:
+benchmarks/RESULTS.md). TensorFlow copies constants many times before a first answer:
+YOLOv2's 200 MB take it 14 s and 4 GB, networks of 4 MB no longer than variables.
 """
 
 import keras
@@ -32,13 +34,15 @@ def frozen(model, *, dtype="float32"):
     """
     network = folded(model, dtype=dtype)
     weights = [
-        [tf.constant(variable.numpy()) for variable in variables]
+        [variable.numpy() for variable in variables]
         for variables in (network.trainable_variables, network.non_trainable_variables)
     ]
 
     @tf.function(autograph=False)
     def answer(x):
-        y, _ = network.stateless_call(*weights, x, training=False)
+        # Made here they are the graph's own; tensors from outside would be its inputs.
+        constants = [[tf.constant(value) for value in part] for part in weights]
+        y, _ = network.stateless_call(*constants, x, training=False)
         return keras.tree.map_structure(lambda part: tf.cast(part, tf.float32), y)
 
     return answer

@@ -523,7 +523,8 @@ def find_all(detector, pictures, **settings):
         settings: keyword arguments of `detection.detect_all`.
     """
     answer, found = detector.model, []
-    if len(pictures) > 16:  # then folding and compiling pay
+    size = min(16, len(pictures))
+    if len(pictures) > size:  # then folding and compiling pay
         answer = inference.frozen(detector.model)
     for start in range(0, len(pictures), 16):
         batch = [images.read(picture) for picture in pictures[start : start + 16]]
@@ -535,8 +536,9 @@ def find_all(detector, pictures, **settings):
             )
             for image in batch
         ]
-        outputs = answer(np.stack(x))
-        outputs = [np.asarray(output) for output in keras.tree.flatten(outputs)]
+        # The last batch is filled up, for another size would be compiled anew.
+        outputs = keras.tree.flatten(answer(np.resize(x, (size, *x[0].shape))))
+        outputs = [np.asarray(output)[: len(batch)] for output in outputs]
         shapes = [(image.height, image.width) for image in batch]
         found += detection.detect_all(outputs, detector.heads, shapes, **settings)
     return found

@@ -256,6 +256,18 @@ def test_drawn_cars_are_found(pretrained):
     assert cd.average_precision_on(pretrained, pictures) > 0.5
 
 
+def test_many_pictures_have_the_boxes_of_each(pretrained):
+    """Beyond sixteen a frozen network answers, in batches of one size."""
+    pictures = roads.make_roads(18, seed=30_000).images
+    together = cd.find_all(pretrained, pictures)
+    assert len(together) == 18
+    for picture, found in zip(pictures, together, strict=True):
+        (alone,) = cd.find_all(pretrained, [picture])
+        np.testing.assert_array_equal(found.classes, alone.classes)
+        np.testing.assert_allclose(found.boxes, alone.boxes, atol=0.05)  # pixels
+        np.testing.assert_allclose(found.scores, alone.scores, atol=1e-4)
+
+
 def test_boxes_are_in_pixels_of_the_picture_given(pretrained):
     """The same road in twice the size has its best boxes at twice the place."""
     road = Image.fromarray(cd.example_road())
