@@ -116,23 +116,25 @@ def conv_backward(dZ, cache):
     """
     A_prev, W, b, hparameters = cache
     stride, pad = hparameters["stride"], hparameters["pad"]
-    *window, _, n_C = W.shape
-    canvas, place = _frame(A_prev, pad)
-    sides = _output_sides(canvas.shape[:-1], window, stride)
+    *window, n_C_prev, n_C = W.shape
+    sides = _output_sides([n + 2 * pad for n in A_prev.shape[1:-1]], window, stride)
     _check_gradient(dZ, (len(A_prev), *sides, n_C))
 
-    dW = np.zeros((W[..., 0].size, n_C), np.result_type(A_prev, dZ, 1.0))
-    for rows, dz in zip(
-        _im2col(A_prev, canvas, place, window, stride), dZ, strict=True
-    ):
-        dW += rows.T @ dz.reshape(-1, n_C)
-    db = np.ones(dZ[..., 0].size, dZ.dtype) @ dZ.reshape(-1, n_C)  # a fast sum
-
-    turned = np.flip(W, tuple(range(len(window))))
-    turned = turned.swapaxes(-1, -2)  # (f, f, n_C, n_C_prev)
+    # A row holds what became of one pixel: the dZ of each window that saw it, from the
+    # filter's last pixel to its first.
+    axes = tuple(range(len(window)))
+    turned = np.flip(W, axes).swapaxes(-1, -2).reshape(-1, n_C_prev)
+    dA_prev = np.empty(A_prev.shape, np.result_type(dZ, W, 1.0))
+    dW = np.zeros((n_C_prev, len(turned)), np.result_type(A_prev, dZ, 1.0))
     canvas, place = _spread(dZ, A_prev.shape, window, stride, pad)
-    dA_prev = _correlate(dZ, turned, 1, canvas, place)
-    return dA_prev, dW.reshape(W.shape), db.reshape(np.shape(b))
+    for rows, a, da in zip(
+        _im2col(dZ, canvas, place, window, 1), A_prev, dA_prev, strict=True
+    ):
+        np.matmul(rows, turned, out=da.reshape(-1, n_C_prev))
+        dW += a.reshape(-1, n_C_prev).T @ rows
+    dW = np.flip(np.moveaxis(dW.reshape(n_C_prev, *window, n_C), 0, -2), axes).copy()
+    db = np.ones(dZ[..., 0].size, dZ.dtype) @ dZ.reshape(-1, n_C)  # a fast sum
+    return dA_prev, dW, db.reshape(np.shape(b))
 
 
 def create_mask_from_window(x):
@@ -228,20 +230,16 @@ def _convolve(A_prev, W, b, hparameters, axes):
             f"Expected one b for each of the {W.shape[-1]} filters, received "
             f"{np.size(b)}."
         )
-    Z = _correlate(A_prev, W, stride, *_frame(A_prev, pad))
-    Z += np.ravel(b)
-    return Z, (A_prev, W, b, hparameters)
-
-
-def _correlate(A, W, stride, canvas, place):
-    """The sum of each window times each filter: one matrix product an image."""
     *window, _, n_C = W.shape
-    filters = W.reshape(-1, n_C)  # (f * f * n_C_prev, n_C)
+    canvas, place = _frame(A_prev, pad)
     sides = _output_sides(canvas.shape[:-1], window, stride)
-    Z = np.empty((len(A), *sides, n_C), np.result_type(A, W, 1.0))
-    for rows, z in zip(_im2col(A, canvas, place, window, stride), Z, strict=True):
+    filters = W.reshape(-1, n_C)  # (f * f * n_C_prev, n_C)
+    Z = np.empty((len(A_prev), *sides, n_C), np.result_type(A_prev, W, b, 1.0))
+    biases = np.tile(np.ravel(b), (*sides, 1))  # for one image: long rows add faster
+    for rows, z in zip(_im2col(A_prev, canvas, place, window, stride), Z, strict=True):
         np.matmul(rows, filters, out=z.reshape(-1, n_C))
-    return Z
+        z += biases
+    return Z, (A_prev, W, b, hparameters)
 
 
 def _im2col(A, canvas, place, window, stride):
@@ -270,8 +268,9 @@ def _im2col(A, canvas, place, window, stride):
 
 def _frame(A, pad):
     """A canvas of zeros for one image of A, padded, and its place there."""
-    canvas = zero_pad(np.zeros((1, *A.shape[1:]), A.dtype), pad)[0]
-    return canvas, canvas[*(slice(pad, pad + n) for n in A.shape[1:-1])]
+    *sides, n_C = A.shape[1:]
+    canvas = np.zeros((*(n + 2 * pad for n in sides), n_C), A.dtype)
+    return canvas, canvas[*(slice(pad, pad + n) for n in sides)]
 
 
 def _spread(dZ, shape, window, stride, pad):
