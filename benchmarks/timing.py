@@ -1,9 +1,9 @@
 """Contenders at the same work, timed turn about in one process.
 
-In each round everybody works once (or often enough to last a twentieth of a second). A
-ratio is the median of the rounds' ratios of a peer's time to ours, so what slows the
-machine for a while disturbs both. Before anything is timed the results are compared, so
-that nobody wins by doing less.
+In each round everybody works once, or often enough to last a twentieth of a second,
+behind a first time that does not count. A ratio is the median of the rounds' ratios of
+a peer's time to ours, so what slows the machine for a while disturbs both. Before
+anything is timed the results are compared, so that nobody wins by doing less.
 
 Two peers never do the work. "limit" is what the operations that cannot be saved would
 take at the rate of the best of a few large matrix products, which take their turn, too;
