@@ -16,9 +16,14 @@ hypothesis.settings.register_profile("dls_keras", deadline=None)
 hypothesis.settings.load_profile("dls_keras")
 
 
-def pytest_runtest_setup():
-    """Let networks begin alike, whichever test ran before."""
-    if keras := sys.modules.get("keras"):  # tests of NumPy alone do not wait for it
+def pytest_runtest_setup(item):
+    """Let networks begin alike, whichever test ran before.
+
+    Hypothesis seeds its examples itself, and draws others in each run.
+    """
+    keras = sys.modules.get("keras")  # tests of NumPy alone do not wait for it
+    by_hypothesis = getattr(item.obj, "is_hypothesis_test", False)
+    if keras and not by_hypothesis:
         keras.utils.set_random_seed(0)
 
 

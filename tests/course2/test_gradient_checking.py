@@ -18,13 +18,13 @@ def problem(sizes, seed, m=4):
     """Random X, Y, parameters and their gradients, of any three-layer network."""
     rng = np.random.default_rng(seed)
     widths = (*sizes, 1)
-    parameters = {}
-    for layer in (1, 2, 3):
-        n_in, n_out = widths[layer - 1], widths[layer]
-        parameters[f"W{layer}"] = rng.normal(size=(n_out, n_in)) / np.sqrt(n_in)
-        parameters[f"b{layer}"] = rng.normal(size=(n_out, 1))
     nearest = 0.0
     while nearest < 1e-3:  # a ReLU has no slope at 0: no unit may pass it by a nudge
+        parameters = {}  # anew, too: behind dead units Z2 is b2, whatever X is
+        for layer in (1, 2, 3):
+            n_in, n_out = widths[layer - 1], widths[layer]
+            parameters[f"W{layer}"] = rng.normal(size=(n_out, n_in)) / np.sqrt(n_in)
+            parameters[f"b{layer}"] = rng.normal(size=(n_out, 1))
         X, Y = rng.normal(size=(sizes[0], m)), rng.integers(2, size=(1, m))
         _, cache = gc.forward_propagation_n(X, Y, parameters)
         nearest = min(np.abs(cache[0]).min(), np.abs(cache[4]).min())
