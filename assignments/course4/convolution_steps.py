@@ -8,7 +8,7 @@
 # There is no long run: it takes 4 seconds on two CPU cores that did other work beside
 # it, and so does `--quick`, which asks less of the loop. The number that comes out is
 # how many times faster one matrix product is than a loop over the windows: 550 to
-# 1000 by the processor.
+# 1000 by the processor, fewer with `--quick`.
 
 # %%
 import sys

@@ -32,18 +32,29 @@ def frozen(model, *, dtype="float32"):
         A function of a batch, traced once for each shape, to what the model returns,
         in float32.
     """
-    network = folded(model, dtype=dtype)
-    weights = [
-        [variable.numpy() for variable in variables]
-        for variables in (network.trainable_variables, network.non_trainable_variables)
-    ]
+    network = constant(folded(model, dtype=dtype))
 
     @tf.function(autograph=False)
     def answer(x):
+        return keras.tree.map_structure(
+            lambda part: tf.cast(part, tf.float32), network(x)
+        )
+
+    return answer
+
+
+def constant(model):
+    """A function that answers as `model` does now, whose graphs own its weights."""
+    weights = [
+        [variable.numpy() for variable in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    ]
+
+    def answer(x):
         # Made here they are the graph's own; tensors from outside would be its inputs.
         constants = [[tf.constant(value) for value in part] for part in weights]
-        y, _ = network.stateless_call(*constants, x, training=False)
-        return keras.tree.map_structure(lambda part: tf.cast(part, tf.float32), y)
+        y, _ = model.stateless_call(*constants, x, training=False)
+        return y
 
     return answer
 

@@ -185,7 +185,7 @@ def train(model, data, *, epochs=2000, learning_rate=0.005):
         K_ij = learning_rate / 4m  s_i s_j (x_i . x_j + 1)
 
     (the 1 is b's), and a step costs m x m multiplications instead of 2 n_x m.
-    Costs equal those of `optimize` to 1e-14, at 44 to 68 times its speed: 2000 steps
+    Costs equal those of `optimize` to 1e-14, at 44 to 70 times its speed: 2000 steps
     in 25 to 39 ms on two CPU cores, of which 10 are K.
 
     Returns:

@@ -30,7 +30,7 @@ from PIL import Image
 
 from dls_keras import plots
 from dls_keras.converters import vgg19 as vgg19_files
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import augment, files, images, inference, training, weights
 from dls_keras.core.errors import InputError
 from dls_keras.core.layers import Adam
 from dls_keras.core.progress import progress
@@ -480,12 +480,10 @@ def relative_costs(model, content, style):
     """
     a_C = model(content)[-1]
     G_S = [_mean_gram(a) for a in model(style)[:-1]]
-    values = [[np.asarray(v) for v in model.trainable_variables]]
-    values += [[np.asarray(v) for v in model.non_trainable_variables]]
+    network = inference.constant(model)
 
     def costs(image):
-        constants = [[tf.constant(value) for value in part] for part in values]
-        (*a_G, a_last), _ = model.stateless_call(*constants, image)
+        *a_G, a_last = network(image)
         J_style = [_error(_mean_gram(a), G) for a, G in zip(a_G, G_S, strict=True)]
         return _error(a_last, a_C), tf.reduce_mean(J_style)
 
