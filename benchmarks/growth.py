@@ -202,13 +202,13 @@ def boxes(n):
     """The ten best boxes of many."""
     import numpy as np
 
-    from dls_keras.networks import detection
+    from dls_keras.fast import boxes as fast_boxes
 
     rng = np.random.default_rng(0)
     corners, scores = rng.random((n, 2)), rng.random(n)
     found = np.concatenate([corners, corners + rng.uniform(0.01, 0.3, (n, 2))], axis=1)
     found, scores = found.astype("float32"), scores.astype("float32")
-    return lambda: detection.non_max_suppression(found, scores, 10, 0.5)
+    return lambda: fast_boxes.non_max_suppression(found, scores, 10, 0.5)
 
 
 def sequence_length(T):
@@ -216,7 +216,7 @@ def sequence_length(T):
     import numpy as np
     import tensorflow as tf
 
-    from dls_keras.core import recurrent
+    from dls_keras.fast import recurrent
 
     x = tf.constant(np.random.default_rng(0).normal(size=(5, T, 128)), tf.float32)
     gru = recurrent.GRU(128, return_sequences=True)
@@ -257,8 +257,8 @@ def cores(n, quick):
     import tensorflow as tf
 
     from dls_keras.core import training
-    from dls_keras.core.layers import Adam
     from dls_keras.course4 import residual_networks
+    from dls_keras.fast.layers import Adam
 
     model = residual_networks.build_model()
 

@@ -82,9 +82,9 @@ def word_vectors(quick: bool) -> Memory:
 
 def class_of_files(quick: bool) -> Memory:
     """The check of a class, beside that of as many files as are checked at once."""
-    from dls_keras.grading import checking
+    from dls_keras.grading import runner
 
-    many, few = 8 if quick else 100, checking.workers()
+    many, few = 8 if quick else 100, runner.workers()
     what = f"checking {many} files, beside {few}, one for each worker"
     beside = max(_check(few) for _ in range(3))  # they peak together in one of them
     return Memory(what, _check(many), beside, goal=1.1)
@@ -133,7 +133,7 @@ def _check(files):
     """The most megabytes of all processes while so many files are checked."""
     name = "numpy_basics"
     solution = (ROOT / "tests" / "submissions" / f"{name}.py").read_text("utf-8")
-    program = "from dls_keras.cli import main; main()"
+    program = "from dls_keras.cli.main import main; main()"
     with tempfile.TemporaryDirectory() as folder:
         for n in range(files):  # each with a mistake of its own
             text = solution.replace("s * (1 - s)", f"s * ({n + 2} - s)")

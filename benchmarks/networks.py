@@ -48,8 +48,8 @@ def residual_networks_start(quick):
     import tensorflow as tf
 
     from dls_keras.core import training
-    from dls_keras.core.layers import Adam
     from dls_keras.course4 import residual_networks as rn
+    from dls_keras.fast.layers import Adam
 
     model = rn.build_model()
     x, y = noise(8 if quick else 32, (64, 64), 6)
@@ -93,8 +93,8 @@ def style_transfer(quick, dtype="float32"):
     import tensorflow as tf
 
     from dls_keras.core import training
-    from dls_keras.core.layers import Adam
     from dls_keras.course4 import style_transfer as st
+    from dls_keras.fast.layers import Adam
     from dls_keras.networks import vgg19
 
     def build(dtype):
@@ -196,7 +196,7 @@ def race_to_learn(
 ):
     """The `Training` of a model by Adam, in `dtype`; Keras's is in float32."""
     from dls_keras.core import training
-    from dls_keras.core.layers import Adam
+    from dls_keras.fast.layers import Adam
 
     model, plain = built(build, dtype), build()
     model.set_weights(plain.get_weights())
@@ -275,7 +275,7 @@ def answers(model, m, size, dtype="float32"):
     """A network with random weights and statistics that answers m pictures."""
     import tensorflow as tf
 
-    from dls_keras.core import inference
+    from dls_keras.fast import inference
 
     rng = np.random.default_rng(0)
     for layer in model.layers:  # statistics as if it had learnt

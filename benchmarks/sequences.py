@@ -61,7 +61,7 @@ def jazz_epoch(quick):
     import keras
 
     from dls_keras.course5 import jazz
-    from dls_keras.datasets import tunes
+    from dls_keras.music import tunes
 
     data = jazz.load_data([tunes.make_tune(0)], m=60)
     batch_size, Tx = 30, 30
@@ -117,7 +117,7 @@ def gru(quick):
     import keras
     import tensorflow as tf
 
-    from dls_keras.core import recurrent
+    from dls_keras.fast import recurrent
 
     T = 50 if quick else 1375
     x = tf.constant(np.random.default_rng(0).normal(size=(5, T, 128)), tf.float32)

@@ -33,7 +33,7 @@ def _beside_tensorflow(*arguments):
         done = subprocess.run([sys.executable, *words], capture_output=True, check=True)
         return done.returncode
 
-    program = "from dls_keras.cli import main; main()"
+    program = "from dls_keras.cli.main import main; main()"
     return Contest(
         lambda: run("-c", program, *arguments),
         {"import tensorflow": lambda: run("-c", "import tensorflow")},

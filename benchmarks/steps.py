@@ -95,12 +95,12 @@ def pooling_backward(quick):
 def yolo_boxes(quick):
     """Boxes of one picture from YOLOv2's 19 x 19 x 425 numbers, suppression and all."""
     from dls_keras.course4 import car_detection
-    from dls_keras.networks import detection
+    from dls_keras.fast import boxes as fast_boxes
 
     (feats,), head = _yolo(1)
 
     def ours():
-        found = detection.detect([feats], [head], (720, 1280))
+        found = fast_boxes.detect([feats], [head], (720, 1280))
         return found.scores, found.boxes, found.classes
 
     def eager():
@@ -118,14 +118,14 @@ def yolo_boxes_batch(quick):
     import tensorflow as tf
 
     from dls_keras.course4 import car_detection
-    from dls_keras.networks import detection
+    from dls_keras.fast import boxes as fast_boxes
 
     m = 2 if quick else 32
     feats, head = _yolo(m)
     anchors, shape = tf.constant(head.anchors), tf.constant([720.0, 1280.0])
 
     def ours():
-        found = detection.detect_all([feats], [head], [(720, 1280)] * m)
+        found = fast_boxes.detect_all([feats], [head], [(720, 1280)] * m)
         return [part for one in found for part in (one.scores, one.boxes, one.classes)]
 
     def graph():

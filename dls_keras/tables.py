@@ -12,7 +12,7 @@ them. A test keeps both pages current.
 import re
 from collections.abc import Sequence
 
-from dls_keras import catalog, loading
+from dls_keras import catalog, models
 from dls_keras.core import files
 from dls_keras.core.weights import Weights
 
@@ -60,17 +60,17 @@ def weights() -> str:
             measured(record),
             record.licence,
         )
-        for record in (entry.source for entry in loading.entries() if entry.ours)
+        for record in (entry.source for entry in models.entries() if entry.ours)
     ]
     return _markdown(header, rows)
 
 
 def weight_records() -> str:
     """All that the records say, one section each."""
-    return "\n\n".join(section(entry) for entry in loading.entries() if entry.ours)
+    return "\n\n".join(section(entry) for entry in models.entries() if entry.ours)
 
 
-def section(entry: loading.Entry) -> str:
+def section(entry: models.Entry) -> str:
     """What the record of one shipped file says."""
     name, variant, record = entry
     facts = {

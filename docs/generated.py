@@ -18,7 +18,8 @@ from unittest import mock
 
 from mkdocs.structure.files import File
 
-from dls_keras import catalog, loading, tables, tour
+from dls_keras import catalog, models, tables
+from dls_keras.cli import tour
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 900  # a picture's largest, in pixels
@@ -189,7 +190,7 @@ def _use(a):
 
 def _weights(a):
     """The records of what ships, and the names of what else it loads."""
-    entries = [entry for entry in loading.entries() if entry.name == a.name]
+    entries = [entry for entry in models.entries() if entry.name == a.name]
     if not entries:
         return ""
     sections = [tables.section(entry) for entry in entries if entry.ours]

@@ -9,15 +9,9 @@ import gc
 import json
 from pathlib import Path
 
-from dls_keras.core import cases
-from dls_keras.grading import (
-    advice,
-    cells,
-    checking,
-    supplies,
-    verdicts,
-    workspace,
-)
+from dls_keras.grading import course_helpers, judge, namespace, parse, runner
+from dls_keras.grading.hints import choose
+from dls_keras.reference import cases
 
 FOLDER = Path(__file__).parent / "submissions"
 
@@ -80,23 +74,25 @@ def judged(name, path, *, timeout=5):
 
     In this process, for speed: files that end it or do not end are for `check`.
     """
-    space = workspace.Workspace(supplies.helpers(name))
-    space.run(cells.read(path))
-    references = [cases.read(file) for file in checking.known(name).reference]
-    judge = verdicts.Judge(name, space, verdicts.signatures(references), timeout)
+    space = namespace.Workspace(course_helpers.helpers(name))
+    space.run(parse.read(path))
+    references = [cases.read(file) for file in runner.known(name).reference]
+    trials = judge.Judge(name, space, judge.signatures(references), timeout)
     found = {}
-    for function, its in verdicts.subjects(references).items():
-        if not judge.found(function):
-            if not (function in space.supplied or supplies.optional(name, function)):
-                judge.leave(function)
+    for function, its in judge.subjects(references).items():
+        if not trials.found(function):
+            if not (
+                function in space.supplied or course_helpers.optional(name, function)
+            ):
+                trials.leave(function)
                 found[function] = ({"status": "missing"}, "")
             continue
         for case in its:
-            judge.try_case(function, case)
-        found[function] = (judge.verdict(function), "")
+            trials.try_case(function, case)
+        found[function] = (trials.verdict(function), "")
     for function, (verdict, _) in found.items():
         if verdict["status"] == "wrong":
-            found[function] = (verdict, advice.on(judge, function))
+            found[function] = (verdict, choose.on(trials, function))
     return found, space
 
 

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import alpaca, drawn_animals
+from dls_keras.datasets import alpaca
+from dls_keras.datasets.draw import animals
 
 
 @pytest.fixture
@@ -101,12 +102,12 @@ def test_no_animals_are_an_empty_set():
     assert x.shape == (0, 160, 160, 3) and y.shape == (0,)
 
 
-@pytest.mark.parametrize("kind", drawn_animals.KINDS)
+@pytest.mark.parametrize("kind", animals.KINDS)
 def test_an_animal_stands_in_its_landscape(kind):
     """Where the same landscape without it looks otherwise, and not all over."""
     for seed in range(3):
-        scene = drawn_animals.scene(kind, np.random.default_rng(seed), 48)
-        empty = drawn_animals.landscape(np.random.default_rng(seed), 144)
+        scene = animals.scene(kind, np.random.default_rng(seed), 48)
+        empty = animals.landscape(np.random.default_rng(seed), 144)
         empty = np.asarray(empty.resize((48, 48), Image.Resampling.LANCZOS), float)
         changed = np.abs(np.asarray(scene) - empty).max(axis=-1) > 40  # noise is below
         assert 0.01 < changed.mean() < 0.7
@@ -115,8 +116,8 @@ def test_an_animal_stands_in_its_landscape(kind):
 
 def test_an_alpaca_has_a_longer_neck_than_a_bear_and_a_shorter_one_than_a_giraffe():
     """The proportions by which eyes, and networks, tell them apart."""
-    necks = {kind: animal.neck[0] for kind, animal in drawn_animals.OTHERS.items()}
-    assert necks["bear"] < drawn_animals.ALPACA.neck[0] < necks["giraffe"]
+    necks = {kind: animal.neck[0] for kind, animal in animals.OTHERS.items()}
+    assert necks["bear"] < animals.ALPACA.neck[0] < necks["giraffe"]
 
 
 @pytest.mark.data

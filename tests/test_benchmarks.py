@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import gpu, growth, memory, networks, timing
-from dls_keras.core import layers, recurrent, training
+from dls_keras.core import training
+from dls_keras.fast import layers, recurrent
 
 linux = pytest.mark.skipif(
     sys.platform != "linux", reason="peaks are read from Linux's /proc"

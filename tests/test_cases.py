@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dls_keras.core import agreement, cases, reference_values
 from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.reference import cases, compare, values
 
 
 @pytest.fixture
@@ -312,14 +312,14 @@ json_values = st.recursive(
 @given(json_values)
 def test_a_value_agrees_with_itself(value):
     """Whatever is expected, the very same is right, within no tolerance at all."""
-    assert agreement.difference(value, value, agreement.EXACTLY) == ""
+    assert compare.difference(value, value, compare.EXACTLY) == ""
 
 
 @settings(deadline=None)
 @given(json_values, json_values)
 def test_comparing_anything_with_anything_gives_words(actual, expected):
     """A learner's odd result is described; it does not end the comparison."""
-    assert isinstance(agreement.difference(actual, expected), str)
+    assert isinstance(compare.difference(actual, expected), str)
 
 
 # Paths.
@@ -645,8 +645,8 @@ def test_a_file_that_is_none_is_refused(tmp_path):
         cases.read("newer", tmp_path)
     np.savez(tmp_path / "made.npz", X=[1])
     with pytest.raises(InputError, match="has no array 'Y'"):
-        sources = reference_values.Sources(tmp_path)
-        reference_values.decode({"npz": "made.npz", "key": "Y"}, sources)
+        sources = values.Sources(tmp_path)
+        values.decode({"npz": "made.npz", "key": "Y"}, sources)
 
 
 def test_a_case_without_tensors_needs_no_tensorflow():

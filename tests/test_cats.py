@@ -4,9 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
-from dls_keras.core import cases, files
+from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import cats
+from dls_keras.reference import cases
 
 NAMES = ("train_catvnoncat.h5", "test_catvnoncat.h5")
 

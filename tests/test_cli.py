@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from dls_keras import catalog, loading
-from dls_keras.cli import main
+from dls_keras import catalog, models
+from dls_keras.cli.main import main
 
 HEAVY = {"tensorflow", "keras", "numpy", "h5py", "matplotlib", "PIL", "rich", "pooch"}
 
@@ -293,7 +293,7 @@ def test_weights_lists_all_with_size_and_metrics(echo):
     """`weights` alone is `weights list`."""
     echo.PUBLISHED = {}
     sys.modules[catalog.BY_NAME["finder"].module].WEIGHTS = {}
-    size = (loading.paths(loading.entry("echo"))[0]).stat().st_size
+    size = (models.paths(models.entry("echo"))[0]).stat().st_size
     assert run("weights").stdout == run("weights", "list").stdout
     assert run("weights").stdout.splitlines()[1:] == [
         f"echo\tdefault\t{size / 1000:.1f} kB\tloudness | dB: 90"
@@ -336,14 +336,14 @@ def test_notes_of_tensorflows_start_are_dropped(monkeypatch, tmp_path, capfd):
     for level, lines in (("3", 1), ("0", 3)):
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
         monkeypatch.delitem(sys.modules, "noisy", raising=False)
-        loading.opened("noisy")
+        models.opened("noisy")
         assert len(capfd.readouterr().err.splitlines()) == lines
 
 
 def test_an_answer_comes_without_noise_and_by_the_real_command(tmp_path):
     """The installed program, TensorFlow and all: one line out, none beside it."""
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-    program = "from dls_keras.cli import main; main()"
+    program = "from dls_keras.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, "infer", "date_translation", "5 April 09"],
         capture_output=True,
@@ -357,14 +357,14 @@ def test_an_answer_comes_without_noise_and_by_the_real_command(tmp_path):
 
 def test_seed_draws_the_first_weights(monkeypatch, tmp_path):
     """Of a Keras model, too, whose weights `build_model` draws before `train`."""
-    module = loading.opened("date_translation")
+    module = models.opened("date_translation")
     monkeypatch.setattr(module, "load_data", lambda: None)
     monkeypatch.setattr(module, "train", lambda model, data, *, seed=0: [0.0])
     monkeypatch.chdir(tmp_path)
     for seed, out in ((3, "a.h5"), (3, "b.h5"), (4, "c.h5")):
         run("train", "date_translation", "--seed", seed, "--out", out)
     first, again, other = (
-        np.concatenate([a.ravel() for a in loading.weights.load_arrays(out).values()])
+        np.concatenate([a.ravel() for a in models.weights.load_arrays(out).values()])
         for out in ("a.h5", "b.h5", "c.h5")
     )
     assert np.array_equal(first, again)
@@ -373,9 +373,9 @@ def test_seed_draws_the_first_weights(monkeypatch, tmp_path):
 
 def test_a_model_inside_a_tuple_is_saved_and_loaded(tmp_path):
     """A detector's file holds its network; the rest of it is built anew."""
-    detector = loading.opened("car_detection").build_model()
-    loading.save(detector, tmp_path / "cars.h5")
-    loaded = loading.load("car_detection", str(tmp_path / "cars.h5"))
+    detector = models.opened("car_detection").build_model()
+    models.save(detector, tmp_path / "cars.h5")
+    loaded = models.load("car_detection", str(tmp_path / "cars.h5"))
     assert loaded[1:] == detector[1:]
     pairs = zip(loaded.model.weights, detector.model.weights, strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
@@ -416,7 +416,7 @@ def test_converted_darknet_weights_are_all_there(tmp_path):
     out = tmp_path / "yolo.h5"
     result = run("convert", "darknet", cfg, weights, "--out", out)
     assert "346,062 parameters" in result.stdout
-    assert sum(a.size for a in loading.weights.load_arrays(out).values()) == 346_062
+    assert sum(a.size for a in models.weights.load_arrays(out).values()) == 346_062
     assert "is not a Darknet .weights file" in fails(
         "convert", "darknet", weights, cfg, "--out", tmp_path / "other.h5"
     )

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from dls_keras.core import images
+from dls_keras.core import face_database, images
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import faces, identities
+from dls_keras.datasets import faces
 
 
 @pytest.fixture
@@ -157,14 +157,14 @@ NAMES = st.text(min_size=1).filter(lambda name: name.strip() and name.isprintabl
 )
 def test_a_database_comes_back_as_it_was(names, data, tmp_path_factory):
     """Names of any letters, their order, their encodings and the network's name."""
-    known = identities.Identities("net 0123")
+    known = face_database.Identities("net 0123")
     elements = st.floats(-1, 1, width=32)
     for name in names:
         x = data.draw(arrays.arrays("float32", (2, 4), elements=elements))
         x[:, 0] += 3  # so that no mean is zero
         known.add(name, x)
     path = tmp_path_factory.mktemp("known") / "door.npz"
-    again = identities.load(known.save(path))
+    again = face_database.load(known.save(path))
     assert again.network == "net 0123"
     assert [*again] == [*known]
     for name in names:
@@ -174,7 +174,7 @@ def test_a_database_comes_back_as_it_was(names, data, tmp_path_factory):
 
 def test_a_person_is_the_mean_direction_of_the_photos():
     """One row, of unit length, whatever their number."""
-    known, x = identities.Identities("net"), unit(3, 8)
+    known, x = face_database.Identities("net"), unit(3, 8)
     known.add("one", x[:1])
     known.add("three", x)
     np.testing.assert_allclose(known["one"], x[:1], atol=1e-6)
@@ -184,7 +184,7 @@ def test_a_person_is_the_mean_direction_of_the_photos():
 
 def test_who_cannot_be_added_or_removed_is_told():
     """A name taken, empty or unknown; encodings that are none."""
-    known = identities.Identities("net")
+    known = face_database.Identities("net")
     known.add("ada", unit(1, 8))
     for name, x, message in (
         ("ada", unit(1, 8), "known already"),
@@ -211,8 +211,8 @@ def test_what_is_no_database_is_told(tmp_path):
     """Missing, damaged, other arrays, pickled objects, encodings of another length."""
     path = tmp_path / "door.npz"
     with pytest.raises(MissingFileError):
-        identities.load(path)
-    known = identities.Identities("net")
+        face_database.load(path)
+    known = face_database.Identities("net")
     known.add("ada", unit(1, 8))
     whole = known.save(path).read_bytes()
     names, network = np.array(["ada"]), np.array("net")
@@ -230,13 +230,13 @@ def test_what_is_no_database_is_told(tmp_path):
         if spoil:
             np.savez(path, **spoil)
         with pytest.raises(InputError, match="no database of identities"):
-            identities.load(path)
+            face_database.load(path)
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     """As long as the new one is not whole, and nothing else lies about."""
     path = tmp_path / "door.npz"
-    known = identities.Identities("net")
+    known = face_database.Identities("net")
     known.add("ada", unit(1, 8))
     known.save(path)
 
@@ -244,9 +244,9 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         file.write(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(identities.np, "savez", fail)
+    monkeypatch.setattr(face_database.np, "savez", fail)
     known.add("ben", unit(1, 8))
     with pytest.raises(OSError, match="disk full"):
         known.save(path)
     assert [*tmp_path.iterdir()] == [path]
-    assert [*identities.load(path)] == ["ada"]
+    assert [*face_database.load(path)] == ["ada"]

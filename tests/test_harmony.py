@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dls_keras.core.errors import InputError
-from dls_keras.datasets import harmony
+from dls_keras.music import harmony
 
 PITCHES = st.integers(30, 90)
 CHORDS = st.lists(PITCHES, min_size=2, max_size=6, unique=True).map(tuple)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from keras import layers
 
 from benchmarks import mirror
-from dls_keras.core.layers import Adam, BatchNormalization
 from dls_keras.course4 import happy_house, image_segmentation, residual_networks
 from dls_keras.course5 import trigger_word
+from dls_keras.fast.layers import Adam, BatchNormalization
 from dls_keras.networks import darknet, mobile_face_net, vgg19, yolo_v2
 
 torch = pytest.importorskip("torch")

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 import pytest
 
-from dls_keras import cli
-from dls_keras.grading import checking, reports
+from dls_keras.cli import main
+from dls_keras.grading import report as reports
+from dls_keras.grading import runner
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -52,7 +53,7 @@ def test_a_command_that_is_shown_is_one_that_is_understood(
             Path(word).touch()
         elif word.endswith("/"):
             Path(word).mkdir()
-    group, context = cli.main, click.Context(cli.main)
+    group, context = main.main, click.Context(main.main)
     while isinstance(group, click.Group) and words:
         name, group, words = group.resolve_command(context, words)
         context = click.Context(group, parent=context, info_name=name)
@@ -70,7 +71,7 @@ def test_the_report_that_is_shown_is_the_one_that_is_given(tmp_path):
     (source,) = re.findall(r'```python title="mine.py"\n(.*?)```', page, re.DOTALL)
     (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     (tmp_path / "mine.py").write_text(source, "utf-8")
-    report = checking.check("logistic_regression", tmp_path / "mine.py")
+    report = runner.check("logistic_regression", tmp_path / "mine.py")
     told = [
         f"{v.function}: {v.status}. {reports.sentence(v)}".removesuffix(". ")
         for v in report.verdicts

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from dls_keras import catalog
-from dls_keras.core import cases, files, reference_values
+from dls_keras.core import files
+from dls_keras.reference import cases, values
 
 FILES = sorted(path.stem for path in cases.FOLDER.glob("*.json"))
 # Trainings of a minute each by the lesson's code. By default `train`, its dual form, is
@@ -81,16 +82,14 @@ def test_every_value_of_a_shipped_file_is_understood(name):
     marks |= {"tensor", "variable", "tf_dataset", "function", "callable", "result"}
     marks |= {"glorot_normal", "agrees_with", "post"}
     reference = cases.read(name)
-    sources = reference_values.Sources(
-        cases.FOLDER, function=str, result=lambda *place: place
-    )
+    sources = values.Sources(cases.FOLDER, function=str, result=lambda *place: place)
     for case in (*reference.cases, *reference.runs, *reference.models):
         if not cases.unmet(case):
             written = [*case.expected.values(), *case.expected_inputs.values()]
             for call in case.calls:
                 written += [*call.inputs.values(), *(call.construct or {}).values()]
             for value in written:
-                assert not marks & set(keys(reference_values.decode(value, sources)))
+                assert not marks & set(keys(values.decode(value, sources)))
 
 
 def keys(value):

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from dls_keras import catalog, tour
-from dls_keras.cli import main
+from dls_keras import catalog
+from dls_keras.cli import tour
+from dls_keras.cli.main import main
 
 
 class Page(html.parser.HTMLParser):

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from dls_keras.core import augment, training
 from dls_keras.core.errors import InputError
-from dls_keras.core.layers import Adam, BatchNormalization
 from dls_keras.core.progress import progress
+from dls_keras.fast.layers import Adam, BatchNormalization
 
 EPOCHS, KILLED_AFTER = 5, 2
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dls_keras.core import audio, files
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import harmony, playing, tunes
-from dls_keras.datasets.tunes import Chord, Note, Tune
+from dls_keras.music import harmony, midi_and_wav, tunes
+from dls_keras.music.tunes import Chord, Note, Tune
 
 C7 = (36, 52, 55, 58)  # C E G B-
 SEEDS = st.integers(0, 10_000)
@@ -160,7 +160,7 @@ def test_a_written_tune_is_read_back(music21, tmp_path):
     path = tmp_path / "tune.mid"
     for seed in range(3):
         tune = tunes.make_tune(seed)
-        playing.write_midi(tune, path)
+        midi_and_wav.write_midi(tune, path)
         again = tunes.load_tune(path)
         assert again.notes == tune.notes and again.length == tune.length
         chords = [chord._replace(symbol="") for chord in tune.chords]
@@ -174,7 +174,7 @@ def test_a_written_tune_is_read_back(music21, tmp_path):
 def test_music21_hears_the_tempo_and_the_instruments(music21, tmp_path):
     """By its own converter, which shares no code with our reader."""
     path = tmp_path / "tune.mid"
-    playing.write_midi(tunes.make_tune(0), path, tempo=90)
+    midi_and_wav.write_midi(tunes.make_tune(0), path, tempo=90)
     score = music21.converter.parse(path)
     marks = score.flatten().getElementsByClass("MetronomeMark")
     assert {round(mark.number) for mark in marks} == {90}
@@ -185,7 +185,7 @@ def test_music21_hears_the_tempo_and_the_instruments(music21, tmp_path):
     events = [event for track in file.tracks for event in track.events]
     change = music21.midi.ChannelVoiceMessages.PROGRAM_CHANGE
     programs = [event.data for event in events if event.type == change]
-    assert programs == [playing.GUITAR, playing.PIANO]
+    assert programs == [midi_and_wav.GUITAR, midi_and_wav.PIANO]
     pitches = [n.pitch.midi for n in score.parts[0].stripTies().flatten().notes]
     assert pitches == [note.pitch for note in tunes.make_tune(0).notes]
 
@@ -193,14 +193,14 @@ def test_music21_hears_the_tempo_and_the_instruments(music21, tmp_path):
 def test_numbers_of_midi_have_seven_bits_a_byte():
     """The examples of the standard."""
     table = {0: "00", 0x7F: "7f", 0x80: "8100", 0x2000: "c000", 0x1FFFFF: "ffff7f"}
-    assert {n: playing._number(n).hex() for n in table} == table
+    assert {n: midi_and_wav._number(n).hex() for n in table} == table
 
 
 def test_a_part_can_be_chosen(music21, tmp_path):
     """What plays the chords is no solo; a span leaves notes out."""
     path = tmp_path / "tune.mid"
     tune = tunes.make_tune(1)
-    playing.write_midi(tune, path)
+    midi_and_wav.write_midi(tune, path)
     part = tunes.load_tune(path, span=(8, 16))
     expected = [n for n in tune.notes if 8 <= n.offset < 16]
     assert [n.pitch for n in part.notes] == [n.pitch for n in expected]
@@ -226,7 +226,7 @@ def test_without_music21_the_reader_says_what_to_do(monkeypatch, tmp_path):
     """And composing, writing and playing go on."""
     monkeypatch.setitem(sys.modules, "music21", None)
     path = tmp_path / "tune.mid"
-    playing.write_midi(tunes.make_tune(0), path)
+    midi_and_wav.write_midi(tunes.make_tune(0), path)
     with pytest.raises(MissingFileError, match="pip install music21"):
         tunes.load_tune(path)
 
@@ -250,7 +250,7 @@ def test_a_note_sounds_at_its_pitch_and_time():
     """The strongest frequency is the pitch's; before and long after is silence."""
     rate = 16_000
     tune = Tune((Note(2.0, 2.0, 69),), (), 8.0)  # A4, 440 Hz
-    sound = playing.samples(tune, tempo=120, rate=rate)
+    sound = midi_and_wav.samples(tune, tempo=120, rate=rate)
     assert sound.dtype == np.float32 and len(sound) == 5 * rate
     assert np.abs(sound).max() == pytest.approx(0.9)
     loud = np.flatnonzero(np.abs(sound) > 1e-3) / rate
@@ -262,7 +262,7 @@ def test_a_note_sounds_at_its_pitch_and_time():
 def test_offbeats_are_swung():
     """Halves come at two thirds; beats, thirds and quarters stay."""
     offsets = [0, 1.5, 2 + 1 / 3, 3.25, 4.5]
-    swung = [playing._swung(offset) for offset in offsets]
+    swung = [midi_and_wav._swung(offset) for offset in offsets]
     assert swung == pytest.approx([0, 1 + 2 / 3, 2 + 1 / 3, 3.25, 4 + 2 / 3])
 
 
@@ -270,7 +270,7 @@ def test_sound_is_written_as_wav(tmp_path):
     """Mono, as long as the tune and its last echo."""
     path = tmp_path / "tune.wav"
     tune = over_c7((0, 1, 60), (6, 2, 64))
-    playing.write_wav(tune, path, tempo=240)
+    midi_and_wav.write_wav(tune, path, tempo=240)
     clip = audio.read(path)
     assert clip.channels == 1 and clip.duration_seconds == pytest.approx(3, abs=1e-3)
     assert clip.dBFS > -30

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dls_keras import plots
 from dls_keras.course1 import linear_regression as lin
-from dls_keras.datasets import houses
+from dls_keras.datasets import house_prices
 
 QUICK = "--quick" in sys.argv
 OUT = Path("out/linear_regression")
@@ -30,7 +30,9 @@ OUT.mkdir(parents=True, exist_ok=True)
 data = lin.load_data()
 for size, price in list(zip(*data, strict=True))[:4]:
     print(f"{size:6.1f} m²  {price:6.1f} thousand euros")
-print(f"made with slope {houses.SLOPE:g} and intercept {houses.INTERCEPT:g}")
+print(
+    f"made with slope {house_prices.SLOPE:g} and intercept {house_prices.INTERCEPT:g}"
+)
 
 # %% [markdown]
 # ## The idea

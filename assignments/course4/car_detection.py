@@ -19,7 +19,7 @@ from dls_keras import plots
 from dls_keras.core import images
 from dls_keras.core.errors import MissingFileError
 from dls_keras.course4 import car_detection as car
-from dls_keras.datasets import roads
+from dls_keras.datasets import car_boxes
 
 QUICK = "--quick" in sys.argv
 OUT = Path("out/car_detection")
@@ -33,10 +33,10 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %%
 try:
-    earlier, last = roads.split_by_time(roads.load_car_boxes())
+    earlier, last = car_boxes.split_by_time(car_boxes.load_car_boxes())
     kind = "frames"
 except MissingFileError:
-    earlier, last = roads.split_by_time(roads.make_roads(60 if QUICK else 600))
+    earlier, last = car_boxes.split_by_time(car_boxes.make_roads(60 if QUICK else 600))
     kind = "drawn roads"
 print(f"{len(earlier.images)} {kind} to learn from, {len(last.images)} to test on")
 chosen = int(np.argmax([len(boxes) for boxes in last.boxes]))
@@ -57,13 +57,12 @@ print(f"of two that only touch: {car.iou((1, 1, 2, 2), (2, 2, 3, 3)):.1f}")
 # width by height, and how well the nearest fits a box:
 
 # %%
-found = roads.anchors(earlier.boxes)
+found = car_boxes.anchors(earlier.boxes)
 corners = np.concatenate(earlier.boxes)
 sizes = corners[:, [3, 2]] - corners[:, [1, 0]]
 print(", ".join(f"{w:.0f} x {h:.0f}" for w, h in found))
-print(
-    f"mean overlap with the nearest: {roads.size_iou(sizes, found).max(1).mean():.2f}"
-)
+overlap = car_boxes.size_iou(sizes, found).max(1).mean()
+print(f"mean IoU with the nearest: {overlap:.2f}")
 
 # %% [markdown]
 # ## The idea
@@ -133,7 +132,7 @@ print(f"loss {losses[0]:.1f} -> {losses[-1]:.1f}")
 # they overlap a free car by half; the mean precision over all recalls.
 
 # %%
-part = roads.Roads(*(field[:: 4 if QUICK else 1] for field in last))
+part = car_boxes.Roads(*(field[:: 4 if QUICK else 1] for field in last))
 if not QUICK:
     print(f"trained here: AP {car.average_precision_on(learner, part):.3f}")
 precision = car.average_precision_on(detector, part)
@@ -151,7 +150,7 @@ plots.show(car.picture(detector, example), OUT / "answer.png")
 # files.
 
 # %%
-if photos := roads.road_photos():
+if photos := car_boxes.road_photos():
     found = car.infer(detector, photos[-1])
     print(f"ours, on another road: {len(found.boxes)} cars")
     plots.show(car.picture(detector, photos[-1]), OUT / "other_road.png")

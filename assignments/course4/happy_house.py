@@ -20,7 +20,7 @@ import numpy as np
 from dls_keras import plots
 from dls_keras.core.errors import MissingFileError
 from dls_keras.course4 import happy_house as hh
-from dls_keras.datasets import happy
+from dls_keras.datasets import smiles
 
 QUICK = "--quick" in sys.argv
 OUT = Path("out/happy_house")
@@ -36,13 +36,13 @@ OUT.mkdir(parents=True, exist_ok=True)
 try:
     data, kind = hh.load_data(drawn=0 if QUICK else 100), "photos"
 except MissingFileError:
-    x, y = happy.make_happy(200 if QUICK else 750)
+    x, y = smiles.make_happy(200 if QUICK else 750)
     cut, kind = len(x) * 4 // 5, "drawn faces"
     x = hh.prepared(x)
-    data = happy.Happy(x[:cut], y[:cut], x[cut:], y[cut:])
+    data = smiles.Happy(x[:cut], y[:cut], x[cut:], y[cut:])
 print(f"{len(data.x)} {kind} to learn from, {data.y.mean():.0%} of them happy")
 print(f"{len(data.x_test)} to test on, {data.y_test.mean():.0%} of them happy")
-titles = [f"{place}: {happy.CLASSES[data.y_test[place]]}" for place in range(5)]
+titles = [f"{place}: {smiles.CLASSES[data.y_test[place]]}" for place in range(5)]
 as_taken = data.x_test**2
 figure = plots.row(dict(zip(titles, as_taken[:5], strict=True)))
 plots.show(figure, OUT / "faces.png")
@@ -121,13 +121,13 @@ plots.show(plots.row(shown), OUT / "where.png")
 # and the course's own 98 % are no more than that.
 
 # %%
-strangers = happy.make_happy(200, seed=10_000)
+strangers = smiles.make_happy(200, seed=10_000)
 right = hh.accuracy(shipped, hh.prepared(strangers.x), strangers.y)
 print(f"200 drawn strangers: {right:.1%}")
 try:
-    smiles = happy.load_smiles()
-    faces = np.repeat(smiles.x[:300, :, :, np.newaxis], 3, axis=3)
-    right = hh.accuracy(shipped, hh.prepared(faces), smiles.y[:300])
+    test = smiles.load_smiles()
+    faces = np.repeat(test.x[:300, :, :, np.newaxis], 3, axis=3)
+    right = hh.accuracy(shipped, hh.prepared(faces), test.y[:300])
     print(f"300 photos of other people, close up: {right:.1%}")
 except MissingFileError:
     print("(photos of other people are not at hand)")

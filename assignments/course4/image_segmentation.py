@@ -21,7 +21,7 @@ import numpy as np
 from dls_keras import plots
 from dls_keras.core.errors import MissingFileError
 from dls_keras.course4 import image_segmentation as seg
-from dls_keras.datasets import streets
+from dls_keras.datasets import camvid
 
 QUICK = "--quick" in sys.argv
 OUT = Path("out/image_segmentation")
@@ -37,10 +37,10 @@ try:
     data, kind = seg.load_data(drawn=0 if QUICK else 65), "pictures"
 except MissingFileError:
     sizes = (20, 5, 5) if QUICK else (400, 40, 40)
-    parts = [streets.make_streets(m, seed=seed) for seed, m in enumerate(sizes)]
-    data, kind = streets.Streets(*parts[0], *parts[1], *parts[2]), "drawn streets"
+    parts = [camvid.make_streets(m, seed=seed) for seed, m in enumerate(sizes)]
+    data, kind = camvid.Streets(*parts[0], *parts[1], *parts[2]), "drawn streets"
 print(f"{len(data.x)} {kind} to learn from, {len(data.x_test)} to test on")
-colours = streets.COLOURS | {"(no class)": (0, 0, 0)}
+colours = camvid.COLOURS | {"(no class)": (0, 0, 0)}
 figure = plots.segmentation(data.x[0], data.y[0], colours)
 plots.show(figure, OUT / "truth.png")
 
@@ -53,7 +53,7 @@ plots.show(figure, OUT / "truth.png")
 weights = seg.class_weights(data.y)
 for k in np.argsort(-weights):
     share = f"{np.mean(data.y == k):.1%} of the pixels"
-    print(f"{streets.CLASSES[k]:10} {share:19} each weighs {weights[k]:.2f}")
+    print(f"{camvid.CLASSES[k]:10} {share:19} each weighs {weights[k]:.2f}")
 
 # %% [markdown]
 # ## The idea
@@ -99,13 +99,13 @@ test = slice(None, None, -(-len(data.x_test) // 3) if QUICK else 1)
 counts = seg.confusion(shipped, data.x_test[test], data.y_test[test])
 mean_iou, right, iou = seg.scores(counts)
 print(f"mean IoU {mean_iou:.3f}, {right:.1%} of the pixels right")
-for name, value in zip(streets.CLASSES, iou, strict=True):
+for name, value in zip(camvid.CLASSES, iou, strict=True):
     print(f"  {name:10} {value:.2f}" if value == value else f"  {name:10} not there")
 question, image = seg.example()
 answer = seg.infer(shipped, image)
 print(f"{question} {answer}")
 mask = answer.details["mask"]
-plots.show(plots.segmentation(image, mask, streets.COLOURS), OUT / "answer.png")
+plots.show(plots.segmentation(image, mask, camvid.COLOURS), OUT / "answer.png")
 
 # %% [markdown]
 # ## What it confuses
@@ -116,7 +116,7 @@ others = counts * (1 - np.eye(len(counts), dtype=int))
 for k in np.argsort(-others.sum(axis=1))[:5]:
     taken = others[k].argmax()
     share = others[k, taken] / counts[k].sum()
-    print(f"{share:5.1%} of {streets.CLASSES[k]} is taken for {streets.CLASSES[taken]}")
+    print(f"{share:5.1%} of {camvid.CLASSES[k]} is taken for {camvid.CLASSES[taken]}")
 
 # %% [markdown]
 # ## What it cannot do
@@ -129,4 +129,4 @@ clouds = np.kron(rng.random((12, 16, 3)), np.ones((16, 16, 1)))
 answer = seg.infer(shipped, clouds)
 print(f"coloured tiles are {answer}; mean confidence {answer.confidence:.0%}")
 mask = answer.details["mask"]
-plots.show(plots.segmentation(clouds, mask, streets.COLOURS), OUT / "tiles.png")
+plots.show(plots.segmentation(clouds, mask, camvid.COLOURS), OUT / "tiles.png")

@@ -19,7 +19,7 @@ import numpy as np
 from dls_keras import plots
 from dls_keras.core.errors import MissingFileError
 from dls_keras.course5 import jazz
-from dls_keras.datasets import tunes
+from dls_keras.music import tunes
 
 QUICK = "--quick" in sys.argv
 OUT = Path("out/jazz")

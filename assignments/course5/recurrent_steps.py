@@ -18,7 +18,7 @@ import numpy as np
 
 from dls_keras import plots
 from dls_keras.course5 import recurrent_steps as rs
-from dls_keras.datasets import harbour
+from dls_keras.datasets import sentence_corpus
 
 QUICK = "--quick" in sys.argv
 OUT = Path("out/recurrent_steps")
@@ -116,7 +116,7 @@ print(f"da0[2, 3] computed {computed:.8f}, measured {measured:.8f}")
 # %%
 data, unseen = rs.load_data(), rs.load_data(held_out=True)
 print(f"{len(data.x)} sentences to learn from, {len(unseen.x)} to test on")
-for words in harbour.split(harbour.OURS)[:3]:
+for words in sentence_corpus.split(sentence_corpus.OURS)[:3]:
     print("  ", " ".join(words))
 counts = np.bincount(data.y[data.y >= 0])
 shares = {data.words[i]: counts[i] / counts.sum() for i in np.argsort(-counts)[:10]}

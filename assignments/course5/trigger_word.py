@@ -19,7 +19,7 @@ import numpy as np
 from dls_keras import plots
 from dls_keras.core import audio
 from dls_keras.course5 import trigger_word as tw
-from dls_keras.datasets import spoken
+from dls_keras.datasets import keyword_clips
 
 QUICK = "--quick" in sys.argv
 OUT = Path("out/trigger_word")
@@ -32,9 +32,9 @@ OUT.mkdir(parents=True, exist_ok=True)
 # used where they are at hand; generated voices and noises need no file.
 
 # %%
-made = spoken.make_recordings(4, 8, 2)
+made = keyword_clips.make_recordings(4, 8, 2)
 print(f"{len(made.activates)} times the word, {len(made.negatives)} other words")
-mixed = spoken.mix(made, 3, seed=1, vary=False)
+mixed = keyword_clips.mix(made, 3, seed=1, vary=False)
 for ends in mixed.ends:
     print("the word ends at", *(f"{end:.1f} s" for end in ends))
 
@@ -92,8 +92,8 @@ plots.show(curve, OUT / "loss.png")
 
 # %%
 listener = tw.load_pretrained()
-others = spoken.make_recordings(8, 16, 4, seed=1, held_out=True)
-unseen = spoken.mix(others, 10 if QUICK else 100, seed=1)
+others = keyword_clips.make_recordings(8, 16, 4, seed=1, held_out=True)
+unseen = keyword_clips.mix(others, 10 if QUICK else 100, seed=1)
 print(f"F1 on {len(unseen.x)} clips of other voices: {tw.f1(listener, unseen):.1%}")
 question, sound = tw.example()
 answer = tw.infer(listener, sound)

@@ -17,7 +17,7 @@ import numpy as np
 from dls_keras import plots
 from dls_keras.core.errors import MissingFileError
 from dls_keras.course5 import word_vectors as wv
-from dls_keras.datasets import small_world
+from dls_keras.datasets import toy_corpus
 
 QUICK = "--quick" in sys.argv
 OUT = Path("out/word_vectors")
@@ -29,7 +29,7 @@ OUT.mkdir(parents=True, exist_ok=True)
 # each other: a neighbour d words away counts 1/d.
 
 # %%
-for sentence in small_world.make_sentences(5):
+for sentence in toy_corpus.make_sentences(5):
     print(sentence)
 data = wv.load_data(15_000 if QUICK else 60_000)
 print(f"{len(data.words)} words, {np.mean(data.x > 0):.0%} of all pairs ever met")
@@ -72,7 +72,7 @@ plots.show(curve, OUT / "loss.png")
 
 def right(vectors):
     """The share of a hundred analogies that the vectors answer."""
-    questions = small_world.analogies()[::19]
+    questions = toy_corpus.analogies()[::19]
     return np.mean([wv.infer(vectors, f"{a} {b} {c}") == d for a, b, c, d in questions])
 
 

@@ -19,7 +19,7 @@ import itertools
 
 import numpy as np
 
-from dls_keras.core import cases, files, images, weights
+from dls_keras.core import files, images, weights
 from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1 import logistic_regression
@@ -32,6 +32,7 @@ from dls_keras.course1.deep_network_steps import (
 )
 from dls_keras.course1.logistic_regression import softplus
 from dls_keras.datasets import cats
+from dls_keras.reference import cases
 
 TWO_LAYERS = (12288, 7, 1)
 FOUR_LAYERS = (12288, 20, 7, 5, 1)

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from dls_keras.core.errors import InputError
-from dls_keras.datasets import houses
+from dls_keras.datasets import house_prices
 
 NUMBER, COUNT = tf.TensorSpec([], tf.float64), tf.TensorSpec([], tf.int32)
 NUMBERS = tf.TensorSpec([None], tf.float64)
@@ -73,7 +73,7 @@ def least_squares(x, y):
 
 def load_data(m=100, seed=0):
     """m generated houses, a `houses.Houses`: x in square metres, y in 1000 euros."""
-    return houses.make_houses(m, seed=seed)
+    return house_prices.make_houses(m, seed=seed)
 
 
 def build_model():

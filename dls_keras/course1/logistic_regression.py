@@ -18,10 +18,11 @@ defaults and always printed the accuracies. NumPy alone, no TensorFlow.
 
 import numpy as np
 
-from dls_keras.core import cases, files, images, weights
+from dls_keras.core import files, images, weights
 from dls_keras.core.answers import likeliest
 from dls_keras.course1.numpy_basics import sigmoid
 from dls_keras.datasets import cats
+from dls_keras.reference import cases
 
 # Of 300, 500, 1000 and 1500 drawn pictures (76, 70, 76 and 82 % of the test photos
 # right, and both were looked at), 1000 was the first with 92 % of new drawn ones.

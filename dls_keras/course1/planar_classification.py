@@ -22,12 +22,13 @@ import functools
 
 import numpy as np
 
-from dls_keras.core import cases, weights
+from dls_keras.core import weights
 from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1 import logistic_regression
 from dls_keras.course1.numpy_basics import sigmoid
 from dls_keras.datasets import planar
+from dls_keras.reference import cases
 
 COLOURS = ("red", "blue")  # of the classes 0 and 1
 DATA_SETS = {

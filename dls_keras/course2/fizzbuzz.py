@@ -28,7 +28,7 @@ from dls_keras import plots
 from dls_keras.core import training, weights
 from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
-from dls_keras.core.layers import Adam
+from dls_keras.fast.layers import Adam
 
 DIGITS = 10
 LAST = 2**DIGITS - 1  # 1023

@@ -21,12 +21,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import cases
 from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1.numpy_basics import sigmoid
 from dls_keras.course1.planar_classification import column
 from dls_keras.datasets import planar
+from dls_keras.reference import cases
 
 HIDDEN = (10, 5)  # units of the two hidden layers
 RINGS = ("outer ring", "inner ring")  # of the labels 0 and 1

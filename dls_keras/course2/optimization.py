@@ -21,7 +21,6 @@ decay, and 10000 epochs were the default. NumPy alone, no TensorFlow. Paper: Kin
 
 import numpy as np
 
-from dls_keras.core import cases
 from dls_keras.core.errors import InputError
 from dls_keras.course2 import initialization
 from dls_keras.course2.initialization import (  # noqa: F401
@@ -34,6 +33,7 @@ from dls_keras.course2.initialization import (  # noqa: F401
     sigmoid,
 )
 from dls_keras.datasets import planar
+from dls_keras.reference import cases
 
 MOONS = ("upper moon", "lower moon")  # of the labels 0 and 1
 OPTIMIZERS = ("gd", "momentum", "rmsprop", "adam")

@@ -21,10 +21,11 @@ import numpy as np
 import tensorflow as tf
 
 from dls_keras import plots
-from dls_keras.core import augment, cases, files, images, training, weights
+from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import likeliest
-from dls_keras.core.layers import Adam
 from dls_keras.datasets import signs
+from dls_keras.fast.layers import Adam
+from dls_keras.reference import cases
 
 SIZE = 64  # height and width of a photo, in pixels
 LAYERS = (3 * SIZE**2, 25, 12, len(signs.CLASSES))

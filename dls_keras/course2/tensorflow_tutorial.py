@@ -17,8 +17,7 @@ an epoch's cost by 33, as `model` does; others divided by 32.
 import numpy as np
 import tensorflow as tf
 
-from dls_keras.core import cases, training
-from dls_keras.core.layers import Adam
+from dls_keras.core import training
 from dls_keras.course2 import tensorflow_introduction
 from dls_keras.course2.optimization import random_mini_batches
 from dls_keras.course2.tensorflow_introduction import (  # noqa: F401
@@ -32,6 +31,8 @@ from dls_keras.course2.tensorflow_introduction import (  # noqa: F401
     picture,
     train,
 )
+from dls_keras.fast.layers import Adam
+from dls_keras.reference import cases
 
 # The assignment: the course's functions under the course's signatures. They return
 # arrays, as a session did.

@@ -29,11 +29,13 @@ import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
 from dls_keras.converters import darknet as darknet_files
-from dls_keras.core import augment, files, images, inference, training, weights
+from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.core.layers import Adam
-from dls_keras.datasets import roads
-from dls_keras.networks import darknet, detection, yolo_v2
+from dls_keras.datasets import car_boxes
+from dls_keras.fast import boxes as fast_boxes
+from dls_keras.fast import inference
+from dls_keras.fast.layers import Adam
+from dls_keras.networks import darknet, yolo_v2
 
 # The assignment: the course's functions under the course's signatures.
 
@@ -316,9 +318,9 @@ def load_data(drawn=332, seed=0):
         x (m, 192, 352, 3) uint8 and y (m, 8, 4) float32: boxes in parts of the
         picture, rows of zeros where there is no further car.
     """
-    parts = [roads.split_by_time(roads.load_car_boxes())[0]]
+    parts = [car_boxes.split_by_time(car_boxes.load_car_boxes())[0]]
     if drawn:
-        parts.append(loosened(roads.make_roads(drawn, seed=seed)))
+        parts.append(loosened(car_boxes.make_roads(drawn, seed=seed)))
     return TrainingData(
         np.concatenate([_shrink(part.images) for part in parts]),
         np.concatenate([_padded(part) for part in parts]),
@@ -467,7 +469,7 @@ def load_pretrained(variant="default"):
         return detector
     cfg, weight_file = entry
     model, heads = load_darknet(files.find_data(cfg), files.find_data(weight_file))
-    return Detector(model, heads, roads.COCO_CLASSES)
+    return Detector(model, heads, car_boxes.COCO_CLASSES)
 
 
 def load_darknet(cfg_path, weights_path, *, input_shape=None):
@@ -502,7 +504,7 @@ def infer(detector, image, *, max_boxes=20, score_threshold=0.5, iou_threshold=0
             the network's input, and the boxes are stretched back.
 
     Returns:
-        `detection.Detections`: boxes (n, 4) in pixels of `image`, best first, scores
+        `fast_boxes.Detections`: boxes (n, 4) in pixels of `image`, best first, scores
         (n,) and classes (n,).
     """
     (found,) = find_all(
@@ -516,11 +518,11 @@ def infer(detector, image, *, max_boxes=20, score_threshold=0.5, iou_threshold=0
 
 
 def find_all(detector, pictures, **settings):
-    """The `detection.Detections` of many pictures, sixteen at a time through the net.
+    """The `fast_boxes.Detections` of many pictures, sixteen at a time through the net.
 
     Args:
         pictures: a sequence of what `images.read` takes.
-        settings: keyword arguments of `detection.detect_all`.
+        settings: keyword arguments of `fast_boxes.detect_all`.
     """
     answer, found = detector.model, []
     size = min(16, len(pictures))
@@ -540,19 +542,19 @@ def find_all(detector, pictures, **settings):
         outputs = keras.tree.flatten(answer(np.resize(x, (size, *x[0].shape))))
         outputs = [np.asarray(output)[: len(batch)] for output in outputs]
         shapes = [(image.height, image.width) for image in batch]
-        found += detection.detect_all(outputs, detector.heads, shapes, **settings)
+        found += fast_boxes.detect_all(outputs, detector.heads, shapes, **settings)
     return found
 
 
-# `detection.detect`, which `infer` calls, is the fast form of the course's functions in
-# NumPy; this is the same in one graph. Tests hold both to `yolo_head` and `yolo_eval`.
+# `fast_boxes.detect`, which `infer` calls, is the course's functions in NumPy;
+# this is the same in one graph. Tests hold both to `yolo_head` and `yolo_eval`.
 
 
 @tf.function
 def detect_in_graph(
     feats, anchors, image_shape, max_boxes=10, score_threshold=0.6, iou_threshold=0.5
 ):
-    """`detection.detect` for one YOLOv2 output: scores, boxes, classes.
+    """`fast_boxes.detect` for one YOLOv2 output: scores, boxes, classes.
 
     Args:
         feats: (rows, columns, n_a * (5 + classes)) float32.
@@ -586,16 +588,16 @@ def average_precision_on(detector, pictures, *, names=("car",)):
     wanted = [detector.classes.index(name) for name in names]
     found = find_all(detector, pictures.images, max_boxes=100, score_threshold=0.005)
     kept = [
-        detection.Detections(*(part[np.isin(one.classes, wanted)] for part in one))
+        fast_boxes.Detections(*(part[np.isin(one.classes, wanted)] for part in one))
         for one in found
     ]
-    return detection.average_precision(kept, pictures.boxes)
+    return fast_boxes.average_precision(kept, pictures.boxes)
 
 
 def evaluate(detector=None):
     """AP@0.5 as rows (what, ours, goal); Darknet's models where they are at hand."""
-    real = roads.load_car_boxes()
-    _, last_fifth = roads.split_by_time(real)
+    real = car_boxes.load_car_boxes()
+    _, last_fifth = car_boxes.split_by_time(real)
     detector = detector or load_pretrained()
     rows = [
         (
@@ -606,7 +608,7 @@ def evaluate(detector=None):
         (
             "AP@0.5, 100 drawn roads never seen",
             average_precision_on(
-                detector, loosened(roads.make_roads(100, seed=10_000))
+                detector, loosened(car_boxes.make_roads(100, seed=10_000))
             ),
             None,
         ),
@@ -637,7 +639,7 @@ def example():
 
 def example_road():
     """A drawn road with cars, (380, 676, 3) uint8."""
-    return roads.make_roads(3, seed=7).images[2]
+    return car_boxes.make_roads(3, seed=7).images[2]
 
 
 def _iou_with_any(boxes, truths):

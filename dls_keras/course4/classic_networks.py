@@ -33,8 +33,8 @@ from keras import layers, ops
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import Answer
-from dls_keras.core.layers import Adam
 from dls_keras.datasets import digits
+from dls_keras.fast.layers import Adam
 
 SIZE = 32  # height and width of LeNet-5's input, in pixels: MNIST's 28 in a frame
 J = 10.0  # the penalty of "none"; between two codes it is 20 to each, or more

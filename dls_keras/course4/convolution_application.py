@@ -23,11 +23,11 @@ from keras import layers
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import likeliest
-from dls_keras.core.layers import Adam, BatchNormalization, Conv2D
 from dls_keras.course2 import optimization
 from dls_keras.course2.tensorflow_introduction import load_data
 from dls_keras.course2.tensorflow_tutorial import convert_to_one_hot  # noqa: F401
 from dls_keras.datasets import signs
+from dls_keras.fast.layers import Adam, BatchNormalization, Conv2D
 
 SIZE = 64  # height and width of a photo, in pixels
 

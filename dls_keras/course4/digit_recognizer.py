@@ -25,8 +25,8 @@ from dls_keras import plots
 from dls_keras.core import augment, files, training, weights
 from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
-from dls_keras.core.layers import Adam, BatchNormalization
 from dls_keras.datasets import digits
+from dls_keras.fast.layers import Adam, BatchNormalization
 
 CROPS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # moves (down, right), in pixels
 

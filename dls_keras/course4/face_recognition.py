@@ -30,11 +30,11 @@ from keras import layers
 
 from dls_keras import plots
 from dls_keras.converters import face_networks
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import augment, face_database, files, images, training, weights
 from dls_keras.core.answers import Answer
 from dls_keras.core.errors import InputError
-from dls_keras.core.layers import Adam, BatchNormalization
-from dls_keras.datasets import faces, happy, identities
+from dls_keras.datasets import faces, smiles
+from dls_keras.fast.layers import Adam, BatchNormalization
 from dls_keras.networks.mobile_face_net import mobile_face_net
 from dls_keras.networks.open_face import open_face
 
@@ -87,7 +87,7 @@ def verify(image_path, identity, database, model, *, threshold=None):
 
     Args:
         image_path: see `img_to_encoding`.
-        database: {name: encoding (1, d)}, a dict or `identities.Identities`.
+        database: {name: encoding (1, d)}, a dict or `face_database.Identities`.
         threshold: the door opens to less; default: `threshold_of(model)`.
 
     Returns:
@@ -99,7 +99,7 @@ def verify(image_path, identity, database, model, *, threshold=None):
     _check(database, model)
     if identity not in database:
         raise InputError(
-            f"Nobody here is called {identity!r}: {identities.who(database)}."
+            f"Nobody here is called {identity!r}: {face_database.who(database)}."
         )
     encoding = img_to_encoding(image_path, model)
     ((_, dist),) = distances(encoding, {identity: database[identity]})
@@ -189,12 +189,12 @@ def fingerprint(model):
 
 
 def new_database(model):
-    """An empty `identities.Identities` for the encodings of `model`."""
-    return identities.Identities(fingerprint(model))
+    """An empty `face_database.Identities` for the encodings of `model`."""
+    return face_database.Identities(fingerprint(model))
 
 
 def enrol(database, name, photos, model):
-    """Add a person to an `identities.Identities`, by one photo or a list of them."""
+    """Add a person to an `face_database.Identities`, by one photo or a list of them."""
     _check(database, model)
     photos = photos if isinstance(photos, list | tuple) else [photos]
     if not photos:
@@ -204,7 +204,7 @@ def enrol(database, name, photos, model):
 
 def load_database(path, model):
     """The database in a file, once it is known that `model` made its encodings."""
-    database = identities.load(path)
+    database = face_database.load(path)
     _check(database, model)
     return database
 
@@ -369,7 +369,7 @@ def load_data(drawn=300, strangers=3000, seed=0):
     x = [np.rint(255 * real).astype("uint8"), people.x]
     y = [att.y[learnt], LEARNT + people.y]
     if strangers:
-        others = happy.load_smiles().x[:strangers, :, :, np.newaxis]
+        others = smiles.load_smiles().x[:strangers, :, :, np.newaxis]
         x.append(np.repeat(others, 3, axis=3))
         y.append(LEARNT + drawn + np.arange(len(others)))
     return TrainingFaces(

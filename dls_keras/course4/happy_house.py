@@ -21,8 +21,8 @@ from keras import layers
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import likeliest
-from dls_keras.core.layers import Adam, BatchNormalization, Conv2D
-from dls_keras.datasets import happy
+from dls_keras.datasets import smiles
+from dls_keras.fast.layers import Adam, BatchNormalization, Conv2D
 
 SIZE = 64  # height and width of a photo, in pixels
 HELD_OUT = 50  # the last of the course's 150 test photos, where no others are at hand
@@ -35,7 +35,7 @@ WEIGHTS = {
         bytes=96_848,
         params=37_633,
         input="(m, 64, 64, 3) float32: RGB photos, stretched, square roots of [0, 1]",
-        classes=happy.CLASSES,
+        classes=smiles.CLASSES,
         data="the first 100 of the course's 150 test photos, of the same five people "
         "as the others (its 600 training photos were not at hand); 100 drawn faces",
         licence="photos: none stated; drawn faces: Apache-2.0",
@@ -87,12 +87,12 @@ def load_data(drawn=0, seed=0):
     Where train_happy.h5 is at hand, 600 to learn from and 150 to test on; else 100 and
     50 of those 150.
     """
-    data = happy.load_happy()
+    data = smiles.load_happy()
     if len(data.x) == 0:
         x, y = data.x_test, data.y_test
-        data = happy.Happy(x[:-HELD_OUT], y[:-HELD_OUT], x[-HELD_OUT:], y[-HELD_OUT:])
-    drawings = happy.make_happy(drawn, seed=seed)
-    return happy.Happy(
+        data = smiles.Happy(x[:-HELD_OUT], y[:-HELD_OUT], x[-HELD_OUT:], y[-HELD_OUT:])
+    drawings = smiles.make_happy(drawn, seed=seed)
+    return smiles.Happy(
         prepared(np.concatenate([data.x, drawings.x])),
         np.concatenate([data.y, drawings.y]),
         prepared(data.x_test),
@@ -177,13 +177,13 @@ def infer(model, image):
     """
     x = prepared(255 * images.resized(image, SIZE, SIZE))
     p = float(np.asarray(model(x[np.newaxis], training=False))[0, 0])
-    return likeliest(happy.CLASSES, (1 - p, p))
+    return likeliest(smiles.CLASSES, (1 - p, p))
 
 
 def evaluate(model=None):
     """Accuracy on pictures never trained on, as rows (what, ours, goal)."""
     model = model or load_pretrained()
-    data, drawn = load_data(), happy.make_happy(300, seed=10_000)
+    data, drawn = load_data(), smiles.make_happy(300, seed=10_000)
     return [
         (
             f"test accuracy, {len(data.y_test)} photos of the course",
@@ -204,14 +204,14 @@ def five_folds(seed=0):
     Five networks learn from 120 of the photos each, and from drawn faces, and read the
     30 others. All folds show the same five people.
     """
-    data, drawings = happy.load_happy(), happy.make_happy(100, seed=seed)
+    data, drawings = smiles.load_happy(), smiles.make_happy(100, seed=seed)
     x, y = data.x_test, data.y_test
     order = np.random.default_rng(seed).permutation(len(y))
     right = []
     for fold in range(5):
         unseen = order[fold::5]
         seen = np.setdiff1d(order, unseen)
-        lesson = happy.DrawnHappy(
+        lesson = smiles.DrawnHappy(
             prepared(np.concatenate([x[seen], drawings.x])),
             np.concatenate([y[seen], drawings.y]),
         )
@@ -234,6 +234,6 @@ def picture(model, image):
 
 def example():
     """The question of the tour: a photo where data are at hand, else a drawing."""
-    if files.in_data_folder(happy.TEST.name):
-        return "Is the person at the door happy?", happy.load_happy().x_test[-2]
-    return "Is this drawn person happy?", happy.make_happy(2, seed=7).x[1]
+    if files.in_data_folder(smiles.TEST.name):
+        return "Is the person at the door happy?", smiles.load_happy().x_test[-2]
+    return "Is this drawn person happy?", smiles.make_happy(2, seed=7).x[1]

@@ -30,8 +30,8 @@ from PIL import Image
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import Answer
-from dls_keras.core.layers import Adam, Conv2D
-from dls_keras.datasets import streets
+from dls_keras.datasets import camvid
+from dls_keras.fast.layers import Adam, Conv2D
 
 SIZE = (192, 256)  # height and width of CamVid's pictures here, in pixels
 CROP = (144, 192)  # height and width of what the network sees in training
@@ -44,7 +44,7 @@ WEIGHTS = {
         bytes=17_398_264,
         params=8_640_075,
         input="(m, 192, 256, 3) float32, or other multiples of 16: RGB in [0, 1]",
-        classes=streets.CLASSES,
+        classes=camvid.CLASSES,
         data="CamVid's 367 training and 101 validation pictures, and 65 of "
         "streets.make_streets",
         licence="CamVid: none stated, given out for research; drawings: Apache-2.0",
@@ -171,7 +171,7 @@ def create_mask(pred_mask):
 
 def load_data(drawn=0, seed=0):
     """CamVid in three splits, `drawn` streets behind the pictures to learn from."""
-    return streets.load_streets(drawn, seed=seed)
+    return camvid.load_streets(drawn, seed=seed)
 
 
 def build_model(n_filters=32, dtype="float32"):
@@ -185,7 +185,7 @@ def build_model(n_filters=32, dtype="float32"):
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
     try:
-        model = unet_model((*SIZE, 3), n_filters, len(streets.CLASSES))
+        model = unet_model((*SIZE, 3), n_filters, len(camvid.CLASSES))
     finally:
         keras.config.set_dtype_policy(usual)
     # No weight depends on the size, so the model need not insist on one.
@@ -285,7 +285,7 @@ def class_weights(y):
     Returns:
         (classes,) float32; a class that nobody has seen weighs as one pixel would.
     """
-    n_classes = len(streets.CLASSES)
+    n_classes = len(camvid.CLASSES)
     counts = np.bincount(np.ravel(y), minlength=n_classes)[:n_classes]
     return np.sqrt(np.median(counts) / np.maximum(counts, 1)).astype("float32")
 
@@ -339,8 +339,8 @@ def infer(model, image):
     confidence = tf.reduce_mean(tf.reduce_max(y_hat, axis=-1))
     mask = Image.fromarray(create_mask(y_hat).numpy()[..., 0].astype("uint8"))
     mask = np.asarray(mask.resize(photo.size, Image.Resampling.NEAREST))
-    counts = np.bincount(mask.ravel(), minlength=len(streets.CLASSES))
-    shares = dict(zip(streets.CLASSES, (counts / mask.size).tolist(), strict=True))
+    counts = np.bincount(mask.ravel(), minlength=len(camvid.CLASSES))
+    shares = dict(zip(camvid.CLASSES, (counts / mask.size).tolist(), strict=True))
     largest = sorted(shares, key=shares.get, reverse=True)[:3]
     text = ", ".join(f"{name} {shares[name]:.0%}" for name in largest if shares[name])
     return Answer(text.replace("%", " %"), confidence, shares=shares, mask=mask)
@@ -386,7 +386,7 @@ def confusion(model, x, y, batch_size=4):
     Returns:
         (n_C, n_C) int64.
     """
-    n_classes = len(streets.CLASSES)
+    n_classes = len(camvid.CLASSES)
     answer = tf.function(lambda x: tf.argmax(probabilities(model, x), axis=-1))
     counts = np.zeros(n_classes**2, "int64")
     for start in range(0, len(x), batch_size):
@@ -412,12 +412,12 @@ def scores(counts):
 def evaluate(model=None):
     """Mean IoU, pixel accuracy and IoU of each class on the test stretch, as rows."""
     model = model or load_pretrained()
-    mean_iou, accuracy, iou = scores(confusion(model, *streets.load_split("test")))
-    drawn, *_ = scores(confusion(model, *streets.make_streets(40, seed=10_000)))
+    mean_iou, accuracy, iou = scores(confusion(model, *camvid.load_split("test")))
+    drawn, *_ = scores(confusion(model, *camvid.make_streets(40, seed=10_000)))
     return [
         ("mean IoU of 11 classes, 233 test pictures", mean_iou, 0.55),
         ("pixel accuracy, 233 test pictures", accuracy, 0.88),
-        *((f"IoU of {c}", v, None) for c, v in zip(streets.CLASSES, iou, strict=True)),
+        *((f"IoU of {c}", v, None) for c, v in zip(camvid.CLASSES, iou, strict=True)),
         ("mean IoU, 40 drawn streets never seen", drawn, None),
     ]
 
@@ -426,12 +426,12 @@ def picture(model, image):
     """The photo beside itself in the colours of the classes, a matplotlib figure."""
     photo = images.read(image)
     return plots.segmentation(
-        photo, infer(model, photo).details["mask"], streets.COLOURS
+        photo, infer(model, photo).details["mask"], camvid.COLOURS
     )
 
 
 def example():
     """The question of the tour: a real street where data are at hand, else a drawn."""
-    if files.in_data_folder(streets.SPLITS["test"].name):
-        return "What is where on this street?", streets.load_split("test")[0][100]
-    return "What is where on this drawn street?", streets.make_streets(6, seed=7)[0][5]
+    if files.in_data_folder(camvid.SPLITS["test"].name):
+        return "What is where on this street?", camvid.load_split("test")[0][100]
+    return "What is where on this drawn street?", camvid.make_streets(6, seed=7)[0][5]

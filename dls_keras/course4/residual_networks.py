@@ -23,8 +23,8 @@ from keras import initializers, layers
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import likeliest
-from dls_keras.core.layers import Adam, BatchNormalization, Conv2D
 from dls_keras.datasets import signs
+from dls_keras.fast.layers import Adam, BatchNormalization, Conv2D
 
 SIZE = 64  # height and width of a photo, in pixels
 

@@ -29,9 +29,9 @@ from PIL import Image
 from dls_keras import plots
 from dls_keras.core import files, images, training, weights
 from dls_keras.core.errors import InputError
-from dls_keras.core.layers import Adam
 from dls_keras.datasets import digits
-from dls_keras.networks import detection
+from dls_keras.fast import boxes as fast_boxes
+from dls_keras.fast.layers import Adam
 
 SIZE = digits.SIZE  # height and width of a window, in pixels
 SCALE = 1.2  # from one size of the picture to the next
@@ -250,7 +250,7 @@ def cut_windows(image, boxes, labels, rng, near=24, far=40):
     inside = (windows[:, :2] >= 0).all(1) & (windows[:, 2:] <= image.shape).all(1)
     kept, y = [], []
     for window in windows[inside]:
-        ious = detection.box_ious(window, boxes)
+        ious = fast_boxes.box_ious(window, boxes)
         if ious.max(initial=0) < 0.4:
             y.append(NOTHING)
         elif ious.max() >= 0.6:
@@ -276,7 +276,7 @@ def mistakes(detector, canvases, rng, most=30):
     for image, boxes in zip(canvases.images, canvases.boxes, strict=True):
         picture = Image.fromarray(image)
         windows, _, _ = search(network, picture, steps, threshold=0.5)
-        overlaps = [detection.box_ious(w, boxes).max(initial=0) for w in windows]
+        overlaps = [fast_boxes.box_ious(w, boxes).max(initial=0) for w in windows]
         wrong = windows[np.array(overlaps) < 0.4]
         found.append(_cut(picture, rng.permutation(wrong)[:most]))
     x = np.concatenate(found)
@@ -370,7 +370,7 @@ def infer(detector, image, *, threshold=0.95, overlap=0.3, max_boxes=50):
         overlap: drop a window that overlaps a better one by more than this.
 
     Returns:
-        `detection.Detections`: boxes (n, 4) in pixels of `image`, best first, scores
+        `fast_boxes.Detections`: boxes (n, 4) in pixels of `image`, best first, scores
         (n,) and classes (n,).
     """
     return find_all(detector, [image], threshold, overlap, max_boxes)[0]
@@ -383,10 +383,10 @@ def find_all(detector, pictures, threshold=0.95, overlap=0.3, max_boxes=50):
     for picture in map(images.read, pictures):
         ink = Image.fromarray(np.rint(digits.ink(picture) * 255).astype("uint8"))
         boxes, scores, classes = search(network, ink, steps, threshold)
-        kept = detection.non_max_suppression(boxes, scores, max_boxes, overlap)
+        kept = fast_boxes.non_max_suppression(boxes, scores, max_boxes, overlap)
         scale = (picture.height / ink.height, picture.width / ink.width)
         boxes = (boxes[kept] * np.tile(scale, 2)).astype("float32")
-        found.append(detection.Detections(boxes, scores[kept], classes[kept]))
+        found.append(fast_boxes.Detections(boxes, scores[kept], classes[kept]))
     return found
 
 
@@ -456,7 +456,7 @@ def found_and_read(detector, canvases):
     for one, truth, labels in zip(found, canvases.boxes, canvases.labels, strict=True):
         free = np.ones(len(truth), bool)
         for box, digit in zip(one.boxes, one.classes, strict=True):
-            right = detection.box_ious(box, truth) * (free & (labels == digit))
+            right = fast_boxes.box_ious(box, truth) * (free & (labels == digit))
             if len(truth) and right.max() >= 0.5:
                 free[right.argmax()] = False
                 hits += 1

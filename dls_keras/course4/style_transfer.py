@@ -30,11 +30,12 @@ from PIL import Image
 
 from dls_keras import plots
 from dls_keras.converters import vgg19 as vgg19_files
-from dls_keras.core import augment, files, images, inference, training, weights
+from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.errors import InputError
-from dls_keras.core.layers import Adam
 from dls_keras.core.progress import progress
 from dls_keras.datasets import alpaca, paintings
+from dls_keras.fast import inference
+from dls_keras.fast.layers import Adam
 from dls_keras.networks import vgg19
 
 # The layers in which the course compares manners, and how much each counts.

@@ -26,8 +26,8 @@ from dls_keras.converters import mobilenet_int8
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import likeliest
 from dls_keras.core.errors import InputError
-from dls_keras.core.layers import Adam, BatchNormalization
 from dls_keras.datasets import alpaca
+from dls_keras.fast.layers import Adam, BatchNormalization
 
 SIZE = alpaca.SIZE  # height and width of a photo, in pixels
 

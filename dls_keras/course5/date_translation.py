@@ -23,11 +23,12 @@ from keras import layers
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import files, lstm_step, training, weights
+from dls_keras.core import files, training, weights
 from dls_keras.core.answers import Answer
-from dls_keras.core.layers import Adam
-from dls_keras.core.recurrent import lstm
 from dls_keras.datasets import dates
+from dls_keras.fast import lstm_numpy
+from dls_keras.fast.layers import Adam
+from dls_keras.fast.recurrent import lstm
 
 TX = 30  # longest sentence kept, in characters
 TY = 10  # "YYYY-MM-DD"
@@ -420,7 +421,7 @@ def _write(memory, a, query, energy, energy_bias, kernel, bias):
 
     TensorFlow's would add up Ty gradients of `a` and of each weight, one by one; here
     each is one product over all steps. With the slopes of the LSTM as in
-    `core.recurrent`, one step backward from dz is
+    `fast.recurrent`, one step backward from dz is
 
         [dcontext, ds<t-1>] = dz K^T
         dalpha<t'>  = a<t'> . dcontext
@@ -514,7 +515,7 @@ def _read_and_write_numpy(ids, weights, gates):
     """Probabilities (m, Ty, machine) and attention (m, Ty, Tx) for ids (m, Tx).
 
     Each gate and direction has an array of its own, and all states are twice as large,
-    as in `core.lstm_step`.
+    as in `fast.lstm_numpy`.
     """
     ahead, back, recurrent, *score, energy, energy_bias, kernel, bias, spell, end = (
         weights
@@ -527,7 +528,7 @@ def _read_and_write_numpy(ids, weights, gates):
     x[:, :, 1] = back.take(ids.T[::-1], axis=0).swapaxes(1, 2)
     states = np.zeros((Tx + 1, 2, m, n_a), "float32")  # zeros first
     z = np.empty_like(x[0])
-    step = lstm_step.stepper(z, gates)
+    step = lstm_numpy.stepper(z, gates)
     for t in range(Tx):
         np.matmul(states[t], recurrent, z)
         z += x[t]
@@ -541,7 +542,7 @@ def _read_and_write_numpy(ids, weights, gates):
     inputs = np.zeros((m, 2 * n_a + n_s), "float32")
     context, s = inputs[:, None, : 2 * n_a], inputs[:, 2 * n_a :]
     z = np.empty((4, m, n_s), "float32")
-    step = lstm_step.stepper(z, gates)
+    step = lstm_numpy.stepper(z, gates)
     written = np.empty((TY, m, n_s), "float32")
     attention = np.empty((TY, Tx, m), "float32")
     zeros = np.zeros_like(attention[0])
@@ -577,19 +578,19 @@ def _ordered(*weights, gates):
     n = 2 * len(recurrents[0])
 
     def matrices(w):  # (units, 4*units) to (4, units, units)
-        w = lstm_step.by_gate(w / 2, gates)
+        w = lstm_numpy.by_gate(w / 2, gates)
         return np.ascontiguousarray(w.swapaxes(0, 1))
 
     return (
         *(
-            lstm_step.by_gate(k + b, gates)
+            lstm_numpy.by_gate(k + b, gates)
             for k, b in zip(kernels, biases, strict=True)
         ),
         np.stack([matrices(w) for w in recurrents], axis=1),  # (4, 2, n_a, n_a)
         *(score[:n].T / 2, score_bias[:, None], score[n:].T / 2),
         *(energy[:, 0], energy_bias),
         matrices(np.concatenate([kernel, recurrent])),  # (4, 2*n_a + n_s, n_s)
-        lstm_step.by_gate(bias, gates)[:, None],
+        lstm_numpy.by_gate(bias, gates)[:, None],
         *(spell / 2, end),
     )
 

@@ -240,7 +240,7 @@ def train(
     import tensorflow as tf
 
     from dls_keras.core import training
-    from dls_keras.core.layers import Adam
+    from dls_keras.fast.layers import Adam
 
     keras.utils.set_random_seed(seed)
     network = model.model

@@ -1,7 +1,7 @@
 """Jazz: a network improvises a solo over chords (C5 W1 A3).
 
 A solo becomes words that say how each note sits in its chord, how long it is and how
-far it leapt, "C,0.500,<m2,P-4>" (see `datasets.tunes`). An LSTM learns which word
+far it leapt, "C,0.500,<m2,P-4>" (see `music.tunes`). An LSTM learns which word
 follows, with one softmax for all times:
 
     a<t>, c<t> = LSTM(x<t>, a<t-1>, c<t-1>)      y<t> = softmax(W a<t> + b)
@@ -25,12 +25,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, lstm_step, weights
+from dls_keras.core import files, weights
 from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import draw
-from dls_keras.datasets import tunes
-from dls_keras.datasets.playing import write_midi, write_wav
-from dls_keras.datasets.tunes import MEASURE, Tune
+from dls_keras.fast import lstm_numpy
+from dls_keras.music import tunes
+from dls_keras.music.midi_and_wav import write_midi, write_wav
+from dls_keras.music.tunes import MEASURE, Tune
 
 TX = 30  # words of a window in the course
 WHOLE = 96  # and where there are many tunes, so that a window holds one
@@ -372,7 +373,7 @@ def train(
     import keras
 
     from dls_keras.core import training
-    from dls_keras.core.layers import Adam
+    from dls_keras.fast.layers import Adam
 
     if data.X.shape[2] != len(model["values"]):
         raise InputError(
@@ -420,7 +421,7 @@ def window_loss(X, Y, parameters):
     """
     import tensorflow as tf
 
-    from dls_keras.core.recurrent import lstm
+    from dls_keras.fast.recurrent import lstm
 
     kernel, recurrent, bias, dense_kernel, dense_bias = parameters
     # Time first: each step reads one block of memory.
@@ -452,7 +453,7 @@ def read(model, indices=()):
     n_a = len(recurrent)
 
     def by_gate(w):
-        return lstm_step.by_gate(w).reshape(*w.shape)
+        return lstm_numpy.by_gate(w).reshape(*w.shape)
 
     # One product of twice a, and a 1 for the biases, makes the next gates and logits.
     product = np.empty((n_a + 1, 4 * n_a + len(dense_bias)), "float32")
@@ -463,7 +464,7 @@ def read(model, indices=()):
     state = np.append(np.zeros(n_a, "float32"), np.float32(1))
     out = state @ product
     z, logits, a = out[: 4 * n_a], out[4 * n_a :], state[:n_a]
-    step = lstm_step.stepper(z.reshape(4, n_a))
+    step = lstm_numpy.stepper(z.reshape(4, n_a))
     for index in itertools.chain([None], indices):
         if index is not None:
             z += kernel[index]

@@ -29,11 +29,11 @@ from keras import layers
 from dls_keras.core import training, weights, word_pieces
 from dls_keras.core.answers import Answer
 from dls_keras.core.errors import InputError
-from dls_keras.core.layers import Adam
 from dls_keras.core.word_pieces import WordPieces
 from dls_keras.course5.transformer import Encoder, create_padding_mask
 from dls_keras.datasets import resumes
 from dls_keras.datasets.resumes import EMPTY, LABELS
+from dls_keras.fast.layers import Adam
 
 TX = 128  # pieces in a window
 OVERLAP = 64  # pieces that a window shares with the next

@@ -30,10 +30,10 @@ from dls_keras import plots
 from dls_keras.core import training, weights
 from dls_keras.core.answers import Answer
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.core.layers import Adam
 from dls_keras.core.word_pieces import SPECIAL, UNKNOWN, WordPieces
 from dls_keras.course5.transformer import Encoder, create_padding_mask
 from dls_keras.datasets import stories
+from dls_keras.fast.layers import Adam
 
 TX = 50  # five facts of 8, a question of 7, [CLS] and two [SEP]
 

@@ -38,7 +38,7 @@ from dls_keras.core import weights
 from dls_keras.core.answers import Answer
 from dls_keras.core.errors import InputError
 from dls_keras.course1.numpy_basics import sigmoid
-from dls_keras.datasets import harbour
+from dls_keras.datasets import sentence_corpus
 
 WEIGHTS = {
     "default": weights.Weights(
@@ -48,7 +48,7 @@ WEIGHTS = {
         bytes=120_424,
         params=50_631,
         input="(m, 31) int32, the numbers of words in load_data().words; 0 first",
-        data="175 of the 199 sentences of harbour.OURS",
+        data="175 of the 199 sentences of sentence_corpus.OURS",
         licence="written for this package: Apache-2.0",
         recipe="train(build_model(), load_data()): 40 epochs of 10 steps, 20 seconds "
         "on two CPU cores shared with much other work; sizes chosen on a seventh of "
@@ -356,7 +356,7 @@ class Writer(NamedTuple):
 
 
 def load_data(path=None, *, held_out=False):
-    """The sentences of a text as numbers, a `harbour.Sentences`.
+    """The sentences of a text as numbers, a `sentence_corpus.Sentences`.
 
     The vocabulary is that of the sentences to learn from: words that stand there
     twice or more.
@@ -365,14 +365,17 @@ def load_data(path=None, *, held_out=False):
         path: a text file; by default our own text, a year in a harbour.
         held_out: take every eighth sentence, which is for testing, not the others.
     """
-    text = harbour.OURS if path is None else harbour.load_text(path)
-    learnt, chosen = harbour.split(text), harbour.split(text, held_out=held_out)
+    text = sentence_corpus.OURS if path is None else sentence_corpus.load_text(path)
+    learnt, chosen = (
+        sentence_corpus.split(text),
+        sentence_corpus.split(text, held_out=held_out),
+    )
     if not chosen:
         raise InputError(
             f"The text has {len(learnt)} sentences, too few to hold some out. Expected "
-            f"{harbour.HELD_OUT} or more."
+            f"{sentence_corpus.HELD_OUT} or more."
         )
-    return harbour.encode(chosen, harbour.vocabulary(learnt))
+    return sentence_corpus.encode(chosen, sentence_corpus.vocabulary(learnt))
 
 
 def build_model(words=None, *, n_e=64, n_a=64):
@@ -387,7 +390,7 @@ def build_model(words=None, *, n_e=64, n_a=64):
     from keras import layers
 
     words = words or load_data().words
-    x = keras.Input((harbour.LONGEST + 1,), dtype="int32")
+    x = keras.Input((sentence_corpus.LONGEST + 1,), dtype="int32")
     vectors = layers.Dropout(0.5)(layers.Embedding(len(words), n_e)(x))
     states = layers.Dropout(0.5)(layers.GRU(n_a, return_sequences=True)(vectors))
     return Writer(keras.Model(x, layers.Dense(len(words))(states)), tuple(words))
@@ -408,7 +411,7 @@ def train(
     import keras
 
     from dls_keras.core import training
-    from dls_keras.core.layers import Adam
+    from dls_keras.fast.layers import Adam
 
     keras.utils.set_random_seed(seed)
     network = model.model
@@ -443,7 +446,7 @@ def perplexity(model, data):
     """Among how many words the model hesitates, on average: e^(nats per word).
 
     Args:
-        data: a `harbour.Sentences` in the model's own vocabulary.
+        data: a `sentence_corpus.Sentences` in the model's own vocabulary.
     """
     return float(np.exp(_nats(model.model(data.x), data.y)))
 
@@ -452,7 +455,7 @@ def unigram_perplexity(data, unseen):
     """The perplexity of guessing by the frequencies of the words alone.
 
     Args:
-        data, unseen: `harbour.Sentences`; the frequencies are those of `data`,
+        data, unseen: `sentence_corpus.Sentences`; the frequencies are those of `data`,
             each count one more, since a word that never came still may.
     """
     counts = 1 + np.bincount(data.y[data.y >= 0], minlength=len(data.words))
@@ -488,12 +491,13 @@ def write(model, start="", *, count=1, temperature=0.5, seed=0):
     """Sentences, word by word, each word drawn from the softmax.
 
     Args:
-        start: the words that all of them begin with, fewer than `harbour.LONGEST`.
+        start: the words that all of them begin with, fewer than
+            `sentence_corpus.LONGEST`.
         temperature: see `draw`.
 
     Returns:
         sentences: `count` lists of words; the last word is "." unless the sentence
-            broke off after `harbour.LONGEST` words.
+            broke off after `sentence_corpus.LONGEST` words.
         probabilities: for each sentence what the model gave to its words, (words,),
             also to those of `start`.
 
@@ -505,11 +509,11 @@ def write(model, start="", *, count=1, temperature=0.5, seed=0):
         raise InputError(f"{count} sentences were asked for. Expected 1 or more.")
     first = _numbers(model, start)
     known = np.ones((len(model.words), 1))
-    known[harbour.UNKNOWN] = 0  # which is never written
+    known[sentence_corpus.UNKNOWN] = 0  # which is never written
     rng = np.random.default_rng(seed)
-    ids = np.full((count, harbour.LONGEST + 1), harbour.END, "int32")
-    probabilities = np.empty((count, harbour.LONGEST))
-    for t in range(harbour.LONGEST):
+    ids = np.full((count, sentence_corpus.LONGEST + 1), sentence_corpus.END, "int32")
+    probabilities = np.empty((count, sentence_corpus.LONGEST))
+    for t in range(sentence_corpus.LONGEST):
         z = model.model.predict_on_batch(ids)[:, t].astype(float)  # (count, words)
         p = softmax(z.T)
         if t < len(first):
@@ -518,10 +522,12 @@ def write(model, start="", *, count=1, temperature=0.5, seed=0):
             drawn = draw(p * known, temperature, rng)
         ids[:, t + 1] = drawn
         probabilities[:, t] = p[drawn, np.arange(count)]
-        if (ids[:, 1 : t + 2] == harbour.END).any(axis=1).all():
+        if (ids[:, 1 : t + 2] == sentence_corpus.END).any(axis=1).all():
             break
-    ended = ids[:, 1:] == harbour.END
-    lengths = np.where(ended.any(axis=1), ended.argmax(axis=1) + 1, harbour.LONGEST)
+    ended = ids[:, 1:] == sentence_corpus.END
+    lengths = np.where(
+        ended.any(axis=1), ended.argmax(axis=1) + 1, sentence_corpus.LONGEST
+    )
     sentences = [
         [model.words[i] for i in row[1 : n + 1]]
         for row, n in zip(ids, lengths, strict=True)
@@ -584,7 +590,7 @@ def _nats(z, y):
     """The mean cross-entropy of the words y under the logits z, in nats a word."""
     import tensorflow as tf
 
-    counts = tf.cast(y != harbour.NOTHING, tf.float32)
+    counts = tf.cast(y != sentence_corpus.NOTHING, tf.float32)
     nats = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(y, 0), z)
     return tf.reduce_sum(nats * counts) / tf.reduce_sum(counts)
 
@@ -596,17 +602,17 @@ def _numbers(model, start):
             "A sentence begins with words such as 'The keeper'; received "
             f"{type(start).__name__}."
         )
-    words = harbour.PIECE.findall(start.lower().rstrip(" .!?;:"))
-    known = model.words[len(harbour.MARKS) :]
+    words = sentence_corpus.PIECE.findall(start.lower().rstrip(" .!?;:"))
+    known = model.words[len(sentence_corpus.MARKS) :]
     for word in words:
         if word not in known:
             raise InputError(
                 f"The model does not know the word {word!r}. Begin with words of the "
                 f"text it has read, such as {', '.join(known[:6])}."
             )
-    if len(words) >= harbour.LONGEST:
+    if len(words) >= sentence_corpus.LONGEST:
         raise InputError(
             f"The beginning has {len(words)} words. Expected fewer than "
-            f"{harbour.LONGEST}."
+            f"{sentence_corpus.LONGEST}."
         )
     return [model.words.index(word) for word in words]

@@ -30,9 +30,9 @@ from keras import layers
 from dls_keras import plots
 from dls_keras.core import training, weights
 from dls_keras.core.answers import Answer
-from dls_keras.core.layers import Adam
 from dls_keras.course5.date_translation import EXAMPLES
 from dls_keras.datasets import dates
+from dls_keras.fast.layers import Adam
 
 TX, TY = 30, 10  # characters in and out
 

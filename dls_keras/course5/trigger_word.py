@@ -25,13 +25,14 @@ import tensorflow as tf
 from keras import layers
 
 from dls_keras.converters import keras_h5
-from dls_keras.core import audio, files, recurrent, training, weights
+from dls_keras.core import audio, files, training, weights
 from dls_keras.core.answers import Answer
 from dls_keras.core.audio import RATE, Clip
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.core.layers import Adam, Dropout
-from dls_keras.core.recurrent import GRU
-from dls_keras.datasets import spoken
+from dls_keras.datasets import keyword_clips
+from dls_keras.fast import recurrent
+from dls_keras.fast.layers import Adam, Dropout
+from dls_keras.fast.recurrent import GRU
 
 TX, TY, N_FREQ = 5511, 1375, 101
 NFFT, STEP = 200, 80  # samples in a window of the spectrogram, and between two
@@ -211,7 +212,7 @@ def chime_on_activate(
     Ty = predictions.shape[1]
     for step in spikes(predictions[0, :, 0], threshold):
         position = int(1000 * step / Ty * clip.duration_seconds)
-        clip = clip.overlay(chime or spoken.make_chime(), position)
+        clip = clip.overlay(chime or keyword_clips.make_chime(), position)
     audio.write(output, clip)
     return clip
 
@@ -245,21 +246,21 @@ COURSE_SPIKES = 526, 887, 1180  # where the course's weights spike in it
 
 
 def load_data(m=32, seed=0, *, processes=1):
-    """m mixed clips `spoken.Spoken`: x (m, 441000) int16 sound, y (m, Ty) labels.
+    """m mixed clips `keyword_clips.Spoken`: x (m, 441000) int16, y (m, Ty).
 
     Half of what they are mixed of are the course's recordings, where these are at
     hand, half generated voices and noises; otherwise all of it is generated.
     """
-    made = spoken.make_recordings(150, 300, 20, seed=seed)
+    made = keyword_clips.make_recordings(150, 300, 20, seed=seed)
     try:
-        real = spoken.load_recordings(held_out=False)
+        real = keyword_clips.load_recordings(held_out=False)
     except MissingFileError:
-        return spoken.mix(made, m, seed=seed, processes=processes)
+        return keyword_clips.mix(made, m, seed=seed, processes=processes)
     # Repeated until there are as many of either kind.
-    both = spoken.Recordings(
+    both = keyword_clips.Recordings(
         *(a * (len(b) // len(a)) + b for a, b in zip(real, made, strict=True))
     )
-    return spoken.mix(both, m, seed=seed, processes=processes)
+    return keyword_clips.mix(both, m, seed=seed, processes=processes)
 
 
 def build_model(units=64):
@@ -404,7 +405,9 @@ def infer(model, sound, *, threshold=0.5):
     probabilities = predict(model, heard[None])[0]
     found = spikes(probabilities, threshold)
     times = [min(seconds(step), len(samples) / RATE) for step in found]
-    peaks = [probabilities[step : step + spoken.WORD_ENDED].max() for step in found]
+    peaks = [
+        probabilities[step : step + keyword_clips.WORD_ENDED].max() for step in found
+    ]
     return Answer(
         _in_words(times),
         np.mean(peaks) if found else 1 - probabilities.max(),
@@ -431,7 +434,7 @@ def f1(model, data, *, threshold=0.5, within=0.5):
     none, and a word heard twice each cost.
 
     Args:
-        data: `spoken.Spoken`.
+        data: `keyword_clips.Spoken`.
     """
     hits = total = 0
     for start in range(0, len(data.x), 20):
@@ -456,12 +459,12 @@ def evaluate(model=None):
     model = model or load_pretrained()
 
     def score(recordings, **how):
-        return f1(model, spoken.mix(recordings, 100, seed=1, **how))
+        return f1(model, keyword_clips.mix(recordings, 100, seed=1, **how))
 
-    made = spoken.make_recordings(40, 80, 8, seed=1, held_out=True)
+    made = keyword_clips.make_recordings(40, 80, 8, seed=1, held_out=True)
     rows = [("F1, 100 clips of generated voices never heard", score(made), 0.95)]
     try:
-        real = spoken.load_recordings(held_out=True)
+        real = keyword_clips.load_recordings(held_out=True)
         my_audio = audio.read(files.find_data(MY_AUDIO))
     except MissingFileError:
         return rows
@@ -489,7 +492,7 @@ def picture(model, sound):
         rate=RATE,
         hop=HOP,
         marks=answer.details["times"],
-        title=f"{spoken.voices.TRIGGER!r} {answer}",
+        title=f"{keyword_clips.speech_synthesis.TRIGGER!r} {answer}",
     )
 
 
@@ -497,8 +500,8 @@ def example():
     """The question of the tour: a real recording of the course, where it is at hand."""
     if path := files.in_data_folder("trigger_word/raw_data/dev/1.wav"):
         return "When does somebody say 'activate' in the course's dev/1.wav?", str(path)
-    made = spoken.make_recordings(4, 8, 2, seed=2, held_out=True)
-    (sound,), _, _ = spoken.mix(made, 1, seed=1, vary=False)
+    made = keyword_clips.make_recordings(4, 8, 2, seed=2, held_out=True)
+    (sound,), _, _ = keyword_clips.mix(made, 1, seed=1, vary=False)
     return "When do generated voices say 'activate'?", Clip(sound)
 
 

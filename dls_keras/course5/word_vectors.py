@@ -21,10 +21,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import cases, weights
+from dls_keras.core import weights
 from dls_keras.core.answers import Answer
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import glove, small_world
+from dls_keras.datasets import glove, toy_corpus
+from dls_keras.reference import cases
 
 DIMENSION = 32  # numbers in a vector of our own
 WINDOW = 6  # words to either side that count as company
@@ -37,7 +38,7 @@ WEIGHTS = {
         bytes=112_472,
         params=7104,
         input="a word of the small world; its vector has 32 numbers, float32",
-        data="60,000 sentences of small_world.make_sentences, 222 words",
+        data="60,000 sentences of toy_corpus.make_sentences, 222 words",
         licence="generated: Apache-2.0",
         recipe="train(build_model(), load_data()): 300 steps on the whole table, "
         "17 seconds on two CPU cores shared with much other work",
@@ -168,7 +169,7 @@ class Company(NamedTuple):
 
 def load_data(m=60_000, seed=0):
     """The company that words keep in m sentences of the small world."""
-    return count_company(small_world.make_sentences(m, seed=seed))
+    return count_company(toy_corpus.make_sentences(m, seed=seed))
 
 
 def count_company(sentences):
@@ -298,7 +299,7 @@ def _three_words(model, question):
 def evaluate(model=None):
     """Analogies of the small world, and the course's numbers where GloVe is at hand."""
     model = load_pretrained() if model is None else model
-    questions = small_world.analogies()
+    questions = toy_corpus.analogies()
     right = [infer(model, f"{a} {b} {c}") == d for a, b, c, d in questions]
     rows = [(f"analogies of the small world, {len(right)}", np.mean(right), 0.95)]
     try:

@@ -15,7 +15,7 @@ import numpy as np
 
 from dls_keras.core import files, images
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import drawn_animals
+from dls_keras.datasets.draw import animals
 
 CLASSES = ("alpaca", "not alpaca")  # the names of the folders, in order
 SIZE = 160  # height and width to which the course stretches a photo, in pixels
@@ -103,8 +103,8 @@ def make_alpacas(m: int, *, seed: int = 0, size: int = SIZE) -> tuple:
     y = np.arange(m) % 2
     for i, label in enumerate(y):
         rng = np.random.default_rng([seed, i])
-        kind = rng.choice([*drawn_animals.OTHERS]) if label else "alpaca"
-        x[i] = drawn_animals.scene(kind, rng, size)
+        kind = rng.choice([*animals.OTHERS]) if label else "alpaca"
+        x[i] = animals.scene(kind, rng, size)
     return x, y
 
 

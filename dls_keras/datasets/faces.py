@@ -18,7 +18,7 @@ from PIL import Image
 
 from dls_keras.core import files, images
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import drawn_faces
+from dls_keras.datasets.draw import faces
 
 ATT = files.Remote(
     name="faces/att_faces.npz",
@@ -132,7 +132,7 @@ def make_faces(
     Another seed draws other people (for up to 10,000 of each).
     """
     x = [
-        drawn_faces.face(10_000 * seed + person, size=size, seed=picture)
+        faces.face(10_000 * seed + person, size=size, seed=picture)
         for person in range(people)
         for picture in range(pictures)
     ]

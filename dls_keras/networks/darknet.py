@@ -18,7 +18,7 @@ import keras
 from keras import layers, ops
 
 from dls_keras.core.errors import InputError
-from dls_keras.core.layers import BatchNormalization
+from dls_keras.fast.layers import BatchNormalization
 
 EPSILON = 1e-5  # added to a variance before its root is taken
 

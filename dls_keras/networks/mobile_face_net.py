@@ -14,7 +14,7 @@ Paper: Chen, Liu, Gao & Han (2018), https://arxiv.org/abs/1804.07573
 import keras
 from keras import layers
 
-from dls_keras.core.layers import BatchNormalization, PReLU
+from dls_keras.fast.layers import BatchNormalization, PReLU
 
 SIZE = 112  # height and width of a face, in pixels
 EPSILON = 0.001  # added to a variance before its root is taken

@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from dls_keras.core.layers import BatchNormalization
+from dls_keras.fast.layers import BatchNormalization
 
 SIZE = 96  # height and width of a face, in pixels
 EPSILON = 1e-5  # added to a variance before its root is taken

@@ -12,7 +12,7 @@ https://arxiv.org/abs/1612.08242 (Table 6 is the trunk, Darknet-19).
 import keras
 from keras import layers
 
-from dls_keras.core.layers import BatchNormalization
+from dls_keras.fast.layers import BatchNormalization
 from dls_keras.networks.darknet import EPSILON, Reorg
 
 

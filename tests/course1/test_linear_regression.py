@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dls_keras.core.errors import InputError
 from dls_keras.course1 import linear_regression as lr
-from dls_keras.datasets import houses
+from dls_keras.datasets import house_prices
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -104,7 +104,9 @@ def test_infer_reads_a_number_or_its_text(model):
     """120 square metres cost about 50 + 3 x 120 thousand euros."""
     price = lr.infer(model, 120)
     assert type(price) is float and price == lr.infer(model, " 120 ")
-    assert price == pytest.approx(houses.INTERCEPT + 120 * houses.SLOPE, abs=10)
+    assert price == pytest.approx(
+        house_prices.INTERCEPT + 120 * house_prices.SLOPE, abs=10
+    )
     axes = lr.picture(model, 120).axes[0]
     assert axes.lines[-1].get_xydata().tolist() == [[120, price]]
 
@@ -118,9 +120,9 @@ def test_what_is_no_size_gets_one_sentence(model, size):
 
 def test_houses_scatter_around_their_line():
     """Sizes in [40, 200), prices on the line but for the noise; a seed repeats."""
-    x, y = houses.make_houses(1000, noise=10, seed=3)
+    x, y = house_prices.make_houses(1000, noise=10, seed=3)
     assert x.shape == y.shape == (1000,) and 40 <= x.min() and x.max() < 200
-    residual = y - houses.INTERCEPT - houses.SLOPE * x
+    residual = y - house_prices.INTERCEPT - house_prices.SLOPE * x
     assert abs(residual.mean()) < 1.5 and 9 < residual.std() < 11
-    np.testing.assert_array_equal(houses.make_houses(1000, noise=10, seed=3).y, y)
-    assert not np.array_equal(houses.make_houses(1000, noise=10, seed=4).y, y)
+    np.testing.assert_array_equal(house_prices.make_houses(1000, noise=10, seed=3).y, y)
+    assert not np.array_equal(house_prices.make_houses(1000, noise=10, seed=4).y, y)

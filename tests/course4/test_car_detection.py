@@ -9,8 +9,8 @@ from PIL import Image
 
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import car_detection as cd
-from dls_keras.datasets import roads
-from dls_keras.networks import detection
+from dls_keras.datasets import car_boxes
+from dls_keras.fast import boxes as fast_boxes
 from dls_keras.networks.darknet import Head
 
 IMAGE_SHAPE = (720, 1280)
@@ -46,7 +46,7 @@ def test_the_lazy_form_finds_what_the_course_functions_find(seed, **settings):
     """The same boxes in the same order, in NumPy."""
     feats, head = feats_of(seed), region()
     expected = by_the_course(feats, head, **settings)
-    got = detection.detect([feats], [head], IMAGE_SHAPE, **settings)
+    got = fast_boxes.detect([feats], [head], IMAGE_SHAPE, **settings)
     np.testing.assert_array_equal(got.classes, expected[2])
     # float32 through other formulas of sigmoid and softmax
     np.testing.assert_allclose(got.scores, expected[1], rtol=1e-5)
@@ -77,7 +77,7 @@ def test_the_graph_form_finds_what_the_course_functions_find(seed):
 def test_nothing_there_is_no_error():
     """No logit reaches the threshold: three empty arrays."""
     feats = feats_of(0) - 100
-    boxes, scores, classes = detection.detect([feats], [region()], IMAGE_SHAPE)
+    boxes, scores, classes = fast_boxes.detect([feats], [region()], IMAGE_SHAPE)
     assert boxes.shape == (0, 4) and scores.shape == classes.shape == (0,)
 
 
@@ -87,7 +87,7 @@ def test_a_yolov3_head_scores_each_class_by_itself():
     feats[..., 4] = -50
     feats[1, 0] = [0, 0, 0, 0, 50, 1.0, 2.0]
     head = Head("yolo", ((32.0, 16.0),), 2, 32)
-    boxes, scores, classes = detection.detect(
+    boxes, scores, classes = fast_boxes.detect(
         [feats], [head], (64, 64), score_threshold=0.5
     )
     np.testing.assert_allclose(boxes, [[40, 0, 56, 32]])
@@ -114,9 +114,9 @@ def test_iou_counts_pixels(box1, box2):
     one, two = painted(box1), painted(box2)
     expected = np.sum(one & two) / np.sum(one | two)
     assert cd.iou(box1, box2) == pytest.approx(expected, abs=1e-12)
-    assert detection.box_ious(np.float64(box1), np.float64([box2]))[0] == pytest.approx(
-        expected
-    )
+    assert fast_boxes.box_ious(np.float64(box1), np.float64([box2]))[
+        0
+    ] == pytest.approx(expected)
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.2, 0.5, 0.8]))
@@ -128,7 +128,7 @@ def test_suppression_keeps_what_tensorflow_keeps(seed, iou_threshold):
     boxes = np.hstack([corner, corner + rng.uniform(5, 30, (30, 2))]).astype("float32")
     scores = rng.permutation(30).astype("float32") / 30
     expected = tf.image.non_max_suppression(boxes, scores, 12, iou_threshold)
-    kept = detection.non_max_suppression(boxes, scores, 12, iou_threshold)
+    kept = fast_boxes.non_max_suppression(boxes, scores, 12, iou_threshold)
     np.testing.assert_array_equal(kept, expected)
 
 
@@ -142,11 +142,11 @@ def test_pictures_together_have_the_boxes_of_each(seed, most, max_boxes):
     corner = rng.uniform(0, 99, (len(pictures), 2))
     boxes = np.hstack([corner, corner + rng.uniform(5, 30, corner.shape)])
     scores = rng.permutation(len(pictures)) / (len(pictures) + 1)
-    together = detection.non_max_suppression(boxes, scores, max_boxes, 0.3, pictures)
+    together = fast_boxes.non_max_suppression(boxes, scores, max_boxes, 0.3, pictures)
     alone = []
     for picture in range(3):
         own = np.flatnonzero(pictures == picture)
-        kept = detection.non_max_suppression(boxes[own], scores[own], max_boxes, 0.3)
+        kept = fast_boxes.non_max_suppression(boxes[own], scores[own], max_boxes, 0.3)
         alone += own[kept].tolist()
     assert together.tolist() == alone
 
@@ -158,10 +158,10 @@ def test_a_batch_is_detected_as_its_pictures_are(threshold):
         np.stack([feats_of(s), feats_of(s + 3), feats_of(s) - 100]) for s in (0, 1)
     ]
     shapes, heads = [IMAGE_SHAPE, (50, 60), (8, 8)], [region(), region()]
-    found = detection.detect_all(feats, heads, shapes, score_threshold=threshold)
+    found = fast_boxes.detect_all(feats, heads, shapes, score_threshold=threshold)
     for i, together in enumerate(found):
         parts, shape = [part[i] for part in feats], shapes[i]
-        alone = detection.detect(parts, heads, shape, score_threshold=threshold)
+        alone = fast_boxes.detect(parts, heads, shape, score_threshold=threshold)
         for one, other in zip(together, alone, strict=True):
             np.testing.assert_array_equal(one, other)
     assert len(found[2].boxes) == 0
@@ -170,7 +170,7 @@ def test_a_batch_is_detected_as_its_pictures_are(threshold):
 def detections(*boxes_and_scores):
     boxes = np.float32([box for box, _ in boxes_and_scores]).reshape(-1, 4)
     scores = np.float32([score for _, score in boxes_and_scores])
-    return detection.Detections(boxes, scores, np.zeros(len(scores), int))
+    return fast_boxes.Detections(boxes, scores, np.zeros(len(scores), int))
 
 
 def test_average_precision_by_hand():
@@ -178,7 +178,7 @@ def test_average_precision_by_hand():
     box, other, far = [0, 0, 10, 10], [20, 20, 30, 30], [50, 50, 60, 60]
     found = [detections((box, 0.9), (far, 0.8), (other, 0.7))]
     truths = [np.float32([box, other])]
-    assert detection.average_precision(found, truths) == pytest.approx(
+    assert fast_boxes.average_precision(found, truths) == pytest.approx(
         0.5 + 0.5 * 2 / 3
     )
 
@@ -188,8 +188,8 @@ def test_average_precision_counts_a_box_once():
     box = [0, 0, 10, 10]
     twice = [detections((box, 0.9), (box, 0.8)), detections()]
     truths = [np.float32([box]), np.float32([box])]
-    assert detection.average_precision(twice, truths) == pytest.approx(0.5)
-    assert detection.average_precision([detections()] * 2, truths) == 0.0
+    assert fast_boxes.average_precision(twice, truths) == pytest.approx(0.5)
+    assert fast_boxes.average_precision([detections()] * 2, truths) == 0.0
 
 
 def test_a_crop_moves_boxes_with_their_pixels():
@@ -239,7 +239,7 @@ def test_the_loss_is_lowest_at_the_truth():
 
 def test_training_goes_downhill():
     """Five epochs on eight drawn roads, each epoch less wrong than the first."""
-    pictures = roads.make_roads(8)
+    pictures = car_boxes.make_roads(8)
     data = cd.TrainingData(cd._shrink(pictures.images), cd._padded(pictures))
     losses = cd.train(cd.build_model(), data, epochs=5, batch_size=4)
     assert losses[-1] < losses[0]
@@ -252,13 +252,13 @@ def pretrained():
 
 def test_drawn_cars_are_found(pretrained):
     """AP@0.5 on 30 drawn roads that training has never seen."""
-    pictures = cd.loosened(roads.make_roads(30, seed=20_000))
+    pictures = cd.loosened(car_boxes.make_roads(30, seed=20_000))
     assert cd.average_precision_on(pretrained, pictures) > 0.5
 
 
 def test_many_pictures_have_the_boxes_of_each(pretrained):
     """Beyond sixteen a frozen network answers, in batches of one size."""
-    pictures = roads.make_roads(18, seed=30_000).images
+    pictures = car_boxes.make_roads(18, seed=30_000).images
     together = cd.find_all(pretrained, pictures)
     assert len(together) == 18
     for picture, found in zip(pictures, together, strict=True):
@@ -274,7 +274,7 @@ def test_boxes_are_in_pixels_of_the_picture_given(pretrained):
     small = cd.infer(pretrained, road)
     large = cd.infer(pretrained, road.resize((road.width * 2, road.height * 2)))
     for box in 2 * small.boxes[small.scores > 0.9]:
-        assert detection.box_ious(box, large.boxes).max() > 0.8
+        assert fast_boxes.box_ious(box, large.boxes).max() > 0.8
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
@@ -326,7 +326,7 @@ def test_published_detectors_find_the_cars_of_the_course(variant):
         (159, 303, 346, 440),
         (947, 324, 1280, 705),
     ]:
-        assert detection.box_ious(np.float32([y1, x1, y2, x2]), cars).max() > 0.6
+        assert fast_boxes.box_ious(np.float32([y1, x1, y2, x2]), cars).max() > 0.6
 
 
 @pytest.mark.data

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from dls_keras.core import cases, reference_values
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import convolution_application as ca
 from dls_keras.datasets import signs
+from dls_keras.reference import cases, values
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +59,10 @@ def test_the_draws_of_2017_are_those_the_course_prints(reference):
 def test_the_logits_of_2017_are_those_the_course_prints(reference):
     """With the dense layer's weights, which that edition hid, handed in."""
     (case,) = reference["reference_only"]["forward_propagation"]["cases"]
-    sources = reference_values.Sources(cases.FOLDER, function=None, result=None)
-    given = reference_values.decode(case["inputs"], sources)
+    sources = values.Sources(cases.FOLDER, function=None, result=None)
+    given = values.decode(case["inputs"], sources)
     Z3 = ca.forward_propagation(**given)
-    expected = reference_values.decode(case["expected"]["return"], sources)
+    expected = values.decode(case["expected"]["return"], sources)
     np.testing.assert_allclose(Z3, expected, atol=1e-4)
 
 

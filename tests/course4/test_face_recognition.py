@@ -7,10 +7,10 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dls_keras.core import files, images
+from dls_keras.core import face_database, files, images
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.course4 import face_recognition as fr
-from dls_keras.datasets import faces, identities
+from dls_keras.datasets import faces
 
 
 @pytest.fixture(scope="module")
@@ -382,6 +382,6 @@ def test_the_real_example_is_recognised(pretrained):
 def test_identities_know_their_network(pretrained):
     """The fingerprint is that of the weights: the same on every machine."""
     known = fr.new_database(pretrained)
-    assert isinstance(known, identities.Identities)
+    assert isinstance(known, face_database.Identities)
     assert known.network == fr.fingerprint(fr.load_pretrained())
     assert known.network != fr.fingerprint(fr.build_model())

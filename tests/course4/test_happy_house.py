@@ -8,7 +8,7 @@ from PIL import Image
 
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import happy_house as hh
-from dls_keras.datasets import happy
+from dls_keras.datasets import smiles
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def write(folder, part, m):
-    x, y = happy.make_happy(m, seed=m)
+    x, y = smiles.make_happy(m, seed=m)
     with h5py.File(folder / f"happy/{part}_happy.h5", "w") as file:
         file[f"{part}_set_x"], file[f"{part}_set_y"] = x, y
 
@@ -44,7 +44,7 @@ def test_a_model_for_training_in_bfloat16_takes_the_same_weights(pretrained):
     """And answers the same to two digits, in float32."""
     model = hh.build_model(dtype="mixed_bfloat16")
     model.set_weights(pretrained.get_weights())
-    x = hh.prepared(happy.make_happy(6, seed=1).x)
+    x = hh.prepared(smiles.make_happy(6, seed=1).x)
     assert {w.dtype for w in model.weights} == {"float32"}
     p = model(x)
     assert p.dtype == "float32"
@@ -54,7 +54,7 @@ def test_a_model_for_training_in_bfloat16_takes_the_same_weights(pretrained):
 def test_without_the_training_photos_the_last_fifty_are_held_out(folder):
     """None of them stands among those to learn from; drawn faces come behind."""
     x, y, x_test, y_test = hh.load_data(drawn=4)
-    photos = happy.load_happy()
+    photos = smiles.load_happy()
     assert len(x) == len(y) == 14 and len(x_test) == 50
     np.testing.assert_array_equal(x_test, hh.prepared(photos.x_test[10:]))
     np.testing.assert_array_equal(x[:10], hh.prepared(photos.x_test[:10]))
@@ -70,11 +70,11 @@ def test_the_training_photos_are_taken_when_they_are_there(folder):
 
 def test_training_lowers_the_loss_and_moves_the_running_statistics():
     """On twelve drawn faces."""
-    x, y = happy.make_happy(12)
+    x, y = smiles.make_happy(12)
     keras.utils.set_random_seed(1)
     model = hh.build_model()
     before = model.get_layer("bn0").moving_variance.numpy()
-    data = happy.DrawnHappy(hh.prepared(x), y)
+    data = smiles.DrawnHappy(hh.prepared(x), y)
     losses = hh.train(model, data, epochs=6, batch_size=12)
     assert losses[-1] < losses[0]
     assert (model.get_layer("bn0").moving_variance.numpy() != before).all()
@@ -83,9 +83,9 @@ def test_training_lowers_the_loss_and_moves_the_running_statistics():
 @pytest.mark.parametrize("mode", ["L", "RGBA", "RGB"])
 def test_photos_of_any_size_and_kind_are_read(pretrained, mode):
     """The answer is one of two, and the probabilities of both sum to one."""
-    face = Image.fromarray(happy.make_happy(2).x[1]).convert(mode).resize((300, 90))
+    face = Image.fromarray(smiles.make_happy(2).x[1]).convert(mode).resize((300, 90))
     answer = hh.infer(pretrained, face)
-    assert answer in happy.CLASSES
+    assert answer in smiles.CLASSES
     probabilities = answer.details["probabilities"]
     assert sum(probabilities.values()) == pytest.approx(1)
     assert answer.confidence == max(probabilities.values()) == probabilities[answer]
@@ -93,7 +93,7 @@ def test_photos_of_any_size_and_kind_are_read(pretrained, mode):
 
 def test_infer_answers_as_the_network_does(pretrained):
     """A photo goes through the same preparation as those to learn from."""
-    x, _ = happy.make_happy(4, seed=2)
+    x, _ = smiles.make_happy(4, seed=2)
     p = pretrained.predict(hh.prepared(x), verbose=0)[:, 0]
     for photo, expected in zip(x, p, strict=True):
         answer = hh.infer(pretrained, photo)
@@ -113,7 +113,7 @@ def test_what_is_no_picture_is_told(pretrained, tmp_path):
 
 def test_the_picture_shows_the_answer(pretrained):
     """The photo, and a bar for each answer."""
-    face = happy.make_happy(1).x[0]
+    face = smiles.make_happy(1).x[0]
     photo, bars = hh.picture(pretrained, face).axes
     assert hh.infer(pretrained, face) in photo.get_title()
     assert len(bars.patches) == 2

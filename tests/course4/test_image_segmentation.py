@@ -11,9 +11,9 @@ from PIL import Image
 from dls_keras import plots
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import image_segmentation as seg
-from dls_keras.datasets import streets
+from dls_keras.datasets import camvid
 
-N_C = len(streets.CLASSES)
+N_C = len(camvid.CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def pretrained():
 @pytest.fixture(scope="module")
 def drawn():
     """Twelve drawn streets that training has never seen, and their masks."""
-    return streets.make_streets(12, seed=20_000)
+    return camvid.make_streets(12, seed=20_000)
 
 
 def test_the_skip_connection_is_what_the_pooling_reads():
@@ -115,7 +115,7 @@ def test_the_largest_crop_is_the_picture_itself_or_its_mirror(drawn):
 def test_a_class_weighs_as_the_root_of_its_rarity():
     """Eleven classes, one four times as frequent as the rest, one never seen."""
     y = np.repeat(np.arange(N_C), 100)
-    y = np.concatenate([y, np.zeros(300), np.full(5000, streets.VOID)]).astype("uint8")
+    y = np.concatenate([y, np.zeros(300), np.full(5000, camvid.VOID)]).astype("uint8")
     y = np.delete(y, np.flatnonzero(y == 5))
     expected = np.ones(N_C)
     expected[0], expected[5] = 1 / 2, 10
@@ -160,7 +160,7 @@ def test_void_pixels_teach_nothing():
 def test_a_picture_of_nothing_but_void_costs_no_nan():
     """A crop can hit one."""
     _, logits, weight = scene_of_logits(0)
-    void = np.full(logits.shape[:3], streets.VOID, "int32")
+    void = np.full(logits.shape[:3], camvid.VOID, "int32")
     assert float(seg.segmentation_loss(void, logits, weight)) == 0
 
 
@@ -192,7 +192,7 @@ def test_scores_are_those_of_keras(monkeypatch):
     )
     counts = seg.confusion(answering(y_hat), x, y, batch_size=3)
     mean_iou, accuracy, iou = seg.scores(counts)
-    theirs = keras.metrics.MeanIoU(N_C, ignore_class=streets.VOID)
+    theirs = keras.metrics.MeanIoU(N_C, ignore_class=camvid.VOID)
     theirs.update_state(y, y_hat)
     assert mean_iou == pytest.approx(float(theirs.result()), rel=1e-6)
     assert accuracy == pytest.approx(np.mean(y_hat[y < N_C] == y[y < N_C]))
@@ -213,7 +213,7 @@ def test_training_moves_every_weight():
     """Two steps on four small streets, void among their pixels."""
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (4, 160, 200, 3)).astype("uint8")
-    data = streets.Streets(x, x[..., 0] % 12, *4 * [x[:0]])
+    data = camvid.Streets(x, x[..., 0] % 12, *4 * [x[:0]])
     model = seg.build_model(n_filters=2)
     before = model.get_weights()
     (loss,) = seg.train(model, data, epochs=1, batch_size=2)
@@ -243,11 +243,11 @@ def test_a_mask_has_the_size_of_its_photo(pretrained, drawn, size):
     answer = seg.infer(pretrained, Image.fromarray(drawn[0][0]).resize(size))
     mask, shares = answer.details["mask"], answer.details["shares"]
     assert mask.shape == size[::-1] and mask.dtype == np.uint8
-    assert list(shares) == list(streets.CLASSES)
+    assert list(shares) == list(camvid.CLASSES)
     assert sum(shares.values()) == pytest.approx(1)
     most = max(shares, key=shares.get)
     assert answer.startswith(f"{most} {shares[most]:.0%}".replace("%", " %"))
-    assert shares[most] == pytest.approx((mask == streets.CLASSES.index(most)).mean())
+    assert shares[most] == pytest.approx((mask == camvid.CLASSES.index(most)).mean())
     assert 0 < answer.confidence <= 1
 
 
@@ -289,11 +289,11 @@ def test_the_picture_lays_each_class_over_its_pixels():
     photo = np.full((4, 6, 3), 100, "uint8")
     mask = np.zeros((4, 6), "uint8")
     mask[:, 4:] = 3
-    figure = plots.segmentation(photo, mask, streets.COLOURS)
+    figure = plots.segmentation(photo, mask, camvid.COLOURS)
     left, right = (axes.images[0].get_array() for axes in figure.axes)
     np.testing.assert_array_equal(left, photo)
     for part, name in ((right[:, :4], "sky"), (right[:, 4:], "road")):
-        expected = 0.4 * 100 / 255 + 0.6 * np.array(streets.COLOURS[name]) / 255
+        expected = 0.4 * 100 / 255 + 0.6 * np.array(camvid.COLOURS[name]) / 255
         np.testing.assert_allclose(part, np.broadcast_to(expected, part.shape))
     (legend,) = figure.legends
     assert [t.get_text() for t in legend.get_texts()] == ["sky 66.7 %", "road 33.3 %"]
@@ -309,7 +309,7 @@ def test_the_picture_of_an_answer_shows_its_mask(pretrained, drawn):
 @pytest.mark.data
 def test_real_streets_are_read(pretrained):
     """Every twentieth test picture; all of them stand in the record."""
-    x, y = streets.load_split("test")
+    x, y = camvid.load_split("test")
     mean_iou, accuracy, _ = seg.scores(seg.confusion(pretrained, x[::20], y[::20]))
     assert mean_iou > 0.45 and accuracy > 0.82
 

@@ -11,7 +11,7 @@ from PIL import Image
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import sliding_windows as sw
 from dls_keras.datasets import digits
-from dls_keras.networks import detection
+from dls_keras.fast import boxes as fast_boxes
 
 
 def chain(*stack, shape=(14, 14, 2)):
@@ -229,7 +229,7 @@ def test_a_perfect_detector_scores_one(monkeypatch):
 
     def found(change):
         return lambda *_: [
-            detection.Detections(*change(boxes, np.ones(len(boxes)), labels))
+            fast_boxes.Detections(*change(boxes, np.ones(len(boxes)), labels))
             for boxes, labels in zip(canvases.boxes, canvases.labels, strict=True)
         ]
 
@@ -278,7 +278,7 @@ def test_boxes_are_in_pixels_of_the_picture_given(pretrained, canvases):
     found, again = sw.infer(pretrained, picture), sw.infer(pretrained, large)
     same = 0
     for box, digit in zip(found.boxes, found.classes, strict=True):
-        near = detection.box_ious(5 * box, again.boxes) > 0.5
+        near = fast_boxes.box_ious(5 * box, again.boxes) > 0.5
         same += (again.classes[near] == digit).any()
     assert same >= 0.7 * len(found.boxes) > 0
 

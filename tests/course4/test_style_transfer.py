@@ -12,9 +12,9 @@ from PIL import Image
 
 from dls_keras.core import files, images, training
 from dls_keras.core.errors import InputError
-from dls_keras.core.layers import Adam
 from dls_keras.course4 import style_transfer as nst
 from dls_keras.datasets import paintings
+from dls_keras.fast.layers import Adam
 
 
 def activations(seed, n_H=4, n_W=5, n_C=3):

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.special import softmax
 
-from dls_keras.cli import main
+from dls_keras.cli.main import main
 from dls_keras.core import files
 from dls_keras.core.errors import InputError
 from dls_keras.course5 import jazz
-from dls_keras.datasets import harmony, tunes
-from dls_keras.datasets.tunes import HIGH, LOW, MEASURE, Note
+from dls_keras.music import harmony, tunes
+from dls_keras.music.tunes import HIGH, LOW, MEASURE, Note
 
 CHANGES = "Dm7 | G7 | Cmaj7 A7 | Dm7"
 NOTES = st.lists(

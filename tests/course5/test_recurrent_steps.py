@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dls_keras.core.errors import InputError
 from dls_keras.course5 import recurrent_steps as rs
-from dls_keras.datasets import harbour
+from dls_keras.datasets import sentence_corpus
 
 sizes = st.tuples(*(st.integers(1, 4) for _ in range(5)))  # n_x, n_a, n_y, m, T_x
 seeds = st.integers(0, 2**32 - 1)
@@ -279,7 +279,7 @@ def test_held_out_sentences_are_not_learnt():
     """Together they are all; the vocabulary is that of the sentences learnt."""
     data, unseen = rs.load_data(), rs.load_data(held_out=True)
     assert data.words == unseen.words
-    total = len(harbour.sentences(harbour.OURS))
+    total = len(sentence_corpus.sentences(sentence_corpus.OURS))
     assert (len(data.x), len(unseen.x)) == (total - total // 8, total // 8)
 
 
@@ -299,7 +299,7 @@ def test_sentences_begin_as_asked_and_end(writer):
 def test_the_probabilities_are_those_of_the_sentence_when_it_is_read(writer):
     """Reading a written sentence gives the same loss, to float32."""
     (words,), (p,) = rs.write(writer, "", temperature=1.0, seed=3)
-    read = harbour.encode([words[:-1]], writer.words)
+    read = sentence_corpus.encode([words[:-1]], writer.words)
     assert rs.perplexity(writer, read) == pytest.approx(
         np.exp(-np.log(p).mean()), rel=1e-4
     )
@@ -308,8 +308,10 @@ def test_the_probabilities_are_those_of_the_sentence_when_it_is_read(writer):
 def test_unknown_is_never_written(writer):
     """However warm the draw."""
     sentences, _ = rs.write(writer, count=200, temperature=50.0)
-    assert not any(harbour.MARKS[harbour.UNKNOWN] in words for words in sentences)
-    assert max(map(len, sentences)) == harbour.LONGEST
+    assert not any(
+        sentence_corpus.MARKS[sentence_corpus.UNKNOWN] in words for words in sentences
+    )
+    assert max(map(len, sentences)) == sentence_corpus.LONGEST
 
 
 @pytest.mark.parametrize(

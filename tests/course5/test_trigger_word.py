@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import mlab
 
-from dls_keras.core import audio, cases, files, recurrent
+from dls_keras.core import audio, files
 from dls_keras.core.audio import Clip
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.course5 import trigger_word as tw
-from dls_keras.datasets import spoken
+from dls_keras.datasets import keyword_clips
+from dls_keras.fast import recurrent
+from dls_keras.reference import cases
 
 FOLDER = "trigger_word/"
 
@@ -102,7 +104,7 @@ def test_our_labels_are_those_of_insert_ones():
     """Wherever a word ends."""
     for end in (0.0, 0.5, 3.1416, 9.7, 9.999):
         theirs = tw.insert_ones(np.zeros((1, 1375)), 1000 * end)
-        np.testing.assert_array_equal(spoken.labels([end]), theirs[0])
+        np.testing.assert_array_equal(keyword_clips.labels([end]), theirs[0])
 
 
 def test_raw_audio_is_read_from_its_folders(tmp_path):
@@ -242,7 +244,7 @@ def heard(monkeypatch):
 def test_f1_counts_hits(heard, times, ends, expected):
     """Twice the hits over all words and all times heard."""
     heard(times)
-    one = spoken.Spoken(np.zeros((1, 10), np.int16), None, [tuple(ends)])
+    one = keyword_clips.Spoken(np.zeros((1, 10), np.int16), None, [tuple(ends)])
     assert tw.f1(None, one) == pytest.approx(expected)
 
 
@@ -278,7 +280,7 @@ def test_paths_clips_and_arrays_are_heard_alike(model, tmp_path):
 
 def test_a_word_at_the_very_end_is_heard(pretrained):
     """A file that holds nothing but the word."""
-    word = spoken.make_recordings(1, 1, 1, seed=4).activates[0]
+    word = keyword_clips.make_recordings(1, 1, 1, seed=4).activates[0]
     assert tw.infer(pretrained, audio.silence(300) + word).startswith("once")
 
 
@@ -297,8 +299,8 @@ def test_the_example_without_data_is_answered_right(pretrained, monkeypatch):
     monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
     question, clip = tw.example()
     assert "generated" in question
-    made = spoken.make_recordings(4, 8, 2, seed=2, held_out=True)
-    _, _, (ends,) = spoken.mix(made, 1, seed=1, vary=False)
+    made = keyword_clips.make_recordings(4, 8, 2, seed=2, held_out=True)
+    _, _, (ends,) = keyword_clips.mix(made, 1, seed=1, vary=False)
     assert len(ends) == 3
     np.testing.assert_allclose(
         tw.infer(pretrained, clip).details["times"], ends, atol=0.3
@@ -349,9 +351,9 @@ def test_preprocessing_makes_ten_seconds(tmp_path, n):
 
 def test_training_goes_downhill():
     """Ten steps on two clips."""
-    recordings = spoken.make_recordings(2, 2, 1)
+    recordings = keyword_clips.make_recordings(2, 2, 1)
     model = tw.build_model(4)
-    losses = tw.train(model, spoken.mix(recordings, 2), epochs=10, batch_size=2)
+    losses = tw.train(model, keyword_clips.mix(recordings, 2), epochs=10, batch_size=2)
     assert losses[-1] < losses[0]
 
 
@@ -359,9 +361,9 @@ def test_data_need_no_files(monkeypatch, tmp_path):
     """Without the course's recordings everything is generated."""
     monkeypatch.setenv("DLS_KERAS_DATA", str(tmp_path))
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
-    made = spoken.make_recordings(2, 2, 1)
-    monkeypatch.setattr(spoken, "make_recordings", lambda *_, **__: made)
-    found, expected = tw.load_data(2, seed=3), spoken.mix(made, 2, seed=3)
+    made = keyword_clips.make_recordings(2, 2, 1)
+    monkeypatch.setattr(keyword_clips, "make_recordings", lambda *_, **__: made)
+    found, expected = tw.load_data(2, seed=3), keyword_clips.mix(made, 2, seed=3)
     np.testing.assert_array_equal(found.x, expected.x)
 
 
@@ -416,8 +418,8 @@ def test_the_weights_of_the_course_spike_where_they_should():
 @pytest.mark.data
 def test_our_weights_hear_held_out_recordings(pretrained):
     """F1 on 20 clips mixed as the course does; `evaluate` has more."""
-    real = spoken.load_recordings(held_out=True)
-    assert tw.f1(pretrained, spoken.mix(real, 20, seed=1, vary=False)) >= 0.9
+    real = keyword_clips.load_recordings(held_out=True)
+    assert tw.f1(pretrained, keyword_clips.mix(real, 20, seed=1, vary=False)) >= 0.9
 
 
 @pytest.mark.data

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cosine
 
 from dls_keras.core.errors import InputError
 from dls_keras.course5 import word_vectors as wv
-from dls_keras.datasets import small_world
+from dls_keras.datasets import toy_corpus
 
 vectors = hnp.arrays(
     float, 5, elements=st.floats(-10, 10).filter(lambda x: x == 0 or abs(x) > 1e-3)
@@ -93,7 +93,7 @@ def test_every_word_of_the_small_world_can_be_drawn():
     """The vocabulary of two draws is one, and the words of all analogies are in it."""
     words = wv.load_data(5000, seed=1).words
     assert words == wv.load_data(5000, seed=2).words
-    assert {word for question in small_world.analogies() for word in question} <= set(
+    assert {word for question in toy_corpus.analogies() for word in question} <= set(
         words
     )
 

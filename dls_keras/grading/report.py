@@ -1,0 +1,163 @@
+"""A report as a table, a line of JSON, JUnit XML, or a row of a class's CSV."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from dls_keras.grading.runner import Report, Verdict
+
+COLOURS = {"ok": "green", "wrong": "red", "missing": "yellow"}
+WORDS = {
+    "given": "the course hands it out; not judged",
+    "unchecked": "no case can be run here",
+    "missing": "the file does not define it",
+}
+UNPRINTABLE = re.compile(
+    r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
+
+
+def printable(text: str) -> str:
+    """`text` without control characters, which a terminal or XML might obey."""
+    return UNPRINTABLE.sub("?", text)
+
+
+def sentence(verdict: Verdict) -> str:
+    """What there is to say about a function, in one paragraph."""
+    parts = [verdict.problem or WORDS.get(verdict.status, "")]
+    parts += [verdict.hint, *(f"It {remark}" for remark in verdict.remarks)]
+    ended = (
+        part if part.endswith((".", "?", "!")) else f"{part}." for part in parts if part
+    )
+    return printable(" ".join(" ".join(ended).split()))
+
+
+def summary(report: Report) -> str:
+    """One line on a file: how many functions are right."""
+    if report.error:
+        return printable(f"{report.file}: {report.error}")
+    judged = [v for v in report.verdicts if v.status in COLOURS]
+    right = report.count("ok")
+    words = f"{right} of {len(judged)} functions right"
+    if missing := report.count("missing"):
+        words += f", {missing} missing"
+    return printable(f"{report.file}: {words} ({report.seconds:.1f} s)")
+
+
+def lines(report: Report) -> str:
+    """Function, verdict and what there is to say, tabs between, a line each."""
+    rows = [(v.function, v.status, sentence(v)) for v in report.verdicts]
+    notes = (*report.notes, *filter(None, [report.error]))
+    rows += [("note", "", printable(note)) for note in notes]
+    return "\n".join("\t".join(row).rstrip() for row in rows)
+
+
+def show(report: Report) -> None:
+    """A table on the terminal, in colours where it has some."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
+    table.add_column(report.assignment, no_wrap=True)
+    table.add_column("")
+    table.add_column("what", overflow="fold")
+    for verdict in report.verdicts:
+        if verdict.status in COLOURS:
+            table.add_row(
+                Text(verdict.function),
+                Text(verdict.status, style=COLOURS[verdict.status]),
+                Text(sentence(verdict)),
+            )
+    console.print(table)
+    for status in ("given", "unchecked"):
+        names = [v.function for v in report.verdicts if v.status == status]
+        if names:
+            console.print(Text(f"{', '.join(names)}: {WORDS[status]}.", style="dim"))
+    for note in (*report.notes, report.error):
+        if note:
+            console.print(Text(printable(note), style="dim"))
+
+
+def as_json(report: Report) -> str:
+    """A report as one line of JSON.
+
+    The object has `assignment`, `file`, `ok`, `seconds`, `error`, `notes` and
+    `functions`, a list of objects with the fields of `runner.Verdict`.
+    """
+    functions = [verdict._asdict() for verdict in report.verdicts]
+    told: dict[str, Any] = report._asdict() | {"ok": report.ok, "functions": functions}
+    del told["verdicts"]
+    return json.dumps(_plain(told), ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value):
+    """`value` with NaN and infinities, which JSON does not know, as strings."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not -1e308 <= value <= 1e308:
+        return str(value)
+    return printable(value) if isinstance(value, str) else value
+
+
+def as_junit(reports: Sequence[Report]) -> str:
+    """JUnit XML: a suite a file, a test case a function."""
+    root = ElementTree.Element("testsuites")
+    for report in reports:
+        suite = ElementTree.SubElement(
+            root,
+            "testsuite",
+            name=printable(report.file),
+            tests=str(len(report.verdicts) or 1),
+            failures=str(report.count("wrong") + report.count("missing")),
+            errors=str(int(bool(report.error))),
+            skipped=str(report.count("given") + report.count("unchecked")),
+            time=f"{report.seconds:.2f}",
+        )
+        if report.error:
+            case = _case(suite, report.assignment, "the file", 0)
+            ElementTree.SubElement(case, "error", message=printable(report.error))
+        for verdict in report.verdicts:
+            case = _case(suite, report.assignment, verdict.function, verdict.seconds)
+            kind = {"ok": "", "wrong": "failure", "missing": "failure"}
+            if tag := kind.get(verdict.status, "skipped"):
+                ElementTree.SubElement(case, tag, message=sentence(verdict))
+        notes = printable("\n".join(report.notes))
+        ElementTree.SubElement(suite, "system-out").text = notes
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(suite, classname, name, seconds):
+    return ElementTree.SubElement(
+        suite, "testcase", classname=classname, name=name, time=f"{seconds:.3f}"
+    )
+
+
+def as_csv(reports: Sequence[Report]) -> str:
+    """A row a file: how many functions are right, and each one's verdict."""
+    functions = list(dict.fromkeys(v.function for r in reports for v in r.verdicts))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["file", "right", "wrong", "missing", *functions, "remark"])
+    for report in reports:
+        statuses = {verdict.function: verdict.status for verdict in report.verdicts}
+        counts = [report.count(status) for status in ("ok", "wrong", "missing")]
+        remark = report.error or " ".join(report.notes)
+        row = [report.file, *counts, *(statuses.get(f, "") for f in functions), remark]
+        writer.writerow([_cell(value) for value in row])
+    return out.getvalue()
+
+
+def _cell(value):
+    """A text that no spreadsheet takes for a formula."""
+    text = printable(str(value))
+    return f"'{text}" if text[:1] in tuple("=+-@") else text

@@ -1,0 +1,1 @@
+"""Music: harmony, tunes as tokens, MIDI files and sound."""

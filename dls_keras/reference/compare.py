@@ -1,0 +1,348 @@
+"""Does a result agree with what a reference file expects, and if not, how not?
+
+`pick` follows a path such as "grads/dw" or "Z/[0,:4]/@mean" into a result;
+`difference` compares what it finds with the expected value and says in words
+what differs. The empty string means that nothing does.
+"""
+
+import itertools
+import reprlib
+from collections.abc import Mapping, Sequence, Set
+from typing import NamedTuple
+
+import numpy as np
+
+from dls_keras.reference import layer_tables
+from dls_keras.reference.values import Rule, index
+
+
+class Terms(NamedTuple):
+    """How strictly to compare: |actual - expected| <= atol + rtol * |expected|."""
+
+    atol: float = 1e-6
+    rtol: float = 1e-6
+    loose_scalar: bool = False  # a number may come as an array of size 1
+    exact_keys: bool = False  # a dict may have no further keys
+
+
+DEFAULT = Terms()
+EXACTLY = Terms(atol=0, rtol=0)
+
+
+# Paths.
+
+
+def pick(result, path: str, order: Sequence[str] = ()):
+    """What stands at `path` in the result of a call.
+
+    Args:
+        result: what the call returned.
+        path: a first name, then segments: keys, indices, attributes, "[0,:4]"
+            to index an array, "@mean" and its like to compute a value.
+        order: the names of the elements, where the call returns a tuple.
+
+    Raises:
+        LookupError: if there is no such place, or `result` is not that tuple.
+    """
+    first, *segments = path.split("/")
+    value = _element(result, first, order)
+    for segment in segments:
+        value = _step(value, segment)
+    return value
+
+
+def _element(result, name, order):
+    """The element of the result that the first name of a path means."""
+    if len(order) > 1 and not (
+        isinstance(result, list | tuple) and len(result) == len(order)
+    ):
+        raise LookupError(
+            f"expected a tuple of {len(order)} values ({', '.join(order)}), "
+            f"received {described(result)}"
+        )
+    if name in order:
+        return result if len(order) == 1 else result[order.index(name)]
+    return result if name == "return" else _step(result, name)
+
+
+def _step(value, segment):
+    """One segment further into `value`."""
+    if segment.startswith("@"):
+        return OPERATIONS[segment](value)
+    if segment.startswith("["):
+        return np.asarray(value)[index(segment)]
+    number = int(segment) if segment.removeprefix("-").isdecimal() else None
+    if isinstance(value, Mapping):
+        for key in (segment, number):
+            if key in value:
+                return value[key]
+    elif number is not None and hasattr(value, "__getitem__"):
+        return value[number]
+    elif hasattr(value, segment):
+        return getattr(value, segment)
+    raise LookupError(f"there is no {segment!r} in {described(value)}")
+
+
+OPERATIONS = {
+    "@mean": lambda value: numbers(value).mean(),
+    "@sum": lambda value: numbers(value).sum(),
+    "@min": lambda value: numbers(value).min(),
+    "@max": lambda value: numbers(value).max(),
+    "@norm": lambda value: np.linalg.norm(numbers(value)),
+    "@std": lambda value: numbers(value).std(),
+    "@shape": lambda value: list(_shape(value)),
+    "@len": len,
+    "@dtype": lambda value: _dtype(value),
+    "@type": lambda value: type(value).__name__,
+    "@keys": lambda value: value.keys(),
+    "@params": lambda value: value.count_params(),
+    "@layers": layer_tables.table,
+    "@weights": lambda value: value.get_weights(),
+    "@numpy": np.asarray,
+    "@int": int,
+    "@str": str,
+}
+
+
+# Comparison.
+
+
+def difference(actual, expected, terms: Terms = DEFAULT) -> str:
+    """What keeps `actual` from being `expected`, in words; "" if nothing does.
+
+    Args:
+        actual: any value; tensors and Keras variables count as arrays, bools as
+            numbers, lists as tuples, and a list of numbers as an array.
+        expected: a value from `values.decode`, or a `Rule`.
+        terms: the tolerances, and two leniencies.
+    """
+    if isinstance(expected, np.ndarray) and expected.dtype.kind not in "biuf":
+        expected = expected.tolist()
+    match expected:
+        case Rule():
+            return RULES[expected.kind](actual, expected.argument, terms)
+        case Mapping():
+            return _dict_difference(actual, expected, terms)
+        case None:
+            return "" if actual is None else _unlike(actual, expected)
+        case str():
+            agrees = isinstance(actual, str) and actual == expected
+            return "" if agrees else _unlike(actual, expected)
+        case Set():
+            agrees = isinstance(actual, Set) and actual == expected
+            return "" if agrees else _unlike(actual, expected)
+        case list() | tuple() if isinstance(actual, Set):  # keys have no order
+            return difference(actual, set(expected), terms)
+        case list() | tuple() if not _is_block(expected):
+            return _sequence_difference(actual, expected, terms)
+    found, wanted = _array(actual), _array(expected)
+    if found is None and wanted is None and actual == expected:  # objects
+        return ""
+    if found is None or wanted is None:
+        return _unlike(actual, expected)
+    if terms.loose_scalar and wanted.ndim == 0 and found.size == 1:
+        found = found.reshape(())
+    if found.shape != wanted.shape:
+        return _unlike(actual, expected)
+    return _array_difference(found, wanted, terms)
+
+
+def _array_difference(actual, expected, terms):
+    """The difference of two arrays of one shape, which is () for a number."""
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, 0 * inf
+        gap = np.abs(actual.astype(float) - expected.astype(float))
+        limit = terms.atol + terms.rtol * np.abs(expected.astype(float))
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    wrong = ~(same | (np.isfinite(gap) & (gap <= limit)))
+    if not wrong.any():
+        return ""
+    gap = np.where(wrong, np.nan_to_num(gap, nan=np.inf), 0)
+    worst = np.unravel_index(np.argmax(gap), gap.shape)
+    words = (
+        f"{_unlike(actual[worst], expected[worst])}, "
+        f"{gap[worst]:.2g} apart where {limit[worst]:.2g} is allowed"
+    )
+    if expected.ndim == 0:
+        return words
+    return (
+        f"{wrong.sum()} of {wrong.size} values in shape {expected.shape} differ, "
+        f"most of all at [{', '.join(map(str, worst))}]: {words}"
+    )
+
+
+def _sequence_difference(actual, expected, terms):
+    """The difference of two lists or tuples, element by element."""
+    if hasattr(actual, "__array__"):
+        actual = np.asarray(actual).tolist()
+    if not isinstance(actual, list | tuple):
+        return _unlike(actual, expected)
+    if len(actual) != len(expected):
+        return f"expected {len(expected)} values, received {len(actual)}"
+    for number, pair in enumerate(zip(actual, expected, strict=True)):
+        if words := difference(*pair, terms):
+            return f"element {number}: {words}"
+    return ""
+
+
+def _dict_difference(actual, expected, terms):
+    """The difference of two dicts, at the keys that are expected."""
+    if not isinstance(actual, Mapping):
+        return _unlike(actual, expected)
+    for key, value in expected.items():
+        if key not in actual:
+            return f"the key {key!r} is missing from {described(actual)}"
+        if words := difference(actual[key], value, terms):
+            return f"key {key!r}: {words}"
+    further = [key for key in actual if key not in expected]
+    if terms.exact_keys and further:
+        return f"there is a further key {further[0]!r}"
+    return ""
+
+
+# Rules.
+
+
+def _any_of(actual, accepted, terms):
+    found = [difference(actual, value, terms) for value in accepted]
+    if not all(found):
+        return ""
+    return f"none of {len(found)} accepted values; of the first, {found[0]}"
+
+
+def _shape_only(actual, shape, terms):
+    received = list(_shape(actual))
+    return "" if received == shape else f"expected shape {shape}, received {received}"
+
+
+def _within(actual, obeys, words):
+    """Whether every element of `actual` obeys; `words` tell what is expected."""
+    array = numbers(actual)
+    if obeys(array).all():
+        return ""
+    if array.ndim == 0:
+        return f"expected a number {words}, received {shown(array)}"
+    span = f"{shown(array.min())} to {shown(array.max())}"
+    return f"expected numbers {words}, received numbers from {span}"
+
+
+def _less_than(actual, bound, terms):
+    return _within(actual, lambda array: array < bound, f"less than {bound}")
+
+
+def _greater_than(actual, bound, terms):
+    return _within(actual, lambda array: array > bound, f"greater than {bound}")
+
+
+def _between(actual, bounds, terms):
+    low, high = bounds
+    words = f"between {low} and {high}"
+    return _within(actual, lambda array: (low <= array) & (array <= high), words)
+
+
+def _agrees_with(actual, argument, terms):
+    """The share of elements that equal those of a value, such as an accuracy."""
+    value, fraction, atol = argument
+    actual, value = numbers(actual), numbers(value)
+    if actual.size != value.size:
+        return f"expected shape {value.shape}, received shape {actual.shape}"
+    share = np.mean(actual.ravel() == value.ravel())
+    if abs(share - fraction) <= atol:
+        return ""
+    return (
+        f"expected {shown(fraction)} of the elements to be right, received "
+        f"{shown(share)}, where {atol:.2g} apart is allowed"
+    )
+
+
+RULES = {
+    "any_of": _any_of,
+    "shape_only": _shape_only,
+    "less_than": _less_than,
+    "greater_than": _greater_than,
+    "between": _between,
+    "agrees_with": _agrees_with,
+    "architecture": lambda model, layers, terms: layer_tables.difference(model, layers),
+}
+
+
+# Reading values, and naming them.
+
+
+def numbers(value) -> np.ndarray:
+    """`value` as an array of numbers.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    array = _array(value)
+    if array is None:
+        raise TypeError(f"expected numbers, received {described(value)}")
+    return array
+
+
+def _array(value):
+    """`value` as an array of numbers, or None."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, NotImplementedError):  # ragged, or symbolic
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def _is_block(values):
+    """Whether nested lists are a full block of plain numbers, as good as an array."""
+
+    def only_numbers(value):
+        if isinstance(value, list | tuple):
+            return len(value) > 0 and all(map(only_numbers, value))
+        return isinstance(value, int | float)
+
+    return only_numbers(values) and _array(values) is not None
+
+
+def _shape(value):
+    return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
+
+
+def _dtype(value):
+    dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
+    return getattr(dtype, "name", str(dtype))  # Keras names it by a string
+
+
+def _unlike(actual, expected):
+    hint = " (is a `return` missing?)" if actual is None else ""
+    return f"expected {described(expected)}, received {described(actual)}{hint}"
+
+
+def described(value) -> str:
+    """What `value` is, in a few words: "an array of shape (2, 1)"."""
+    if value is None:
+        return "None"
+    if isinstance(value, str):
+        return reprlib.repr(value)
+    if isinstance(value, Mapping):
+        return f"a dict with the keys {_listed(value)}" if value else "an empty dict"
+    if isinstance(value, Set):
+        return f"the set of {_listed(value)}" if value else "an empty set"
+    if isinstance(value, list | tuple):
+        if len(value) < 6 and all(v is None or np.isscalar(v) for v in value):
+            return f"[{', '.join(map(described, value))}]"
+        return f"a {type(value).__name__} of {len(value)} values"
+    if hasattr(value, "shape") and tuple(value.shape):
+        return f"an array of shape {tuple(value.shape)}"
+    number = _array(value)
+    if number is None:
+        return f"an object of type {type(value).__name__}"
+    return shown(number)
+
+
+def _listed(keys, most=8):
+    """The keys in words, the first few of many."""
+    words = [reprlib.repr(key) for key in itertools.islice(keys, most)]
+    return ", ".join(words + ["..."] * (len(keys) > most))
+
+
+def shown(number) -> str:
+    """A number in at most ten digits."""
+    number = np.asarray(number).item()
+    return f"{number:.10g}" if isinstance(number, float) else str(number)
