@@ -148,11 +148,10 @@ def face_network(quick):
 
 def yolo_fastest(quick):
     """YOLO-Fastest XL on pictures of 320 x 320, one of a batch of 16."""
-    from dls_keras.core import files
-    from dls_keras.course4 import car_detection
+    from dls_keras.core import files, weights
     from dls_keras.networks import darknet
 
-    cfg, _ = car_detection.PUBLISHED["yolo-fastest-1.1-xl"]
+    cfg, _ = weights.published("car_detection")["yolo-fastest-1.1-xl"]
     path = files.in_data_folder(cfg.name)
     if path is None:
         return None

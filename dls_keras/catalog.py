@@ -377,12 +377,8 @@ ASSIGNMENTS = (
 BY_NAME = {assignment.name: assignment for assignment in ASSIGNMENTS}
 
 
-def load(name: str):
-    """The module of the assignment `name`, imported now.
-
-    Raises:
-        InputError: if there is no such assignment; close names are suggested.
-    """
+def check(name: str) -> None:
+    """Raise InputError unless there is an assignment `name`; suggest close names."""
     if name not in BY_NAME:
         import difflib
 
@@ -391,6 +387,15 @@ def load(name: str):
         close = difflib.get_close_matches(name, BY_NAME, n=1)
         hint = f"Did you mean {close[0]!r}?" if close else "See `dls-keras list`."
         raise InputError(f"There is no assignment {name!r}. {hint}")
+
+
+def load(name: str):
+    """The module of the assignment `name`, imported now.
+
+    Raises:
+        InputError: if there is no such assignment; close names are suggested.
+    """
+    check(name)
     return importlib.import_module(BY_NAME[name].module)
 
 

@@ -1,9 +1,10 @@
-"""Assignments and their weights by the names that people type.
+"""Assignments and their weights, found by the names that people type.
 
-`opened` imports an assignment, `entry` finds weights by NAME/VARIANT, `load` gives a
-model with weights of a variant or from a file, `save` writes such a file. A model
-comes in three forms: a Keras model, a named tuple whose `model` is one, or a dict of
-NumPy arrays.
+`open_assignment` imports a module, `entry` finds weights by NAME/VARIANT, `load`
+returns a model with the weights of a variant or of a file, `save` writes such a file.
+A model has one of three forms: a Keras model, a named tuple whose `model` is one, or
+a dict of arrays. An assignment whose files hold more than its network's variables,
+such as a vocabulary, offers `to_arrays(model)` and `from_arrays(arrays)`.
 """
 
 import difflib
@@ -11,28 +12,28 @@ import inspect
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 
 from dls_keras import catalog
 from dls_keras.core import files, weights
 from dls_keras.core.errors import InputError
 
-# What TensorFlow's libraries note on stderr when they are loaded.
+# What TensorFlow's libraries log to stderr when they are loaded.
 NOTES = re.compile(
     rb"(WARNING: All log messages before absl|[IW]0000 |To enable the following).*\n"
 )
 
 
-def opened(name: str, *needed: str) -> ModuleType:
+def open_assignment(name: str, *needed: str) -> ModuleType:
     """The module of the assignment `name`, imported now.
 
     Under TF_CPP_MIN_LOG_LEVEL=3, which the command line sets where the user has not,
-    TensorFlow's first notes are dropped, too: that variable does not reach them.
+    TensorFlow's first log lines are dropped, too: that variable does not reach them.
 
     Raises:
         InputError: if there is no such assignment, or it does not offer all of
@@ -43,30 +44,27 @@ def opened(name: str, *needed: str) -> ModuleType:
     for function in needed:
         if function not in offers:
             rest = ", ".join(offers) or "the course's functions"
-            raise InputError(f"{name} offers no {function}, only {rest}.")
+            raise InputError(f"{name} has no {function}. It has {rest}.")
     return module
 
 
 class Entry(NamedTuple):
-    """Weights of an assignment: a record of ours, or published files."""
+    """Weights of an assignment: a record of a shipped file, or published files."""
 
     name: str
     variant: str
-    source: weights.Weights | files.Remote | tuple[files.Remote, ...]
-
-    @property
-    def ours(self) -> bool:
-        return isinstance(self.source, weights.Weights)
+    record: weights.Record | None
+    remotes: tuple[files.Remote, ...] = ()
 
 
 def entries(*names: str) -> list[Entry]:
     """All weights of the assignments `names`, by default of all."""
-    return [
-        Entry(name, variant, source)
-        for name in names or catalog.BY_NAME
-        for kind in ("WEIGHTS", "PUBLISHED")
-        for variant, source in getattr(opened(name), kind, {}).items()
-    ]
+    found = []
+    for name in names or catalog.BY_NAME:
+        shipped, published = weights.shipped(name), weights.published(name)
+        found += [Entry(name, variant, record) for variant, record in shipped.items()]
+        found += [Entry(name, v, None, remotes) for v, remotes in published.items()]
+    return found
 
 
 def entry(text: str) -> Entry:
@@ -77,14 +75,15 @@ def entry(text: str) -> Entry:
     """
     name, _, variant = text.partition("/")
     variant = variant or "default"
+    catalog.check(name)
     found = entries(name)
     for one in found:
-        if variant == one.variant or (one.ours and text == one.source.name):
+        if variant == one.variant or (one.record and text == one.record.name):
             return one
     if not found:
         raise InputError(
-            f"{name} comes without weights. What `dls-keras train {name}` writes, "
-            "`--weights` takes."
+            f"{name} has no pretrained weights. Train it with `dls-keras train {name}` "
+            "and pass the file with --weights."
         )
     known = [one.variant for one in found]
     close = difflib.get_close_matches(variant, known, n=1)
@@ -95,14 +94,13 @@ def entry(text: str) -> Entry:
 
 
 def paths(entry: Entry, *, check: bool = False) -> list[Path]:
-    """Where the files are, downloaded if need be, hashed where asked."""
-    source = entry.source
-    if entry.ours:
-        return [weights.verify(source) if check else weights.find(source)]
-    remotes = source if isinstance(source, tuple) else (source,)
-    found = [files.find_data(remote) for remote in remotes]
+    """Where the files are, downloaded if need be, their hashes compared if asked."""
+    if entry.record:
+        find = weights.verify if check else weights.find
+        return [find(entry.record)]
+    found = [files.find_data(remote) for remote in entry.remotes]
     if check:
-        for path, remote in zip(found, remotes, strict=True):
+        for path, remote in zip(found, entry.remotes, strict=True):
             files.check_hash(path, remote)
     return found
 
@@ -113,14 +111,15 @@ def load(name: str, choice: str = "default") -> Any:
     Args:
         choice: a variant, or else the path of a file that `save` wrote.
     """
-    module = opened(name)
+    module = open_assignment(name)
     if choice in [one.variant for one in entries(name)]:
         return module.load_pretrained(choice)
     if not Path(choice).is_file():
-        entry(f"{name}/{choice}")  # raises, and says what there is
-    arrays = weights.load_arrays(choice)  # and here what else a file may be
-    with h5py.File(choice) as file:
-        model = build(module, file.attrs.get("gates"))
+        entry(f"{name}/{choice}")  # raises, and lists the variants
+    arrays = weights.load_arrays(choice)  # and here for other kinds of file
+    if hasattr(module, "from_arrays"):
+        return module.from_arrays(arrays)
+    model = build(module, weights.load_settings(choice))
     if not isinstance(model, dict):
         weights.load_file(network(model), choice)
         return model
@@ -133,35 +132,50 @@ def load(name: str, choice: str = "default") -> Any:
     return {key: arrays[key] for key in model}
 
 
-def build(module: ModuleType, gates: str | None = None) -> Any:
-    """An assignment's untrained model, with the gates that a converted file names.
+def build(module: ModuleType, settings: Mapping[str, Any]) -> Any:
+    """An untrained model of an assignment, built with the settings of a file.
 
-    An LSTM's weights are worth little under other gates than those they were
-    trained with, so `save` keeps their name beside the arrays.
+    A converted file names the settings that its weights were trained with, such as
+    the activation of an LSTM's gates, and so `save` writes them beside the arrays.
+
+    Raises:
+        InputError: if `build_model` does not take such a setting.
     """
-    if gates is None or "gates" not in inspect.signature(module.build_model).parameters:
-        return module.build_model()
-    from dls_keras.converters import keras_h5
-
-    return module.build_model(gates=getattr(keras_h5, gates, gates))
+    takes = inspect.signature(module.build_model).parameters
+    for key in settings:
+        if key not in takes:
+            raise InputError(
+                f"The file was saved with the setting {key!r}, which the model of "
+                f"{module.__name__.rpartition('.')[2]} does not have. The file belongs "
+                "to another model."
+            )
+    return module.build_model(**settings)
 
 
 def network(model: Any) -> Any:
-    """The Keras model in what an assignment hands out."""
+    """The Keras model in any of the forms that assignments use."""
     if isinstance(model, dict):
-        raise InputError("This model is no network of Keras but arrays of NumPy.")
+        raise InputError("This model is not a Keras model but a dict of arrays.")
     return getattr(model, "model", model)
 
 
-def save(model: Any, path: Path, *, gates: str | None = None) -> None:
-    """Write the weights of a model, in whichever form it comes, to a new file."""
-    if isinstance(model, dict):
-        weights.save_arrays(model, path)
+def save(
+    module: ModuleType,
+    model: Any,
+    path: Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a trained model of an assignment to a new file that `load` reads.
+
+    Args:
+        settings: arguments of `build_model` that `load` needs, as JSON knows them.
+    """
+    if hasattr(module, "to_arrays"):
+        arrays = module.to_arrays(model)
     else:
-        weights.save(network(model), path)
-    if gates:
-        with h5py.File(path, "r+") as file:
-            file.attrs["gates"] = gates
+        arrays = model if isinstance(model, dict) else weights.arrays(network(model))
+    weights.save_arrays(arrays, path, settings=settings)
 
 
 def _quietly_loaded(name):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from dls_keras import catalog, models
 from dls_keras.core import files
-from dls_keras.core.weights import Weights
+from dls_keras.core.weights import Record
 
 PAGES = ("README.md", "weights/README.md")
 MARKED = re.compile(
@@ -34,7 +34,7 @@ def size(count: int) -> str:
     return f"{count} bytes"
 
 
-def measured(record: Weights) -> str:
+def measured(record: Record) -> str:
     """The metrics of a record in one line."""
     return "; ".join(f"{what}: {value}" for what, value in record.metrics)
 
@@ -60,19 +60,20 @@ def weights() -> str:
             measured(record),
             record.licence,
         )
-        for record in (entry.source for entry in models.entries() if entry.ours)
+        for record in (entry.record for entry in models.entries())
+        if record
     ]
     return _markdown(header, rows)
 
 
 def weight_records() -> str:
     """All that the records say, one section each."""
-    return "\n\n".join(section(entry) for entry in models.entries() if entry.ours)
+    return "\n\n".join(section(entry) for entry in models.entries() if entry.record)
 
 
 def section(entry: models.Entry) -> str:
     """What the record of one shipped file says."""
-    name, variant, record = entry
+    name, variant, record, _ = entry
     facts = {
         "use": f'`dls_keras.{name}.load_pretrained("{variant}")`',
         "file": f"`{record.file}`, {record.bytes:,} bytes, sha256 `{record.sha256}`",

@@ -193,8 +193,8 @@ def _weights(a):
     entries = [entry for entry in models.entries() if entry.name == a.name]
     if not entries:
         return ""
-    sections = [tables.section(entry) for entry in entries if entry.ours]
-    names = ", ".join(f"`{entry.variant}`" for entry in entries if not entry.ours)
+    sections = [tables.section(entry) for entry in entries if entry.record]
+    names = ", ".join(f"`{entry.variant}`" for entry in entries if not entry.record)
     if names:
         sections.append(f"It also loads published weights: {names}.")
     return "## Weights\n\n" + "\n\n".join(sections)

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dls_keras import catalog
-from dls_keras.core import images, weights
+from dls_keras.core import files, images, weights
 from dls_keras.core.answers import Answer
 from dls_keras.core.errors import InputError, MissingFileError
 
@@ -54,7 +54,7 @@ def echo():
     def load_pretrained(variant="default"):
         if variant == "published":
             raise MissingFileError("The published file is nowhere.")
-        weights.verify(module.WEIGHTS[variant])
+        weights.verify(weights.record("echo", variant))
         return {"w": np.ones(3), "b": 0.0}
 
     def infer(model, sentence):
@@ -80,7 +80,6 @@ def echo():
     offers = (*catalog.FIVE, "evaluate", "picture", "example")
     module = _module("echo", locals(), offers)
     module.__doc__ = "Echo: what is said comes back louder (C1 W2 A1)."
-    module.PUBLISHED = {"published": ()}
     return module
 
 
@@ -98,7 +97,6 @@ def finder():
 
     module = _module("finder", locals(), ("load_pretrained", "infer"))
     module.__doc__ = "Finder: the left half of a picture (C4 W3 A1)."
-    module.WEIGHTS = {"default": None}
     return module
 
 
@@ -117,19 +115,32 @@ def register(monkeypatch, folder):
     for row, module in zip(rows, modules, strict=True):
         monkeypatch.setitem(sys.modules, row.module, module)
     path = weights.save_arrays({"w": np.ones(3), "b": 0.0}, folder / "echo-v1.h5")
-    modules[0].WEIGHTS = {
-        "default": weights.Weights(
-            **weights.facts(path),
-            name="echo/v1",
-            input="a sentence",
-            data="none",
-            licence="none",
-            recipe="by hand",
-            seed=0,
-            metrics=(("loudness | dB", "90"),),
-            date="2026-01-01",
-        )
-    }
+    facts = weights.facts(path)
+    (folder / "records.toml").write_text(
+        f"""
+        [shipped.echo.default]
+        name = "echo/v1"
+        file = "{facts["file"]}"
+        sha256 = "{facts["sha256"]}"
+        bytes = {facts["bytes"]}
+        params = {facts["params"]}
+        input = "a sentence"
+        data = "none"
+        licence = "none"
+        recipe = "by hand"
+        seed = 0
+        metrics = [["loudness | dB", "90"]]
+        golden = [1.0]
+        date = "2026-01-01"
+
+        [[published.echo.published]]
+        name = "echo/echo.txt"
+
+        [[published.finder.default]]
+        name = "finder/finder.txt"
+        """
+    )
+    monkeypatch.setattr(files, "shipped_weights", lambda: folder)
     monkeypatch.setenv("DLS_KERAS_WEIGHTS", str(folder))
     CALLS.clear()
     return modules[0]

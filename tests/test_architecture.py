@@ -19,7 +19,7 @@ ROOMS = {
     "datasets": {"core"},
     "music": {"core"},
     "networks": {"core", "fast"},
-    "converters": {"core"},
+    "converters": {"core", "networks"},
     "plots": {"core", "music"},
     "reference": {"core"},
     "catalog": {"core"},

@@ -65,7 +65,7 @@ def test_frames_come_in_order_of_time_with_their_boxes(folder):
 def test_a_malformed_line_is_named(folder, line):
     """The message holds the file and the line's number, here 3."""
     table = folder / "boxes.csv"
-    table.write_text(f"{','.join(roads.HEADER)}\n{LINE}{line}\n")
+    table.write_text(f"{','.join(car_boxes.HEADER)}\n{LINE}{line}\n")
     with pytest.raises(InputError, match=r"boxes\.csv, line 3"):
         car_boxes.load_car_boxes(folder)
 

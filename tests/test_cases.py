@@ -653,7 +653,7 @@ def test_a_case_without_tensors_needs_no_tensorflow():
     """NumPy assignments are checked in a second, without the wait for TensorFlow."""
     program = (
         "import sys, numpy\n"
-        "from dls_keras.core import cases\n"
+        "from dls_keras.reference import cases\n"
         "sigmoid = lambda z: 1 / (1 + numpy.exp(-z))\n"
         "for case in cases.read('c1w2_logistic_regression').cases:\n"
         "    if case.function == 'sigmoid':\n"

@@ -51,7 +51,7 @@ def test_parsing_imports_nothing_heavy():
     """Help, the list and usage errors import no TensorFlow, Keras, NumPy or rich."""
     program = """
 import contextlib, sys
-from dls_keras.cli import main
+from dls_keras.cli.main import main
 for line in "--help", "--version", "list", "list 4", "infer --help", "train", "lst":
     with contextlib.suppress(SystemExit):
         main(line.split())
@@ -104,7 +104,7 @@ def test_without_a_command_there_is_help():
         (["infer", "echo", "hi", "--out", "a.wav"], "echo makes no sound to write"),
         (["infer", "echo", "hi", "--out", "no/a.png"], "folder no does not exist"),
         (["infer", "echo", "hi", "ho", "--out", "a.png"], "one INPUT, 2 came"),
-        (["infer", "finder", "hi", "--out", "a.png"], "finder offers no picture"),
+        (["infer", "finder", "hi", "--out", "a.png"], "finder has no picture"),
         (["infer", "finder", "no.jpg"], "no picture at no.jpg"),
         (["infer", "echo", ""], "The sentence is empty. Say something."),
         (["train", "echo", "--epochs", "0"], "0 is not in the range"),
@@ -112,12 +112,12 @@ def test_without_a_command_there_is_help():
             ["train", "echo", "--batch-size", "3"],
             "trains without --batch-size; it takes --epochs, --seed, --checkpoint.",
         ),
-        (["train", "finder"], "finder offers no load_data, only load_pretrained"),
-        (["evaluate", "finder"], "finder offers no evaluate"),
+        (["train", "finder"], "finder has no load_data. It has load_pretrained"),
+        (["evaluate", "finder"], "finder has no evaluate"),
         (["weights", "path", "echo/v2"], "no weights 'v2', only default, published."),
         (["weights", "path", "ecco"], "Did you mean 'echo'?"),
         (["weights", "fetsh", "echo"], "Did you mean 'fetch'?"),
-        (["weights", "verify", "echo/published"], "published file is nowhere"),
+        (["weights", "verify", "echo/published"], "echo.txt cannot be downloaded"),
         (["convert"], "Missing command."),
         (["convert", "onnx", "x"], "No such command 'onnx'."),
         (["convert", "keras-h5", "x.h5", "--out", "y.h5"], "Missing option '--model'"),
@@ -291,12 +291,12 @@ def test_evaluate_takes_weights_of_ones_own(echo):
 
 def test_weights_lists_all_with_size_and_metrics(echo):
     """`weights` alone is `weights list`."""
-    echo.PUBLISHED = {}
-    sys.modules[catalog.BY_NAME["finder"].module].WEIGHTS = {}
     size = (models.paths(models.entry("echo"))[0]).stat().st_size
     assert run("weights").stdout == run("weights", "list").stdout
     assert run("weights").stdout.splitlines()[1:] == [
-        f"echo\tdefault\t{size / 1000:.1f} kB\tloudness | dB: 90"
+        f"echo\tdefault\t{size / 1000:.1f} kB\tloudness | dB: 90",
+        "echo\tpublished\t\tpublished",
+        "finder\tdefault\t\tpublished",
     ]
 
 
@@ -311,7 +311,6 @@ def test_weights_are_found_by_variant_and_version(echo, tmp_path, name):
 def test_verify_tells_good_from_damaged(echo, tmp_path):
     """All of ours are checked, the damaged one is named, exit code 2."""
     path = tmp_path / "weights" / "echo-v1.h5"
-    sys.modules[catalog.BY_NAME["finder"].module].WEIGHTS = {}
     assert run("weights", "verify").stdout == f"echo/default\tok\t{path}\n"
     path.write_bytes(path.read_bytes() + b"!")
     assert f"{path} has sha256" in fails("weights", "verify")
@@ -336,7 +335,7 @@ def test_notes_of_tensorflows_start_are_dropped(monkeypatch, tmp_path, capfd):
     for level, lines in (("3", 1), ("0", 3)):
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
         monkeypatch.delitem(sys.modules, "noisy", raising=False)
-        models.opened("noisy")
+        models.open_assignment("noisy")
         assert len(capfd.readouterr().err.splitlines()) == lines
 
 
@@ -357,7 +356,7 @@ def test_an_answer_comes_without_noise_and_by_the_real_command(tmp_path):
 
 def test_seed_draws_the_first_weights(monkeypatch, tmp_path):
     """Of a Keras model, too, whose weights `build_model` draws before `train`."""
-    module = models.opened("date_translation")
+    module = models.open_assignment("date_translation")
     monkeypatch.setattr(module, "load_data", lambda: None)
     monkeypatch.setattr(module, "train", lambda model, data, *, seed=0: [0.0])
     monkeypatch.chdir(tmp_path)
@@ -373,8 +372,9 @@ def test_seed_draws_the_first_weights(monkeypatch, tmp_path):
 
 def test_a_model_inside_a_tuple_is_saved_and_loaded(tmp_path):
     """A detector's file holds its network; the rest of it is built anew."""
-    detector = models.opened("car_detection").build_model()
-    models.save(detector, tmp_path / "cars.h5")
+    module = models.open_assignment("car_detection")
+    detector = module.build_model()
+    models.save(module, detector, tmp_path / "cars.h5")
     loaded = models.load("car_detection", str(tmp_path / "cars.h5"))
     assert loaded[1:] == detector[1:]
     pairs = zip(loaded.model.weights, detector.model.weights, strict=True)

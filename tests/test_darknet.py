@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from dls_keras.converters import darknet as converter
 from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.course4.car_detection import load_darknet
 from dls_keras.networks import darknet
 from dls_keras.networks.yolo_v2 import compact_yolo_v2, yolo_v2
 
@@ -278,7 +277,7 @@ def outputs_of(network, x):
 def test_the_model_computes_what_darknet_computes(tmp_path, cfg):
     """Every kind of layer against the second Darknet, weights read from a file."""
     values = numbers(cfg)
-    network = load_darknet(*write(tmp_path, cfg, values))
+    network = converter.load(*write(tmp_path, cfg, values))
     x = np.random.default_rng(1).random(shape_of(cfg), "float32")
     expected, _ = forward(cfg, values, x)
     got = outputs_of(network, x)
@@ -378,7 +377,7 @@ def test_weights_of_another_cfg_are_refused(tmp_path, values, message):
     """One sentence names both files and the section."""
     paths = write(tmp_path, V2, values)
     with pytest.raises(InputError, match=message) as caught:
-        load_darknet(*paths)
+        converter.load(*paths)
     assert all(str(path) in str(caught.value) for path in paths)
 
 
@@ -417,13 +416,13 @@ def test_missing_and_swapped_files_are_named(tmp_path):
     """Neither ends in a traceback of NumPy or of a text codec."""
     cfg, weights = write(tmp_path, V2, numbers(V2))
     with pytest.raises(MissingFileError, match="nowhere.weights"):
-        load_darknet(cfg, tmp_path / "nowhere.weights")
+        converter.load(cfg, tmp_path / "nowhere.weights")
     with pytest.raises(MissingFileError, match="nowhere.cfg"):
-        load_darknet(tmp_path / "nowhere.cfg", weights)
+        converter.load(tmp_path / "nowhere.cfg", weights)
     with pytest.raises(InputError, match="net.cfg is not a Darknet .weights"):
-        load_darknet(weights, cfg)
+        converter.load(weights, cfg)
     with pytest.raises(InputError, match="not text"):
-        load_darknet(weights, weights)
+        converter.load(weights, weights)
 
 
 @pytest.mark.parametrize(
@@ -524,7 +523,7 @@ def test_yolo_fastest_uses_every_byte_and_computes_right(name, params):
     values = converter.read(path).values
     assert len(values) == params
     assert path.stat().st_size == 20 + 4 * params
-    network = load_darknet(cfg, path, input_shape=(32, 64, 3))
+    network = converter.load(cfg, path, input_shape=(32, 64, 3))
     assert network.model.count_params() == params
     x = np.random.default_rng(0).random((32, 64, 3), "float32")
     expected, used = forward(cfg.read_text(), values, x)
@@ -539,7 +538,7 @@ def test_the_two_yolo_fastest_are_told_apart():
     cfg = yolo_file("yolo_fastest/yolo-fastest-1.1.cfg")
     weights = yolo_file("yolo_fastest/yolo-fastest-1.1-xl.weights")
     with pytest.raises(InputError, match="xl.weights.*section"):
-        load_darknet(cfg, weights)
+        converter.load(cfg, weights)
 
 
 @pytest.mark.data

@@ -87,7 +87,8 @@ LOOK = """
 import json, sys
 import dls_keras
 heavy = sorted({"tensorflow", "keras", "numpy"} & set(sys.modules))
-from dls_keras.core import cases, files
+from dls_keras.core import files
+from dls_keras.reference import cases
 names = [path.stem for path in cases.FOLDER.glob("*.json")]
 print(json.dumps({
     "package": dls_keras.__file__,

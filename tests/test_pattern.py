@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+import tomllib
 
 import numpy as np
 import pytest
@@ -157,21 +158,23 @@ def test_an_example_is_a_question_and_its_input(row, monkeypatch):
     assert question.endswith("?")
     assert not isinstance(given, np.ndarray) or "drawn" in question
     assert {"load_pretrained", "infer", "picture"} <= set(row.offers)
-    assert (files.shipped_weights() / module.WEIGHTS["default"].file).is_file()
+    assert (files.shipped_weights() / weights.record(row.name).file).is_file()
 
 
 @offering("load_pretrained")
-def test_weights_are_records_and_published_ones_are_files(row):
-    """Each under its variant; a record's name begins with the assignment's."""
-    module = catalog.load(row.name)
-    published = getattr(module, "PUBLISHED", {})
-    assert not set(module.WEIGHTS) & set(published)
-    for record in module.WEIGHTS.values():
-        assert isinstance(record, weights.Weights)
-        assert record.name.split("/")[0] == row.name
-    for source in published.values():
-        for remote in source if isinstance(source, tuple) else (source,):
-            assert isinstance(remote, files.Remote)
+def test_every_variant_has_a_record_or_files(row):
+    """And no two of them share a name; a record's name begins with its assignment."""
+    shipped, published = weights.shipped(row.name), weights.published(row.name)
+    assert "default" in shipped
+    assert not set(shipped) & set(published)
+    assert all(r.name.split("/")[0] == row.name for r in shipped.values())
+
+
+def test_every_record_belongs_to_an_assignment():
+    """No table of `weights/records.toml` is left over."""
+    text = (files.shipped_weights() / "records.toml").read_text("utf-8")
+    owners = [name for part in tomllib.loads(text).values() for name in part]
+    assert set(owners) <= catalog.BY_NAME.keys()
 
 
 def test_the_catalogue_is_in_the_order_of_the_syllabus():

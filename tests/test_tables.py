@@ -6,6 +6,7 @@ import fake_assignments
 import pytest
 
 from dls_keras import catalog, tables
+from dls_keras.core import weights
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,8 +45,8 @@ def test_a_mark_without_a_table_is_told():
 
 def test_records_tell_all_and_keep_to_their_cells(monkeypatch, tmp_path):
     """Published weights have no record; a bar in a metric does not end a cell."""
-    module = fake_assignments.register(monkeypatch, tmp_path)
-    record = module.WEIGHTS["default"]
+    fake_assignments.register(monkeypatch, tmp_path)
+    record = weights.record("echo")
     (row,) = tables.weights().splitlines()[2:]
     assert row.startswith("| `echo/v1` | ")
     assert r"loudness \| dB: 90" in row

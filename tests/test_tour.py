@@ -130,7 +130,6 @@ def test_who_fails_says_why_and_stops_nobody(echo, monkeypatch, function, error,
     monkeypatch.setattr(catalog, "ASSIGNMENTS", (*rows, good))
     monkeypatch.setitem(catalog.BY_NAME, "good", good)
     again = fake_assignments.echo()
-    again.WEIGHTS = echo.WEIGHTS
     monkeypatch.setitem(sys.modules, good.module, again)
     monkeypatch.setattr(echo, function, broken)
     code, rows, page = walk()

@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+import tomllib
 
 import h5py
 import keras
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dls_keras import catalog
+from dls_keras import catalog, models
 from dls_keras.core import files, weights
 from dls_keras.core.errors import InputError, MissingFileError
 
@@ -45,13 +46,18 @@ def model():
     return model
 
 
+def known(monkeypatch, record):
+    """Let `record` be what the records say of small/default."""
+    monkeypatch.setattr(weights, "record", lambda assignment, variant: record)
+
+
 @pytest.fixture
 def record(model, tmp_path, monkeypatch):
-    """The record of the model's file, which lies in `$DLS_KERAS_WEIGHTS`."""
+    """The record of the model's file, which is in `$DLS_KERAS_WEIGHTS`."""
     path = weights.save(model, tmp_path / "small-v1.h5")
     monkeypatch.setenv("DLS_KERAS_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path / "home"))
-    return weights.Weights(
+    record = weights.Record(
         name="small/v1",
         input="(m, 4, 4, 1) float32",
         data="none",
@@ -62,6 +68,8 @@ def record(model, tmp_path, monkeypatch):
         date="2026-01-01",
         **weights.facts(path, model),
     )
+    known(monkeypatch, record)
+    return record
 
 
 def test_full_precision_comes_back_bit_for_bit(model, tmp_path):
@@ -137,7 +145,7 @@ def test_an_existing_file_is_never_overwritten(model, tmp_path):
 
 def test_a_recorded_file_is_loaded(model, record):
     """With all its checks passed, values and answers are those of the first model."""
-    other = weights.load(small_model(), record)
+    other = weights.load(small_model(), "small")
     for ours, theirs in zip(values(model), values(other), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -149,7 +157,7 @@ def test_facts_are_read_off_the_file_and_the_model(model, record, tmp_path):
     assert record.bytes == len(path.read_bytes())
     assert record.params == model.count_params()
     assert record.sha256 == files.sha256(path)
-    outputs = model.predict_on_batch(weights.probe(model))
+    outputs = model.predict_on_batch(weights.fixed_input(model))
     np.testing.assert_allclose(record.golden, outputs[0], rtol=1e-4)  # five digits
     assert weights.facts(path)["golden"] == ()
 
@@ -168,10 +176,10 @@ def test_the_golden_answer_takes_the_first_five_of_the_first_output():
         assert weights.golden(named) == weights.golden(model)
 
 
-def test_sides_of_any_length_are_64_in_the_probe():
+def test_axes_of_any_length_have_64_entries():
     """A network for pictures of any size has a golden answer, too."""
     model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Flatten()])
-    assert weights.probe(model).shape == (1, 64, 64, 3)
+    assert weights.fixed_input(model).shape == (1, 64, 64, 3)
 
 
 @pytest.mark.parametrize("wrap", [list, tuple, lambda x: x[0]])
@@ -200,8 +208,10 @@ def test_what_stands_in_place_of_a_weight_file_is_named(record, content, words):
     model = small_model()
     before = values(model)
     with pytest.raises(InputError, match=f"expected {record.sha256}.*{words}"):
-        weights.load(model, record)
-    with pytest.raises(InputError, match=f"no weight file that can be read.*{words}"):
+        weights.load(model, "small")
+    with pytest.raises(
+        InputError, match=f"not a weight file that can be read.*{words}"
+    ):
         weights.load_file(model, path)
     for old, new in zip(before, values(model), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -225,14 +235,14 @@ def test_damaged_files_give_arrays_or_a_sentence(file_bytes, tmp_path, share, da
     """Cut at any place, or with other bytes there: never another exception."""
     path, place = tmp_path / "w.h5", int(share * len(file_bytes))
     path.write_bytes(file_bytes[:place])
-    with pytest.raises(InputError, match="no weight file that can be read"):
+    with pytest.raises(InputError, match="not a weight file that can be read"):
         weights.load_arrays(path)
     rest = file_bytes[place + len(damage) :]
     path.write_bytes(file_bytes[:place] + damage + rest)
     try:
         weights.load_arrays(path)
     except InputError as error:
-        assert "no weight file that can be read" in str(error)
+        assert "not a weight file that can be read" in str(error)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -255,23 +265,23 @@ def test_the_file_of_another_model_leaves_the_model_untouched(record, other, wor
     model = other()
     before = values(model)
     with pytest.raises(InputError, match=f"{words}.*another model"):
-        weights.load(model, record)
+        weights.load(model, "small")
     for old, new in zip(before, values(model), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
 def test_other_settings_are_told_by_the_golden_answer(record):
     """Names and shapes agree, but this model ends in a sigmoid."""
-    with pytest.raises(InputError, match="small/v1 was loaded but answers"):
-        weights.load(small_model(activation="sigmoid"), record)
+    with pytest.raises(InputError, match="small/v1 gives .* other settings"):
+        weights.load(small_model(activation="sigmoid"), "small")
 
 
 @pytest.mark.parametrize("golden", [(), (0.5,), (0.1, 0.2, 0.3, 0.4)])
-def test_a_golden_answer_of_another_length_is_no_match(record, golden):
+def test_a_golden_answer_of_another_length_is_no_match(record, golden, monkeypatch):
     """Nor is an empty one, which would agree with anything."""
-    wrong = dataclasses.replace(record, golden=golden)
-    with pytest.raises(InputError, match="was loaded but answers"):
-        weights.load(small_model(), wrong)
+    known(monkeypatch, dataclasses.replace(record, golden=golden))
+    with pytest.raises(InputError, match="for its fixed input"):
+        weights.load(small_model(), "small")
 
 
 def test_weights_are_looked_for_in_this_order(record, tmp_path, monkeypatch):
@@ -304,40 +314,59 @@ def test_reading_weights_needs_no_tensorflow():
     assert run.stdout == "set()\n", run.stderr
 
 
-PRETRAINED = [a.name for a in catalog.ASSIGNMENTS if "load_pretrained" in a.offers]
+SHIPPED = [entry for entry in models.entries() if entry.record]
+each = pytest.mark.parametrize("entry", SHIPPED, ids=lambda e: f"{e.name}/{e.variant}")
 
 
-def shipped(name):
-    """The records of an assignment by variant."""
-    records = getattr(catalog.load(name), "WEIGHTS", {})
-    if not records:
-        pytest.skip(f"{name} ships no weights")
-    return records
-
-
-@pytest.mark.parametrize("name", PRETRAINED)
-def test_every_shipped_record_tells_the_truth(name):
-    """File, hash, size and number of parameters are those of the file."""
-    for record in shipped(name).values():
-        path = files.shipped_weights() / record.file
-        facts = weights.facts(path)
-        del facts["golden"]  # `load` compares it, next test
-        assert facts == {field: getattr(record, field) for field in facts}
-        assert record.name.startswith(f"{name}/") and record.golden
-        # A version in both names: better weights come under a new one.
-        assert record.file == record.name.replace("/", "-") + path.suffix
-        for array in weights.load_arrays(path).values():
-            assert array.dtype.kind == "S" or np.isfinite(array).all()
-
-
-@pytest.mark.parametrize("name", PRETRAINED)
-def test_every_shipped_file_loads(name, monkeypatch, tmp_path):
-    """Into the assignment's model, golden answer included, offline."""
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """Shipped files only: no connection, no cache, no folder of the user's."""
     monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("DLS_KERAS_WEIGHTS", raising=False)
-    records = shipped(name)
-    assert "default" in records
-    for variant in records:
-        load = catalog.load(name).load_pretrained
-        assert load() if variant == "default" else load(variant)
+
+
+@each
+def test_every_record_agrees_with_its_file(entry):
+    """File, hash, size and number of parameters."""
+    path = files.shipped_weights() / entry.record.file
+    facts = weights.facts(path)
+    del facts["golden"]  # `load` compares it, next test
+    assert facts == {field: getattr(entry.record, field) for field in facts}
+    # A version in both names: better weights come under a new one.
+    assert entry.record.file == entry.record.name.replace("/", "-") + path.suffix
+    for array in weights.load_arrays(path).values():
+        assert array.dtype.kind == "S" or np.isfinite(array).all()
+
+
+@each
+def test_every_loader_compares_the_golden_answer(entry, offline, monkeypatch):
+    """The shipped file loads; with another golden answer in its record it does not."""
+    load = catalog.load(entry.name).load_pretrained
+    assert load(entry.variant)
+    golden = tuple(1.5 * value + 0.1 for value in entry.record.golden)
+    other = dataclasses.replace(entry.record, golden=golden)
+    known(monkeypatch, other)
+    with pytest.raises(InputError, match="for its fixed input"):
+        load(entry.variant)
+
+
+@each
+def test_an_unknown_variant_is_refused_by_every_loader(entry):
+    """The message lists the variants."""
+    with pytest.raises(InputError, match="'v0'.*default"):
+        catalog.load(entry.name).load_pretrained("v0")
+
+
+def test_no_shipped_file_is_without_a_record():
+    """Every weight file in the folder is described."""
+    text = (files.shipped_weights() / "records.toml").read_text("utf-8")
+    tables = tomllib.loads(text)
+    described = {
+        table["file"]
+        for part in ("shipped", "parts")
+        for variants in tables[part].values()
+        for table in variants.values()
+    }
+    found = {path.name for path in files.shipped_weights().glob("*-v*.*")}
+    assert found == described

@@ -147,7 +147,7 @@ def info(name):
     """Describe NAME: its idea, what it offers, its weights."""
     from dls_keras import models
 
-    module, row = models.opened(name), catalog.BY_NAME[name]
+    module, row = models.open_assignment(name), catalog.BY_NAME[name]
     click.secho(row.title, bold=True)
     click.echo(f"\n{module.__doc__.strip()}\n")
     facts = {
@@ -184,7 +184,7 @@ def infer(name, inputs, weights, out, as_json):
     from dls_keras.cli import render
     from dls_keras.core import answers
 
-    module = models.opened(name, "infer", *["picture"] * bool(out))
+    module = models.open_assignment(name, "infer", *["picture"] * bool(out))
     writers = getattr(module, "WRITERS", {})
     if out and out.suffix.lower() in SOUNDS and out.suffix.lower() not in writers:
         raise InputError(f"{name} makes no sound to write to {out}, only pictures.")
@@ -237,7 +237,7 @@ def train(name, out, curve, **settings):
     """
     from dls_keras import models
 
-    module = models.opened(name, "load_data", "build_model", "train")
+    module = models.open_assignment(name, "load_data", "build_model", "train")
     out = out or Path(f"{name}.h5")
     if out.exists():
         raise InputError(f"{out} exists and stays; name another file with --out.")
@@ -259,7 +259,7 @@ def train(name, out, curve, **settings):
     start = time.perf_counter()
     losses = module.train(model, data, **settings)
     seconds = time.perf_counter() - start
-    models.save(model, out)
+    models.save(module, model, out)
     click.echo(
         f"{name}: {len(losses)} epochs in {seconds:.1f} s, "
         f"loss {losses[0]:.4g} -> {losses[-1]:.4g}, weights in {out}"
@@ -280,7 +280,7 @@ def evaluate(name, weights, as_json):
     """Measure NAME on data it was not trained on, beside the goals."""
     from dls_keras import models
 
-    module = models.opened(name, "evaluate")
+    module = models.open_assignment(name, "evaluate")
     given = () if weights == "default" else (models.load(name, weights),)
     if given and not inspect.signature(module.evaluate).parameters:
         raise InputError(f"{name} is measured without --weights.")
@@ -309,8 +309,8 @@ def weights_list():
     rows = []
     for entry in models.entries():
         facts = ("", "published")
-        if entry.ours:
-            facts = (tables.size(entry.source.bytes), tables.measured(entry.source))
+        if entry.record:
+            facts = (tables.size(entry.record.bytes), tables.measured(entry.record))
         rows.append((entry.name, entry.variant, *facts))
     _print_table(("assignment", "--weights", "size", "measured"), rows)
 
@@ -331,7 +331,7 @@ def weights_verify(text):
     """Load weights with all checks: those of NAME, or all of ours."""
     from dls_keras import models
 
-    chosen = [models.entry(text)] if text else [e for e in models.entries() if e.ours]
+    chosen = [models.entry(text)] if text else [e for e in models.entries() if e.record]
     status = 0
     for entry in chosen:
         try:
@@ -377,14 +377,16 @@ def convert_keras_h5(file, name, model_json, out):
     """
     from dls_keras import models
 
-    module = models.opened(name, "build_model")
+    module = models.open_assignment(name, "build_model")
     from dls_keras.converters import keras_h5  # late, since it brings Keras
 
     contents = keras_h5.read(file, model_json=model_json)
     gates = keras_h5.gates(contents)
-    model = models.build(module, gates)
+    takes_gates = "gates" in inspect.signature(module.build_model).parameters
+    settings = {"gates": gates} if gates and takes_gates else {}
+    model = models.build(module, settings)
     network = keras_h5.fill(models.network(model), contents)
-    models.save(model, out, gates=gates)
+    models.save(module, model, out, settings=settings)
     said = f", {gates} gates" if gates else ""
     _print_converted(file, f"Keras {contents.keras_version}{said}", network, out)
 
@@ -392,19 +394,32 @@ def convert_keras_h5(file, name, model_json, out):
 @convert.command("darknet")
 @click.argument("cfg", type=FILE, metavar="FILE.cfg")
 @click.argument("file", type=FILE, metavar="FILE.weights")
+@click.option(
+    "--names",
+    type=FILE,
+    metavar="FILE.names",
+    help="Class names, one a line.  [default: COCO's for 80 classes, VOC's for 20]",
+)
 @_written("--out", _new, "Our weights, a new file.", required=True)
-def convert_darknet(cfg, file, out):
-    """Convert a FILE.weights of Darknet.
+def convert_darknet(cfg, file, names, out):
+    """Convert a FILE.weights of Darknet and its FILE.cfg.
 
-    `core.weights.load_file` puts what is written into the network that
-    `networks.darknet.build` makes of FILE.cfg.
+    `dls-keras infer car_detection PHOTO --weights` takes what is written. --names
+    names the classes, one a line, as Darknet's .names files do.
     """
     from dls_keras import models
 
-    # The assignment that joins Darknet's two files, whatever network they hold.
-    network = models.opened("car_detection").load_darknet(cfg, file).model
-    models.save(network, out)
-    _print_converted(file, f"Darknet, {cfg.name}", network, out)
+    module = models.open_assignment("car_detection")
+    from dls_keras.converters import darknet  # late: it brings Keras
+
+    network = darknet.load(cfg, file)
+    if names is not None:
+        names = names.read_text("utf-8").split("\n")
+        names = [name.strip() for name in names if name.strip()]
+    classes = darknet.class_names(network.heads, names)
+    settings = {"cfg": darknet.read_cfg(cfg), "classes": classes}
+    models.save(module, network, out, settings=settings)
+    _print_converted(file, f"Darknet, {cfg.name}", network.model, out)
 
 
 @main.command()

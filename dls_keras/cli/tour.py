@@ -54,7 +54,7 @@ def visit(assignment: catalog.Assignment) -> Stop:
     """Ask one assignment its question; whatever goes wrong is the stop's error."""
     stop = Stop(assignment)
     try:
-        module = models.opened(assignment.name)
+        module = models.open_assignment(assignment.name)
         question, given = module.example()
         stop = stop._replace(question=question)
         model = module.load_pretrained()

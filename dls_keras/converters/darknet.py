@@ -19,6 +19,28 @@ import numpy as np
 
 from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.networks import darknet
+
+# The 80 classes of COCO (Lin et al. 2014) in the order of Darknet's coco.names.
+COCO_CLASSES = tuple(
+    """person, bicycle, car, motorbike, aeroplane, bus, train, truck, boat,
+    traffic light, fire hydrant, stop sign, parking meter, bench, bird, cat, dog,
+    horse, sheep, cow, elephant, bear, zebra, giraffe, backpack, umbrella, handbag,
+    tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat,
+    baseball glove, skateboard, surfboard, tennis racket, bottle, wine glass, cup,
+    fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot,
+    hot dog, pizza, donut, cake, chair, sofa, pottedplant, bed, diningtable, toilet,
+    tvmonitor, laptop, mouse, remote, keyboard, cell phone, microwave, oven,
+    toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear,
+    hair drier, toothbrush""".replace("\n    ", " ").split(", ")
+)
+
+# The 20 classes of Pascal VOC (Everingham et al. 2010) in the order of voc.names.
+VOC_CLASSES = tuple(
+    """aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow,
+    diningtable, dog, horse, motorbike, person, pottedplant, sheep, sofa, train,
+    tvmonitor""".replace("\n    ", " ").split(", ")
+)
 
 
 class Weights(NamedTuple):
@@ -61,6 +83,68 @@ def read(path: str | Path) -> Weights:
     seen = int(np.frombuffer(content[12:header], seen_type)[0])
     values = np.frombuffer(content, "<f4", offset=header)
     return Weights(major, minor, revision, seen, values)
+
+
+def load(
+    cfg_path: str | Path,
+    weights_path: str | Path,
+    *,
+    input_shape: tuple[int, int, int] | None = None,
+) -> darknet.Network:
+    """The network that a .cfg file describes, with the weights of a .weights file.
+
+    Args:
+        input_shape: (height, width, 3) in place of the cfg's: a larger input finds
+            smaller objects with the same weights.
+
+    Raises:
+        InputError: if a file is of another kind, or the two do not fit together.
+    """
+    file = read(weights_path)
+    try:
+        sections = darknet.parse(read_cfg(cfg_path))
+        network = darknet.build(sections, input_shape=input_shape)
+        fill(network.model, sections, file.values)
+    except InputError as error:
+        raise InputError(f"{cfg_path} with {weights_path}: {error}") from error
+    return network
+
+
+def read_cfg(path: str | Path) -> str:
+    """The text of a .cfg file."""
+    if not Path(path).is_file():
+        raise MissingFileError(f"There is no file {path}. Check the path.")
+    try:
+        return Path(path).read_text("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{path} is not a Darknet .cfg: it is not text. Were the two files given "
+            "in the wrong order?"
+        ) from None
+
+
+def class_names(
+    heads: Sequence[darknet.Head], names: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """The names of the classes that a detector's heads score.
+
+    Args:
+        names: one a class. By default those of COCO where there are 80, of Pascal VOC
+            where there are 20, else "class 0", "class 1" and so on.
+
+    Raises:
+        InputError: if there are more or fewer names than classes.
+    """
+    count = heads[0].classes if heads else 0
+    if names is None:
+        known = {80: COCO_CLASSES, 20: VOC_CLASSES}
+        names = known.get(count, [f"class {k}" for k in range(count)])
+    if len(names) != count:
+        raise InputError(
+            f"The network scores {count} classes, received {len(names)} names. Give "
+            "one name for each class, in the order of its training."
+        )
+    return tuple(names)
 
 
 def fill(model: keras.Model, sections: Sequence, values: np.ndarray) -> None:

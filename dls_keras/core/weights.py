@@ -1,17 +1,23 @@
-"""Weight files: a record beside each model, a file that is checked before use.
+"""Weight files: records of what ships, and loaders that check before they trust.
 
 A file is plain HDF5 with one data set for each variable, in the order of
-`model.weights`, named after it: "012/conv2d/kernel". Half precision on disk is
-allowed; values are read as float32. `load` trusts nothing: hash, number, names
-and shapes are checked before the model is touched, and the model's answer to one
-fixed input afterwards.
+`model.weights`, named after it: "012/conv2d/kernel". A vocabulary is one more data
+set, of bytes. Half precision on disk is allowed; values are read as float32.
+
+`weights/records.toml`, beside the files, describes each of them. `load` checks the
+file's hash, the number, names and shapes of its arrays before the model is touched,
+and afterwards the model's golden answer: its outputs for one fixed input.
 """
 
 import dataclasses
+import functools
+import json
 import os
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -21,12 +27,12 @@ from dls_keras.core.errors import InputError, MissingFileError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Weights:
-    """What there is to know about a weight file; stands beside its model.
+class Record:
+    """What is known of a shipped weight file, a table of `weights/records.toml`.
 
     A name once released always means the same file: better weights get a new
     version. `metrics` are pairs of what was measured, and on which data, with the
-    value; `golden` are the first outputs for the input that `probe` draws.
+    value; `golden` holds up to five outputs for one fixed input.
     """
 
     name: str  # "date_translation/v1"
@@ -46,21 +52,80 @@ class Weights:
     url: str | None = None
 
 
-def choose(variants: Mapping, variant: str):
-    """The entry of `variants` under the name `variant`.
+# Records.
+
+
+def shipped(assignment: str) -> dict[str, Record]:
+    """The records of the weights that ship for an assignment, by variant."""
+    tables = _tables(files.shipped_weights()).get("shipped", {})
+    return {v: _record(table) for v, table in tables.get(assignment, {}).items()}
+
+
+def published(assignment: str) -> dict[str, tuple[files.Remote, ...]]:
+    """The published files that an assignment can load, by variant."""
+    tables = _tables(files.shipped_weights()).get("published", {})
+    return {
+        variant: tuple(files.Remote(**table) for table in several)
+        for variant, several in tables.get(assignment, {}).items()
+    }
+
+
+def record(assignment: str, variant: str = "default") -> Record:
+    """The record of one shipped file.
 
     Raises:
         InputError: if there is none; those that exist are named.
     """
-    if variant not in variants:
+    found = shipped(assignment)
+    parts = _tables(files.shipped_weights()).get("parts", {}).get(assignment, {})
+    if variant in parts:
+        return _record(parts[variant])
+    if variant not in found:
+        known = ", ".join([*found, *published(assignment)])
         raise InputError(
-            f"There are no weights {variant!r} here. Choose one of "
-            f"{', '.join(variants)}."
+            f"{assignment} has no weights {variant!r}. Choose one of {known}."
         )
-    return variants[variant]
+    return found[variant]
 
 
-def find(record: Weights) -> Path:
+def find_published(assignment: str, variant: str) -> list[Path]:
+    """The files of a published variant: local ones, else downloaded.
+
+    Raises:
+        InputError: if there is no such variant; those that exist are named.
+        MissingFileError: if a file is neither on this machine nor can be downloaded.
+    """
+    remotes = published(assignment).get(variant)
+    if remotes is None:
+        record(assignment, variant)  # raises, unless the variant ships
+        raise InputError(f"{assignment}/{variant} is shipped, not published.")
+    return [files.find_data(remote) for remote in remotes]
+
+
+def available(assignment: str, variant: str) -> bool:
+    """Whether all files of a published variant are in the data folder."""
+    remotes = published(assignment)[variant]
+    return all(files.in_data_folder(remote.name) for remote in remotes)
+
+
+@functools.cache
+def _tables(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "records.toml").read_text("utf-8"))
+
+
+def _record(table):
+    return Record(**{key: _frozen(value) for key, value in table.items()})
+
+
+def _frozen(value):
+    """Lists as tuples, at every depth."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+# Files.
+
+
+def find(record: Record) -> Path:
     """Where the file is: `$DLS_KERAS_WEIGHTS`, shipped, the cache, or downloaded."""
     folders = [files.shipped_weights()]
     if folder := os.environ.get("DLS_KERAS_WEIGHTS"):
@@ -78,7 +143,7 @@ def find(record: Weights) -> Path:
     return files.fetch(remote, files.home() / "weights")
 
 
-def verify(record: Weights) -> Path:
+def verify(record: Record) -> Path:
     """The path of the file, once its hash is that of the record."""
     path = find(record)
     if (got := files.sha256(path)) != record.sha256:
@@ -90,21 +155,41 @@ def verify(record: Weights) -> Path:
     return path
 
 
-def load(model, record: Weights):
-    """Fill `model` with the file of `record`, checked; return the model.
+def load(
+    model: Any,
+    assignment: str,
+    variant: str = "default",
+    *,
+    outputs: Callable[[Any], np.ndarray] | None = None,
+) -> Any:
+    """A model with shipped weights, after every check.
+
+    Args:
+        model: a Keras model, which is filled and returned; or, for models of another
+            form, a function from the arrays of the file to the finished model.
+        assignment, variant: which record of `weights/records.toml`.
+        outputs: a function from the finished model to its outputs for a fixed input,
+            of which the first five are compared with the record; default: those of a
+            Keras model for `fixed_input`.
 
     Raises:
-        InputError: if the file is not the recorded one or does not fit the model,
-            which is then as it was; or if the filled model gives another answer
-            than the recorded one.
+        InputError: if there is no such record, the file is not the recorded one or
+            does not fit the model, which is then as it was; or if the outputs of the
+            finished model differ from the recorded ones.
     """
-    load_file(model, verify(record))
-    got = golden(model)
-    same = len(got) == len(record.golden)
-    if not (same and np.allclose(got, record.golden, rtol=1e-2, atol=1e-3)):
+    known = record(assignment, variant)
+    path = verify(known)
+    if hasattr(model, "weights"):
+        load_file(model, path)
+    else:
+        model = model(load_arrays(path))
+    got = golden(model) if outputs is None else _first_five(outputs(model))
+    same = len(got) == len(known.golden)
+    if not (same and np.allclose(got, known.golden, rtol=1e-2, atol=1e-3)):
         raise InputError(
-            f"{record.name} was loaded but answers {got}, expected {record.golden}: "
-            "the model was built with other settings than the weights were made for."
+            f"{known.name} gives {got} for its fixed input, expected {known.golden}. "
+            "The model was built with other settings than the weights were trained "
+            "with: build it with the defaults."
         )
     return model
 
@@ -133,8 +218,27 @@ def load_file(model, path: str | Path):
     for name, variable in variables.items():
         variable.assign(arrays[name])
         if not np.array_equal(variable.numpy(), arrays[name]):
-            raise RuntimeError(f"{name} did not take the values of {path}.")
+            raise RuntimeError(f"{name} does not hold the values of {path}.")
     return model
+
+
+def assign(
+    variables: Sequence, values: Sequence[np.ndarray | None], owner: str
+) -> None:
+    """Give each variable its value; touch nothing unless all shapes fit.
+
+    Raises:
+        InputError: if a value is missing or has another shape; `owner` is named.
+    """
+    for variable, value in zip(variables, values, strict=True):
+        if value is None or value.shape != tuple(variable.shape):
+            found = "nothing" if value is None else f"shape {value.shape}"
+            raise InputError(
+                f"The weight file has {found} for {variable.path} of {owner}, expected "
+                f"shape {tuple(variable.shape)}. The file belongs to another model."
+            )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
@@ -154,26 +258,41 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
             file.visititems(keep)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise InputError(
-            f"{path} is no weight file that can be read; it is {files.what_is(path)}."
+            f"{path} is not a weight file that can be read: it is "
+            f"{files.what_is(path)}. Expected HDF5, as `dls-keras train` writes it."
         ) from error
     return arrays
 
 
+def load_settings(path: str | Path) -> dict[str, Any]:
+    """What `save_arrays` wrote as settings, {} where it wrote none."""
+    with h5py.File(path) as file:
+        return json.loads(file.attrs.get("settings", "{}"))
+
+
+def arrays(model) -> dict[str, np.ndarray]:
+    """The variables of a Keras model as arrays, by the names they have in a file."""
+    return {name: variable.numpy() for name, variable in _names(model).items()}
+
+
 def save(model, path: str | Path, *, half: bool = False) -> Path:
-    """Write the weights of `model` to `path`, in half precision where asked."""
-    return save_arrays(
-        {name: variable.numpy() for name, variable in _names(model).items()},
-        path,
-        half=half,
-    )
+    """Write the variables of a Keras model to a new file."""
+    return save_arrays(arrays(model), path, half=half)
 
 
 def save_arrays(
-    arrays: Mapping[str, np.ndarray], path: str | Path, *, half: bool = False
+    arrays: Mapping[str, np.ndarray],
+    path: str | Path,
+    *,
+    half: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write arrays by name to a new file; an existing one is never overwritten.
 
-    An array of bytes, such as a vocabulary, is written as it is.
+    Args:
+        arrays: numbers, and arrays of bytes, such as a vocabulary.
+        half: whether floating-point numbers are stored in half precision.
+        settings: small facts in JSON's types, which `load_settings` reads.
 
     Raises:
         InputError: if the file exists, or a value is beyond half precision.
@@ -181,8 +300,7 @@ def save_arrays(
     path = Path(path)
     if path.exists():
         raise InputError(
-            f"{path} exists, and a released name is never overwritten. "
-            "Choose the next version's name."
+            f"{path} already exists and is never overwritten. Choose another name."
         )
     with files.atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         for name, array in arrays.items():
@@ -194,6 +312,8 @@ def save_arrays(
                     f"{np.finfo('float16').max}. Save it in full precision."
                 )
             file[name] = array.astype("float16") if shorten else array
+        if settings:
+            file.attrs["settings"] = json.dumps(dict(settings))
     return path
 
 
@@ -210,17 +330,22 @@ def facts(path: str | Path, model=None) -> dict:
 
 
 def golden(model) -> tuple[float, ...]:
-    """The first five outputs for the input that `probe` draws."""
-    outputs = model(probe(model), training=False)
+    """The first five outputs of a Keras model for its `fixed_input`."""
+    outputs = model(fixed_input(model), training=False)
     while isinstance(outputs, list | tuple | dict):
         outputs = outputs[0] if not isinstance(outputs, dict) else [*outputs.values()]
+    return _first_five(outputs)
+
+
+def _first_five(outputs) -> tuple[float, ...]:
+    """The first five numbers, to five digits."""
     return tuple(float(f"{v:.5g}") for v in np.ravel(outputs)[:5])
 
 
-def probe(model):
-    """One fixed example for each input of the model: uniform in [0, 1), seed 0.
+def fixed_input(model):
+    """One example for each input of a Keras model: uniform in [0, 1), seed 0.
 
-    Sides that may have any length have 64.
+    Axes of any length have 64 entries.
     """
     import keras  # late: who only reads arrays needs no TensorFlow
 

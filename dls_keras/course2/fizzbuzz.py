@@ -34,28 +34,6 @@ DIGITS = 10
 LAST = 2**DIGITS - 1  # 1023
 WORDS = ("the number", "fizz", "buzz", "fizzbuzz")
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="fizzbuzz/v1",
-        file="fizzbuzz-v1.h5",
-        sha256="296cee2a2649b5422194400d3636305aec7ad5b0a3728ec619fd82e7e8aa790b",
-        bytes=74_032,
-        params=15_364,
-        input="(m, 10) float32: binary digits of 1 to 1023, lowest first, as -1 and 1",
-        classes=WORDS,
-        data="the numbers 101 to 1023",
-        licence="Apache-2.0",
-        recipe="train(build_model(), load_data()): 200 epochs, learning rate 0.005",
-        seed=0,
-        metrics=(
-            ("right words, 1 to 100, never seen", "100 %"),
-            ("right words, 101 to 1023", "100 %"),
-        ),
-        golden=(0.26435, 0.50979, 0.20301, 0.022863),
-        date="2026-11-21",
-    )
-}
-
 
 class Numbers(NamedTuple):
     """Numbers as digits (m, 10) float32 of -1 and 1, and their words (m,) int64."""
@@ -159,8 +137,8 @@ def train(
 
 
 def load_pretrained(variant="default"):
-    """The network with the weights that `WEIGHTS[variant]` describes, checked."""
-    return weights.load(build_model(), weights.choose(WEIGHTS, variant))
+    """The network with shipped weights, checked (see `core.weights.load`)."""
+    return weights.load(build_model(), "fizzbuzz", variant)
 
 
 def infer(model, number):

@@ -30,7 +30,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dls_keras.converters import darknet as darknet_files
 from dls_keras.core import augment, files, images, training, weights
-from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import car_boxes
 from dls_keras.fast import boxes as fast_boxes
 from dls_keras.fast import inference
@@ -231,85 +230,6 @@ STRIDE = 16  # pixels a cell
 ANCHORS = ((1.00, 0.70), (2.16, 1.22), (3.56, 1.43), (4.78, 2.18), (7.67, 3.50))
 MAX_CARS = 8  # most boxes of one training picture
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="car_detection/v1",
-        file="car_detection-v1.h5",
-        sha256="1c7bec4ffecb3666ac37c394a2e15cee39e4cfe33b85525837d32e27d4b33b19",
-        bytes=2_741_608,
-        params=1_264_206,
-        input="(m, 192, 352, 3) float32: RGB, stretched (bilinear), in [0, 1]",
-        classes=("car",),
-        data="the first 332 of 415 frames of car_boxes and 332 of roads.make_roads",
-        licence="frames: none stated; drawn roads: Apache-2.0",
-        recipe="train(build_model(), load_data()), 90 epochs of 41 steps, 43 minutes "
-        "on two CPU cores shared with other work; first weights unseeded; stored in "
-        "half precision",
-        seed=0,
-        metrics=(
-            ("AP@0.5, last 83 frames of car_boxes", "0.923"),
-            ("AP@0.5, 100 drawn roads never seen", "0.908"),
-        ),
-        golden=(-0.45141, 0.67596, -0.46609, -0.025851, -13.013),
-        date="2026-11-21",
-    )
-}
-
-# Darknet's files of published detectors for COCO's 80 classes: cfg and weights.
-_FASTEST = (
-    "https://raw.githubusercontent.com/dog-qiuqiu/Yolo-Fastest/"
-    "96a2900d163196c396e73f3fdab04ca4dd9a2f70/"
-)
-
-
-def _fastest(name, sha256):
-    """A file of the repository Yolo-Fastest."""
-    folder = "ModelZoo/yolo-fastest-1.1_coco/"
-    return files.Remote(
-        name=f"yolo/yolo_fastest/{name}",
-        url=f"{_FASTEST}{folder}{name}",
-        sha256=sha256,
-        licence="YOLO LICENSE v2 (do what you want)",
-    )
-
-
-PUBLISHED = {
-    "yolo-fastest-1.1-xl": (
-        _fastest(
-            "yolo-fastest-1.1-xl.cfg",
-            "c458427acc4fbeabceff4528ef7b65b066c0308ce599460f8ba299eba63abad3",
-        ),
-        _fastest(
-            "yolo-fastest-1.1-xl.weights",
-            "fac5fb41786c1f38f04972a658443b189f48720d7d117f9a044100e98a35b0c5",
-        ),
-    ),
-    "yolo-fastest-1.1": (
-        _fastest(
-            "yolo-fastest-1.1.cfg",
-            "f6df5775c1e862998cf69046eba9265be3ae84dfe8b2caab7529823f0795bf70",
-        ),
-        _fastest(
-            "yolo-fastest-1.1.weights",
-            "1c445c42bbd6df63edea2cc69f99667b5650d663ca11e34b116240740cd42890",
-        ),
-    ),
-    "yolov2": (
-        files.Remote(
-            name="yolo/cfg/yolov2.cfg",
-            url=f"{_FASTEST}build/darknet/x64/cfg/yolov2.cfg",
-            sha256="57d85d77262c840b56ad5418faae4950d9c7727e0192fb70618eeaac26a19817",
-            licence="YOLO LICENSE v2 (do what you want)",
-        ),
-        files.Remote(
-            name="yolo/yolov2.weights",
-            url="https://pjreddie.com/media/files/yolov2.weights",
-            sha256="d9945162ed6f54ce1a901e3ec537bdba4d572ecae7873087bd730e5a7942df3f",
-            licence="public domain (Darknet)",
-        ),
-    ),
-}
-
 
 def load_data(drawn=332, seed=0):
     """Frames to learn from, then drawn roads, at the network's size.
@@ -349,8 +269,16 @@ class TrainingData(NamedTuple):
     y: np.ndarray
 
 
-def build_model():
-    """Our compact YOLOv2 for cars, untrained."""
+def build_model(cfg=None, classes=None):
+    """Our compact YOLOv2 for cars, untrained, or the network of a Darknet cfg.
+
+    Args:
+        cfg: the text of a Darknet .cfg file.
+        classes: the names of its classes; default: see `darknet_files.class_names`.
+    """
+    if cfg is not None:
+        network = darknet.build(darknet.parse(cfg))
+        return Detector(*network, darknet_files.class_names(network.heads, classes))
     model = yolo_v2.compact_yolo_v2((HEIGHT, WIDTH, 3), len(ANCHORS), 1)
     # Most cells are empty; saying so from the start spares the first epochs.
     bias = np.zeros((len(ANCHORS), 6), "float32")
@@ -462,38 +390,13 @@ def load_pretrained(variant="default"):
             "yolo-fastest-1.1" and "yolov2" are published ones of 80 classes, read
             from Darknet's files below `$DLS_KERAS_DATA/yolo` or the cache.
     """
-    entry = weights.choose(WEIGHTS | PUBLISHED, variant)
-    if variant in WEIGHTS:
+    if variant == "default":
         detector = build_model()
-        weights.load(detector.model, entry)
+        weights.load(detector.model, "car_detection")
         return detector
-    cfg, weight_file = entry
-    model, heads = load_darknet(files.find_data(cfg), files.find_data(weight_file))
-    return Detector(model, heads, car_boxes.COCO_CLASSES)
-
-
-def load_darknet(cfg_path, weights_path, *, input_shape=None):
-    """The `darknet.Network` that a Darknet .cfg describes, with its .weights.
-
-    Args:
-        input_shape: (height, width, 3) in place of the cfg's: a larger input finds
-            smaller things with the same weights.
-    """
-    if not Path(cfg_path).is_file():
-        raise MissingFileError(f"There is no file {cfg_path}. Check the path.")
-    file = darknet_files.read(weights_path)
-    try:
-        sections = darknet.parse(Path(cfg_path).read_text("utf-8"))
-        network = darknet.build(sections, input_shape=input_shape)
-        darknet_files.fill(network.model, sections, file.values)
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{cfg_path} is not a Darknet .cfg: it is not text. Were the two files "
-            "given in the wrong order?"
-        ) from None
-    except InputError as error:
-        raise InputError(f"{cfg_path} with {weights_path}: {error}") from error
-    return network
+    cfg, weight_file = weights.find_published("car_detection", variant)
+    model, heads = darknet_files.load(cfg, weight_file)
+    return Detector(model, heads, darknet_files.COCO_CLASSES)
 
 
 def infer(detector, image, *, max_boxes=20, score_threshold=0.5, iou_threshold=0.5):
@@ -613,7 +516,7 @@ def evaluate(detector=None):
             None,
         ),
     ]
-    if files.in_data_folder(PUBLISHED["yolo-fastest-1.1-xl"][1].name):
+    if weights.available("car_detection", "yolo-fastest-1.1-xl"):
         vehicles = average_precision_on(
             load_pretrained("yolo-fastest-1.1-xl"), real, names=("car", "bus", "truck")
         )

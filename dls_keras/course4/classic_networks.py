@@ -81,29 +81,6 @@ INCEPTION = {
     "5b": (384, 192, 384, 48, 128, 128),
 }
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="classic_networks/v1",
-        file="classic_networks-v1.h5",
-        sha256="a5aac4f4ca05ed8c141d21356c440e1ab1c9ee412efe2bef551cb3d098bc66c4",
-        bytes=150_824,
-        params=60_000,
-        input="(m, 32, 32, 1) float32: MNIST digits in a frame, ink 1 on paper 0",
-        classes=digits.CLASSES,
-        data="MNIST's 60,000 training digits and 6,000 of digits.make_digits",
-        licence="MNIST: CC BY-SA 3.0; drawn digits: Apache-2.0",
-        recipe="train(build_model(), load_data()): 20 epochs of 1,031 steps, 6 minutes "
-        "on two CPU cores shared with other work; stored in half precision",
-        seed=0,
-        metrics=(
-            ("test accuracy, 10,000 digits", "99.39 %"),
-            ("of the 96.9 % of them that it does not call none", "99.94 %"),
-            ("drawn digits, 1,000 never seen", "100 %"),
-        ),
-        golden=(152.73, 343.94, 189.44, 202.54, 232.92),
-        date="2026-11-21",
-    )
-}
 
 serializable = keras.saving.register_keras_serializable(package="dls_keras")
 
@@ -433,7 +410,7 @@ def train(
 
 def load_pretrained(variant="default"):
     """LeNet-5 with the weights that `WEIGHTS` describes, checked."""
-    return weights.load(build_model(), weights.choose(WEIGHTS, variant))
+    return weights.load(build_model(), "classic_networks", variant)
 
 
 def infer(model, image):

@@ -30,30 +30,6 @@ from dls_keras.fast.layers import Adam, BatchNormalization
 
 CROPS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # moves (down, right), in pixels
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="digit_recognizer/v1",
-        file="digit_recognizer-v1.h5",
-        sha256="4129f09f6581c081839aaa8c4d4a31d432a284eb84b67716efdfa0163eff1d69",
-        bytes=1_061_024,
-        params=513_018,
-        input="(m, 28, 28, 1) float32: digits as in MNIST, white on black, in [0, 1]",
-        classes=digits.CLASSES,
-        data="MNIST's 60,000 training digits and 6,000 of digits.make_digits",
-        licence="MNIST: CC BY-SA 3.0; drawn digits: Apache-2.0",
-        recipe='train(build_model(dtype="mixed_bfloat16"), load_data()), 20 epochs of '
-        "515 steps, 12 minutes on two CPU cores shared with much other work; stored in "
-        "half precision",
-        seed=0,
-        metrics=(
-            ("test accuracy, 10,000 digits", "99.61 %"),
-            ("the same, five crops a digit", "99.62 %"),
-            ("drawn digits, 1,000 never seen", "100 %"),
-        ),
-        golden=(0.0022139, 0.00011329, 0.004735, 0.0028676, 0.0019691),
-        date="2026-11-21",
-    )
-}
 
 # The assignment: what wins a benchmark, as functions for any model.
 
@@ -229,8 +205,8 @@ def train(
 
 
 def load_pretrained(variant="default"):
-    """The network with the weights that `WEIGHTS` describes, checked."""
-    return weights.load(build_model(), weights.choose(WEIGHTS, variant))
+    """The network with shipped weights, checked (see `core.weights.load`)."""
+    return weights.load(build_model(), "digit_recognizer", variant)
 
 
 def infer(model, image):

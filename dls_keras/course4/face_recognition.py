@@ -286,57 +286,6 @@ SIZE = 64  # height and width of a face for our network, in pixels
 LEARNT = 30  # people of AT&T; the ten behind them are for testing
 PICTURES = 4  # of each person in a batch
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="face_recognition/v1",
-        file="face_recognition-v1.h5",
-        sha256="5f29cde6ea6f50a7e88f7f0f27ed3f8b2fb56203580469185560fce177d231ea",
-        bytes=1_260_144,
-        params=596_128,
-        input="(m, 64, 64, 3) float32: RGB faces, stretched, in [0, 1]",
-        data="30 AT&T people (300 pictures), 300 drawn people (3000), and 3000 smiles, "
-        "each a person by itself",
-        licence="AT&T: credit to Olivetti Research Laboratory; smiles: none stated; "
-        "drawn people: Apache-2.0",
-        recipe='train(build_model("mixed_bfloat16"), load_data()): 5 epochs of 393 '
-        "steps, 5 minutes on two CPU cores shared with other work; drawn faces "
-        "were made grey beforehand; chosen after three looks at the ten test people, "
-        "threshold from folds of the others after 1 and 2 epochs; stored in half "
-        "precision",
-        seed=0,
-        metrics=(
-            ("verification, ten AT&T people never seen, balanced", "92.4 %"),
-            ("equal error rate of the same pairs", "7.6 %"),
-            ("nearest neighbour of their 100 pictures", "100 %"),
-            ("verification, 20 drawn people never seen, balanced", "93.5 %"),
-        ),
-        golden=(-0.019801, 0.054563, -0.066731, 0.11398, 0.016062),
-        date="2026-11-21",
-    )
-}
-
-PUBLISHED = {
-    "mobile_face_net": files.Remote(
-        name="faces/mobilefacenet.npz",
-        sha256="d80601a6e4be366b27e1655047c5505acb8262d3abce62cdba604e0fd8cf2600",
-        licence="none stated there; InsightFace: for non-commercial research",
-        instead="It is model-y1/model-y1-test2/model-0000.params of "
-        "github.com/honghuCode/mobileFacenet-ncnn at commit f0d060c. Load it with "
-        "MXNet, turn the kernels (out, in, rows, columns) to (rows, columns, in, "
-        "out), those of one input channel to (rows, columns, out, 1), fc1_weight to "
-        "(512, 128), save all with numpy.savez and put the file below the folder that "
-        "DLS_KERAS_DATA names.",
-    ),
-    "openface": files.Remote(
-        name="faces/nn4.small2.v1.h5",
-        licence="Apache-2.0 (Keras-OpenFace; CMU)",
-        instead="Take model/nn4.small2.v1.h5 of "
-        "github.com/iwantooxxoox/Keras-OpenFace, or the CSV files of its folder "
-        "weights, and put them into faces, or faces/openface, below the folder that "
-        "DLS_KERAS_DATA names.",
-    ),
-}
-
 
 class TrainingFaces(NamedTuple):
     """Faces to learn from.
@@ -502,19 +451,17 @@ def load_pretrained(variant="default"):
             MXNet file) and "openface" (h5 or CSV files) are published ones, found
             below `$DLS_KERAS_DATA/faces` or in the cache.
     """
-    source = weights.choose(WEIGHTS | PUBLISHED, variant)
-    if variant in WEIGHTS:
-        return weights.load(build_model(), source)
-    if variant == "mobile_face_net":
-        arrays = face_networks.read_mxnet(files.find_data(source))
-        return face_networks.fill(mobile_face_net(), arrays)
-    model = open_face()
-    first = files.in_data_folder("faces/openface/conv1_w.csv")
-    if first and not files.in_data_folder(source.name):
-        arrays = face_networks.read_open_face_csv(first.parent, model)
-    else:
-        arrays = face_networks.read_open_face_h5(files.find_data(source))
-    return face_networks.fill(model, arrays)
+    if variant == "default":
+        return weights.load(build_model(), "face_recognition")
+    csv = files.in_data_folder("faces/openface/conv1_w.csv")
+    if variant == "openface" and csv:
+        model = open_face()
+        arrays = face_networks.read_open_face_csv(csv.parent, model)
+        return face_networks.fill(model, arrays)
+    (path,) = weights.find_published("face_recognition", variant)
+    if variant == "openface":
+        return face_networks.fill(open_face(), face_networks.read_open_face_h5(path))
+    return face_networks.fill(mobile_face_net(), face_networks.read_mxnet(path))
 
 
 def infer(model, image, *, database=None, threshold=None):
@@ -580,7 +527,7 @@ def evaluate(model=None):
             None,
         ),
     ]
-    if files.in_data_folder(PUBLISHED["mobile_face_net"].name):
+    if weights.available("face_recognition", "mobile_face_net"):
         published = load_pretrained("mobile_face_net")
         pairs = pair_distances(encode(published, x), y)
         accuracy = verification_accuracy(*pairs, threshold_of(published))

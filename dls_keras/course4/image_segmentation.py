@@ -36,34 +36,6 @@ from dls_keras.fast.layers import Adam, Conv2D
 SIZE = (192, 256)  # height and width of CamVid's pictures here, in pixels
 CROP = (144, 192)  # height and width of what the network sees in training
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="image_segmentation/v1",
-        file="image_segmentation-v1.h5",
-        sha256="f0bdb080fd1752de1ab220322bdbefa61a90dc0518afb851267204f2d77c3ce6",
-        bytes=17_398_264,
-        params=8_640_075,
-        input="(m, 192, 256, 3) float32, or other multiples of 16: RGB in [0, 1]",
-        classes=camvid.CLASSES,
-        data="CamVid's 367 training and 101 validation pictures, and 65 of "
-        "streets.make_streets",
-        licence="CamVid: none stated, given out for research; drawings: Apache-2.0",
-        recipe='train(build_model(dtype="mixed_bfloat16"), load_data(drawn=65)), its '
-        "changes of light at 0.15, 0.3 and 0.07: 120 epochs of 54 steps; the test was "
-        "seen (0.532), the validation pictures were added; then train as it stands: 24 "
-        "epochs of 66 steps, learning_rate=0.0004, seed=1; 69 and 16 minutes on two "
-        "CPU cores shared with other work; stored in half precision",
-        seed=0,
-        metrics=(
-            ("mean IoU of 11 classes, 233 test pictures", "0.552"),
-            ("pixel accuracy, 233 test pictures", "0.869"),
-            ("mean IoU of the same, one look instead of six", "0.537"),
-            ("mean IoU, 40 drawn streets never seen", "0.712"),
-        ),
-        golden=(0.74032, 0.61139, 0.46695, -3.3586, -5.7098),
-        date="2026-11-21",
-    )
-}
 STRIDE = 16  # four poolings: sides are multiples of it
 LONGEST = 768  # the longer side of what the network is shown of a photo, in pixels
 VIEWS = (0.75, 1.0, 1.25)  # sizes in which it looks at a picture, relative
@@ -315,7 +287,7 @@ def segmentation_loss(y, logits, weight):
 
 def load_pretrained(variant="default"):
     """U-Net with the weights that `WEIGHTS` describes, checked."""
-    return weights.load(build_model(), weights.choose(WEIGHTS, variant))
+    return weights.load(build_model(), "image_segmentation", variant)
 
 
 def infer(model, image):

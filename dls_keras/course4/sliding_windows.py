@@ -38,31 +38,6 @@ SCALE = 1.2  # from one size of the picture to the next
 CLASSES = tuple("zero one two three four five six seven eight nine".split())
 NOTHING = len(CLASSES)  # the class of a window without a digit
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="sliding_windows/v1",
-        file="sliding_windows-v1.h5",
-        sha256="7a84660c21eb1b4b94c6bd1960285420e6d9e57dc2f77612910324bef2285a05",
-        bytes=143_816,
-        params=57_035,
-        input="(m, 28, 28, 1) float32: windows, bright ink on black, in [0, 1]",
-        classes=(*CLASSES, "nothing"),
-        data="67,979 windows of 400 canvases with MNIST's training digits and 400 with "
-        "digits.make_digits, then 86,480 of 800 others, the mistakes on them included",
-        licence="MNIST: CC BY-SA 3.0; drawn digits: Apache-2.0",
-        recipe="train(build_model(), load_data()), then, from half precision, "
-        "train(detector, load_data(seed=100, detector=detector), seed=1): twice 12 "
-        "epochs, 3.3 minutes on two CPU cores shared with other work; stored in half "
-        "precision",
-        seed=0,
-        metrics=(
-            ("F1, 200 canvases of MNIST's test digits", "0.968"),
-            ("F1, 200 canvases of drawn digits never seen", "0.997"),
-        ),
-        golden=(3.0033e-17, 4.5917e-30, 4.6987e-19, 2.1532e-21, 1.223e-22),
-        date="2026-11-21",
-    )
-}
 
 # The assignment: the convolutional implementation.
 
@@ -352,10 +327,9 @@ def train(
 
 
 def load_pretrained(variant="default"):
-    """The detector with the weights that `WEIGHTS` describes, checked."""
-    record = weights.choose(WEIGHTS, variant)
+    """The detector with shipped weights, checked (see `core.weights.load`)."""
     detector = build_model()
-    weights.load(detector.model, record)
+    weights.load(detector.model, "sliding_windows", variant)
     return detector
 
 

@@ -189,75 +189,6 @@ SQUARE, WINDOW = 96, 64  # sides of a square to learn from and of a window, in p
 SMALLEST = 32  # shortest side of a picture, in pixels
 ALPHA, BETA = 1.0, 40.0  # weights of the relative costs, chosen by eye
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="style_transfer/v1",
-        file="style_transfer-v1.h5",
-        sha256="a59163a7ee0e08fb19377a00723c6874eeff037de2d97e66d1b8890e4d1d724c",
-        bytes=1_438_416,
-        params=686_304,
-        input="(m, n_H, n_W, 3) float32: RGB of any size, in [0, 1]",
-        data="squares of the 327 photos of alpaca (2400) and of drawn paintings and "
-        "landscapes (800), with VGG-19's activations as what to learn",
-        licence="photos: none stated (Open Images, CC BY 2.0); VGG-19: CC BY 4.0; "
-        "drawings: Apache-2.0",
-        recipe='train(build_model(dtype="mixed_bfloat16"), load_data()): 5 epochs of '
-        "400 steps, 12 minutes on two CPU cores shared with much other work, resumed "
-        "once; stored in half precision",
-        seed=0,
-        metrics=(
-            ("explained variance of VGG-19's block1_conv1, 9 pictures", "0.928"),
-            ("block2_conv1, block3_conv1, block3_conv4", "0.727, 0.533, 0.503"),
-            ("block3_conv3, of the content", "0.543"),
-            (
-                "style cost by VGG-19: photo, painted, painted by VGG",
-                "0.75, 0.19, 0.01",
-            ),
-        ),
-        golden=(0.0, 1.4177, 0.45892, 1.2295, 0.0),
-        date="2026-11-21",
-    )
-}
-
-# The published weights of VGG-19 (Oxford's Visual Geometry Group, CC BY 4.0).
-_LAYERS = {  # sha256 of the eight files with a layer each
-    "block1_conv1": "86a90e9427eaaa9acb2883c8103bb04833a30377a812e26f1d4a7b64adec6e79",
-    "block1_conv2": "6e53801a9043d01e67089f47d556ef6b46f71fbaa9015e46110cb3a76d86d918",
-    "block2_conv1": "4ae20262e431dacd352d7d57ca91c5e1cf4b6a64a2d399a302f11f13478c7f18",
-    "block2_conv2": "05ce0f73c2491f4d5254279e981a7d3f5113d096506b538cb68594da6564cac7",
-    "block3_conv1": "f001de5a6edeeeea664e24681a07865edac5f6c57b96efae2fec4ab635dbbc10",
-    "block3_conv2": "29c49a1bd27f50d929367f23ef4c3c57610430bc460ebb8be4111e47a6fe8430",
-    "block3_conv3": "9d29903a146026714df8250e0f8192c4dfb845c55ecb0f08ccf5f156378f99d3",
-    "block3_conv4": "a6e7c7b742c2f4754ec6ab9ab2f255f85bc48b8cc499e409e6a21c60faf75f04",
-}
-PUBLISHED = {
-    "vgg19": files.Remote(
-        name="style_transfer/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        url="https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
-        "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        md5="253f8cb515780f3b799900260a226db6",
-        licence="CC BY 4.0",
-    ),
-    "vgg19_mat": files.Remote(
-        name="style_transfer/imagenet-vgg-verydeep-19.mat",
-        licence="CC BY 4.0",
-        instead="MatConvNet states no hash for it: fetch it yourself from "
-        "https://www.vlfeat.org/matconvnet/models/imagenet-vgg-verydeep-19.mat and put "
-        "it into the folder style_transfer below the one that DLS_KERAS_DATA names.",
-    ),
-    "vgg19_layers": tuple(
-        files.Remote(
-            name=f"style_transfer/vgg19/{name}.npz",
-            sha256=sha256,
-            licence="CC BY 4.0",
-            instead="Put the eight files block1_conv1.npz to block3_conv4.npz into the "
-            "folder style_transfer/vgg19 below the one that DLS_KERAS_DATA names, or "
-            "take the variant vgg19, which is one download.",
-        )
-        for name, sha256 in _LAYERS.items()
-    ),
-}
-
 
 class Squares(NamedTuple):
     """Pictures to learn activations from, as `load_data` returns them."""
@@ -371,16 +302,14 @@ def load_pretrained(variant="default", *, dtype="float32"):
             layers, one file each, with the layers of the default.
         dtype: of the arithmetic; "mixed_bfloat16" is faster where the CPU has it.
     """
-    entry = weights.choose(WEIGHTS | PUBLISHED, variant)
-    if variant in WEIGHTS:
-        model = weights.load(build_model(), entry)  # whose answer is checked in float32
+    if variant == "default":
+        model = weights.load(build_model(), "style_transfer")  # checked in float32
         if dtype == "float32":
             return model
         rounded = build_model(dtype=dtype)
         rounded.set_weights(model.get_weights())
         return rounded
-    remotes = entry if isinstance(entry, tuple) else (entry,)
-    paths = [files.find_data(remote) for remote in remotes]
+    paths = weights.find_published("style_transfer", variant)
     read = {
         "vgg19": vgg19_files.read_keras,
         "vgg19_mat": vgg19_files.read_matconvnet,

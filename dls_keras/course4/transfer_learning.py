@@ -31,82 +31,6 @@ from dls_keras.fast.layers import Adam, BatchNormalization
 
 SIZE = alpaca.SIZE  # height and width of a photo, in pixels
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="transfer_learning/v1",
-        file="transfer_learning-v1.h5",
-        sha256="25b0debebb54a9c36029052f99cb41485b797b53b2c98ea40a0cb29fb1e99ba9",
-        bytes=2_059_712,
-        params=947_209,
-        input="(m, 160, 160, 3) float32: RGB photos, stretched, in 0..255",
-        classes=alpaca.CLASSES,
-        data="262 photos of the course's 327 and 66 of alpaca.make_alpacas",
-        licence="photos: Open Images, CC BY 2.0; drawn animals: Apache-2.0; teacher: "
-        "MobileNetV2 of google-coral/test_data, Apache-2.0",
-        recipe='train(build_model("mixed_bfloat16"), load_data(), teacher=...), 80 '
-        "epochs of 20 steps, 18 minutes on two busy CPU cores; the teacher was "
-        '"imagenet_int8" after `transfer` under the augmentation of the course (93.8 % '
-        "of the validation photos); pictures changed more than now: turned by 14 "
-        "degrees, zoomed by 30 %; stored in half precision",
-        seed=0,
-        metrics=(
-            ("validation accuracy, 65 photos", "75.4 %"),
-            ("100 drawn animals never seen", "87.0 %"),
-        ),
-        golden=(2.247,),
-        date="2026-11-21",
-    )
-}
-
-# What we trained on top of the base "imagenet_int8", which cannot be shipped itself.
-HEAD = weights.Weights(
-    name="transfer_learning/head-v1",
-    file="transfer_learning-head-v1.h5",
-    sha256="e515a345b9f7ec27a9ccd28aa1124bdd3dacdcec526ed8ccf13fac1515edf3ce",
-    bytes=10_448,
-    params=1281,
-    input="(m, 1280) float32: features of MobileNetV2 (imagenet_int8) at 160 x 160",
-    classes=alpaca.CLASSES,
-    data="262 photos of the course's 327 and 66 of alpaca.make_alpacas",
-    licence="photos: Open Images, CC BY 2.0; drawn animals: Apache-2.0",
-    recipe='the first step of transfer(load_pretrained("imagenet_int8"), load_data()); '
-    "the decay was chosen by five folds of the 262 photos, the strength of `changed` "
-    "with the validation figures in view; stored in half precision",
-    seed=0,
-    metrics=(
-        ("validation accuracy, 65 photos", "95.4 %"),
-        ("five folds of the 262 photos to learn from", "90.9 %"),
-        ("60 drawn animals never seen", "95.0 %"),
-    ),
-    golden=(4.0136,),
-    date="2026-11-21",
-)
-
-PUBLISHED = {
-    "imagenet_int8": files.Remote(
-        name="mobilenet_v2/mobilenet_v2_1.0_224_int8.npz",
-        sha256="60d2ac9ac2728a660a27e98c7fbc695dc7c852fef4d12360f358afc647ef0c41",
-        licence="Apache-2.0",
-        instead=(
-            "It holds the layers of tf2_mobilenet_v2_1.0_224_ptq.tflite (google-coral/"
-            "test_data at 104342d2d348) as converters/mobilenet_int8.py describes: put "
-            "it below the folder that DLS_KERAS_DATA names, or take Keras's own "
-            "network, transfer(alpaca_model(), load_data())."
-        ),
-    ),
-    # Keras's own file. No hash of it is published, so we do not download it.
-    "imagenet": files.Remote(
-        name="mobilenet_v2/"
-        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_160_no_top.h5",
-        licence="Apache-2.0",
-        instead=(
-            "No hash of it is published. Let Keras fetch it with alpaca_model(), or "
-            "put https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
-            "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_160_no_top.h5 into "
-            "mobilenet_v2/ below the folder that DLS_KERAS_DATA names."
-        ),
-    ),
-}
 
 # The assignment: the course's functions under the course's signatures.
 
@@ -453,15 +377,14 @@ def load_pretrained(variant="default"):
             ship. "imagenet" is MobileNetV2 from Keras's own file, under a head of zeros
             that answers 50 % to everything until `transfer` has trained it.
     """
-    entry = weights.choose(WEIGHTS | PUBLISHED, variant)
-    if variant in WEIGHTS:
-        return weights.load(build_model(), entry)
-    path = files.find_data(entry)
+    if variant == "default":
+        return weights.load(build_model(), "transfer_learning")
+    (path,) = weights.find_published("transfer_learning", variant)
     if variant == "imagenet_int8":
         layers_of_file = mobilenet_int8.read(path)
         model = alpaca_model(data_augmentation=layers.Identity(), weights=None)
         mobilenet_int8.fill(base_of(model), layers_of_file)
-        weights.load(head_of(model), HEAD)
+        weights.load(head_of(model), "transfer_learning", "head")
         return model
     try:
         model = alpaca_model(data_augmentation=layers.Identity(), weights=str(path))
@@ -508,7 +431,7 @@ def evaluate(model=None):
         ("65 validation photos", accuracy(measured, photos.x_val, photos.y_val), goal),
         ("100 drawn animals never seen", accuracy(measured, *drawn), None),
     ]
-    if model is None and files.in_data_folder(PUBLISHED["imagenet_int8"].name):
+    if model is None and weights.available("transfer_learning", "imagenet_int8"):
         base = load_pretrained("imagenet_int8")
         rows += [
             (

@@ -23,7 +23,7 @@ from keras import layers
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import files, training, weights
+from dls_keras.core import training, weights
 from dls_keras.core.answers import Answer
 from dls_keras.datasets import dates
 from dls_keras.fast import lstm_numpy
@@ -35,28 +35,6 @@ TY = 10  # "YYYY-MM-DD"
 N_A, N_S = 32, 64
 AT_ONCE = 100  # sentences that NumPy translates together, for the sake of the cache
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="date_translation/v2",
-        file="date_translation-v2.h5",
-        sha256="ddec51168e0b091e738f5be64949227bab21fc9fcef77de6e845db277f8b8007",
-        bytes=266192,
-        params=52_960,
-        input="(m, 30, 37) one-hot float32, then two (m, 64) zero states",
-        data="100,000 dates of dates.make_dates, days in eleven left out",
-        licence="generated: Apache-2.0",
-        recipe="keras.utils.set_random_seed(0); train(build_model(), "
-        "load_data(100_000), batch_size=200): 30 epochs of 500 steps, 11 minutes on "
-        "two CPU cores; v1 wrote as well, but its attention had died",
-        seed=0,
-        metrics=(
-            ("exact, 10,000 dates on days never seen", "100 %"),
-            ("exact, 12 sentences of the course", "100 %"),
-        ),
-        golden=(5.1503e-07, 0.023906, 2.3552e-05, 0.97553, 0.00028984),
-        date="2026-11-28",
-    )
-}
 
 # The assignment: the course's functions under the course's signatures.
 
@@ -185,15 +163,6 @@ PRINTED_2021 = {
     "4th of july 2001": "2001-07-04",
 }
 
-_COURSE = files.Remote(
-    name="nmt/nmt_model.h5",
-    url="https://raw.githubusercontent.com/abdur75648/"
-    "Deep-Learning-Specialization-Coursera/cd9cb9a20b62aa2e1fbe52766a09f12edbb19001/"
-    "Sequence%20Models/week3/w3a1/models/model.h5",
-    sha256="908b9a19d6528c5efcf0374b2eb7de6c79443269b8f53c1440268e6e3399e80a",
-)
-PUBLISHED = {"course": _COURSE, "course-2021": _COURSE}
-
 
 def load_data(m=10_000, seed=0, held_out=False):
     """m generated dates, one-hot float32: x (m, Tx, 37) and y (m, Ty, 11)."""
@@ -201,12 +170,15 @@ def load_data(m=10_000, seed=0, held_out=False):
 
 
 def build_model(gates="sigmoid"):
-    """The course's translator, untrained."""
-    return modelf(
-        *(TX, TY, N_A, N_S),
-        *(len(dates.HUMAN_VOCAB), len(dates.MACHINE_VOCAB)),
-        gates=gates,
-    )
+    """The course's translator, untrained.
+
+    Args:
+        gates: see `modelf`; "keras2_hard_sigmoid" for weights of Keras 1 and 2.
+    """
+    if gates == "keras2_hard_sigmoid":
+        gates = keras_h5.keras2_hard_sigmoid
+    vocab_sizes = len(dates.HUMAN_VOCAB), len(dates.MACHINE_VOCAB)
+    return modelf(TX, TY, N_A, N_S, *vocab_sizes, gates=gates)
 
 
 def train(
@@ -257,10 +229,10 @@ def load_pretrained(variant="default"):
             gates it was trained with, "course-2021" the same file in the 2021
             edition's LSTMs, whose sigmoid gates make some dates wrong.
     """
-    entry = weights.choose(WEIGHTS | PUBLISHED, variant)
-    if variant in WEIGHTS:
-        return weights.load(build_model(), entry)
-    contents = keras_h5.read(files.find_data(entry))
+    if variant == "default":
+        return weights.load(build_model(), "date_translation")
+    (path,) = weights.find_published("date_translation", variant)
+    contents = keras_h5.read(path)
     if variant == "course":
         return keras_h5.fill(build_model(keras_h5.keras2_hard_sigmoid), contents)
     return keras_h5.fill(build_model(), contents, gates="as built")
@@ -343,7 +315,7 @@ def evaluate(model=None):
             1.0,
         ),
     ]
-    if files.in_data_folder(PUBLISHED["course"].name):
+    if weights.available("date_translation", "course"):
         # The days that the course's generator knew when the file was written.
         known = datetime.date(1970, 1, 1), datetime.date(2017, 12, 31)
         theirs = dates.make_pairs(3000, seed=2, forms=dates.COURSE_FORMS, span=known)

@@ -43,30 +43,6 @@ from dls_keras.datasets.dinosaur_names import LETTERS, LONGEST, NEWLINE
 N_A = 50
 CLIP = 5  # a gradient's largest entry
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="dinosaurs/v1",
-        file="dinosaurs-v1.h5",
-        sha256="554ee85d75446834d9ad6129164d57fb4b5f2f9d6b1b0a0a76ac612fb4e45532",
-        bytes=25_204,
-        params=5_277,
-        input="a name's letters, newline 0, a to z 1 to 26, one-hot; zeros first",
-        data="767 of the 853 names of dinosaur_names.OURS, one in ten left out",
-        licence="written for this package: Apache-2.0",
-        recipe="data = load_data(dinosaur_names.split(dinosaur_names.OURS)); "
-        "train(model, data, epochs=50), then train(model, data, epochs=10, "
-        "learning_rate=0.001): 4 seconds of one CPU core, 55 on a busy machine; epochs "
-        "chosen on a seventh of the names learnt",
-        seed=1,
-        metrics=(
-            ("perplexity of a letter, 86 names never read", "6.31"),
-            ("perplexity by the frequencies of letters, same names", "16.7"),
-            ("share of 1,000 made-up names in no list", "99.7 %"),
-        ),
-        golden=(0.0010756, 0.059979, 0.031993, 0.04058, 0.056401),
-        date="2026-11-21",
-    )
-}
 
 # The assignment: the course's functions under the course's signatures.
 
@@ -328,18 +304,6 @@ SONNETS = files.Remote(
     url=f"{_REPOSITORY}shakespeare.txt",
     sha256="1b454b67b44e6f367c83a17ed295c46c5d4a1173cf5d09161882af4041bae023",
 )
-PUBLISHED = {
-    "shakespeare": files.Remote(  # the file that the course loads, 350 epochs
-        name="dinosaurus/model_shakespeare_kiank_350_epoch.h5",
-        url=f"{_REPOSITORY}models/model_shakespeare_kiank_350_epoch.h5",
-        sha256="a73e515af2522f884bd057fec1e0f854b9bf47ea17711aa63559af9813e6b7fb",
-    ),
-    "shakespeare-other": files.Remote(  # another training, nearer to the sonnets
-        name="dinosaurus/model_shakespeare_kiank.h5",
-        url=f"{_REPOSITORY}models/model_shakespeare_kiank.h5",
-        sha256="4979e945d78a60a62c1f82574017262b568ba16ec94130b75a2cd50240968138",
-    ),
-}
 
 # Nats for the next character and accuracy, every 60th window, gates of Keras 2.
 VERSES = {"shakespeare": (3.2216, 0.4137), "shakespeare-other": (2.2707, 0.4481)}
@@ -422,14 +386,24 @@ def load_pretrained(variant="default"):
             is the course's Keras model for verses, "shakespeare-other" its sibling;
             both run through the gates of Keras 2 with which they were trained.
     """
-    entry = weights.choose(WEIGHTS | PUBLISHED, variant)
-    if variant in WEIGHTS:
-        arrays = weights.load_arrays(weights.verify(entry))
-        return {name: array.astype(float) for name, array in arrays.items()}
+    if variant == "default":
+        return weights.load(_from_arrays, "dinosaurs", outputs=_first_letter)
     from dls_keras.converters import keras_h5
 
-    contents = keras_h5.read(files.find_data(entry))
+    (path,) = weights.find_published("dinosaurs", variant)
+    contents = keras_h5.read(path)
     return keras_h5.fill(verse_model(keras_h5.keras2_hard_sigmoid), contents)
+
+
+def _from_arrays(arrays):
+    return {name: array.astype(float) for name, array in arrays.items()}
+
+
+def _first_letter(parameters):
+    """The probabilities (27, 1) of a name's first letter."""
+    n_a = len(parameters["Waa"])
+    _, p = rnn_step_forward(parameters, np.zeros((n_a, 1)), np.zeros((27, 1)))
+    return p
 
 
 def verse_model(gates="sigmoid"):
@@ -615,8 +589,8 @@ def evaluate(model=None):
     if files.in_data_folder(dinosaur_names.COURSE.name):
         rows += _printed_rows()
     for variant, goals in VERSES.items():
-        needed = (SONNETS, PUBLISHED[variant])
-        if all(files.in_data_folder(remote.name) for remote in needed):
+        sonnets = files.in_data_folder(SONNETS.name)
+        if sonnets and weights.available("dinosaurs", variant):
             rows += _verse_rows(variant, load_pretrained(variant), goals)
     return rows
 

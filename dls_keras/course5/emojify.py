@@ -27,31 +27,6 @@ from dls_keras.datasets.emoji import read_csv as read_csv
 
 MAX_LEN = 10  # words of a sentence that the LSTMs read
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="emojify/v1",
-        file="emojify-v1.h5",
-        sha256="d12e4d5ece5adc631e23d3bc4e0934fc08a5ab8feb5f3ea824036347e75495aa",
-        bytes=2_215_690,
-        params=934_277,
-        input="(m, 10) int32: numbers of a sentence's words, from 1, filled up with 0",
-        classes=emoji.CLASSES,
-        data="the course's 132 sentences, four times, and 1,000 of emoji.make_emoji; "
-        "vectors of 14,208 words of GloVe 6B, 50 numbers each, as they are",
-        licence="sentences: none stated; composed ones: Apache-2.0; GloVe: PDDL 1.0",
-        recipe="train(build_model(glove.load_glove()), load_data(1000, times=4)): 30 "
-        "epochs of 47 steps, 42 seconds on two CPU cores shared with much other work; "
-        "chosen by 4-fold cross-validation of the 132; stored in half precision",
-        seed=0,
-        metrics=(
-            ("test accuracy, the course's 56 sentences", "78.6 %"),
-            ("accuracy in 4-fold cross-validation of the 132", "75.8 %"),
-            ("500 composed sentences of another seed", "98.2 %"),
-        ),
-        golden=(0.99986, 1.1524e-06, 3.9516e-05, 9.6114e-05, 4.7157e-06),
-        date="2026-11-21",
-    )
-}
 
 # The assignment: the course's functions under the course's signatures.
 
@@ -218,7 +193,8 @@ def build_model(word_to_vec_map=None):
             sentences `vocabulary(sentences, glove.load_glove())`, or all of GloVe.
     """
     if word_to_vec_map is None:
-        word_to_vec_map, _ = _read(WEIGHTS["default"])
+        path = weights.verify(weights.record("emojify"))
+        word_to_vec_map = _vectors(weights.load_arrays(path))
     word_to_index = _numbered(word_to_vec_map)
     network = Emojify_V2((MAX_LEN,), word_to_vec_map, word_to_index)
     return Emojifier(network, word_to_index)
@@ -266,31 +242,39 @@ def train(
     )
 
 
-def save(model, path):
-    """Write the words, their vectors and what was trained to a weight file."""
+def to_arrays(model):
+    """What a weight file of the model holds: words, their vectors, and the LSTMs."""
     embedding, *trained = (variable.numpy() for variable in model.model.weights)
     arrays = {f"trained/{i}": array for i, array in enumerate(trained)}
     arrays["words"] = np.array([word.encode() for word in model.word_to_index])
-    arrays["vectors"] = embedding[1:]  # row 0 is the filling
-    return weights.save_arrays(arrays, path, half=True)
+    arrays["vectors"] = embedding[1:]  # row 0 is the padding
+    return arrays
 
 
-def load_pretrained(variant="default"):
-    """The second version with the weights and words that `WEIGHTS[variant]` has."""
-    word_to_vec_map, trained = _read(weights.choose(WEIGHTS, variant))
-    model = build_model(word_to_vec_map)
-    _, *variables = model.model.weights  # the vectors are in their place already
-    for variable, values in zip(variables, trained, strict=True):
-        variable.assign(values)
+def from_arrays(arrays):
+    """The model that `to_arrays` took apart."""
+    model = build_model(_vectors(arrays))
+    _, *trained = model.model.weights  # the embedding holds the vectors already
+    weights.assign(
+        trained, [arrays.get(f"trained/{i}") for i in range(len(trained))], "emojify"
+    )
     return model
 
 
-def _read(record):
-    """The vectors of the words, and the trained arrays, of a weight file."""
-    arrays = weights.load_arrays(weights.verify(record))
-    words = [word.decode() for word in arrays.pop("words")]
-    vectors = dict(zip(words, arrays.pop("vectors"), strict=True))
-    return vectors, [arrays[f"trained/{i}"] for i in range(len(arrays))]
+def load_pretrained(variant="default"):
+    """The second version with shipped weights and words, checked."""
+
+    def probabilities(model):
+        x = sentences_to_indices(["i love you"], model.word_to_index, MAX_LEN)
+        return model.model(x.astype("int32"), training=False)
+
+    return weights.load(from_arrays, "emojify", variant, outputs=probabilities)
+
+
+def _vectors(arrays):
+    """The vectors of the words in a weight file, by word."""
+    words = [word.decode() for word in arrays["words"]]
+    return dict(zip(words, arrays["vectors"], strict=True))
 
 
 def _numbered(words):

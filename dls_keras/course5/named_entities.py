@@ -59,34 +59,6 @@ Master of Science in Statistics, Quorra University, 2017
 SKILLS
 Python, SQL, Tableau, Statistics"""
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="named_entities/v1",
-        file="named_entities-v1.h5",
-        sha256="f03a48599e94af1ba338cf43b257eb942f6ae61f2cf427bbb3e529d84faa34f4",
-        bytes=956_052,
-        params=451_084,
-        input="(m, 128) int32: pieces of a text whose line ends are marks, 0 where "
-        "nothing is",
-        classes=LABELS,
-        data="15,000 resumes of resumes.make_resumes; no real person's is among them",
-        licence="generated: Apache-2.0",
-        recipe="model = build_model(vocabulary(load_data(2000).x)); train(model, "
-        "load_data(9000)), 5 epochs; rounded to half precision; train(model, "
-        "load_data(6000, seed=2), epochs=3, learning_rate=0.001, seed=2): together 29 "
-        "minutes on about a quarter of two busy CPU cores; stored in half precision. "
-        "The second part was added after a look at the first's 94.7 %",
-        seed=0,
-        metrics=(
-            ("F1 of entities, 300 resumes of unseen layouts and names", "95.5 %"),
-            ("F1 of words there", "97.1 %"),
-            ("F1 of entities, the same with blanks for line ends", "93.7 %"),
-            ("F1 of entities, 300 new resumes in layouts of training", "99.4 %"),
-        ),
-        golden=(1.0, 0.99999, 1.0, 1.0, 1.0),
-        date="2026-11-21",
-    )
-}
 
 # The assignment: the course's functions under the course's signatures.
 
@@ -287,7 +259,8 @@ def build_model(vocab=None):
             `vocabulary` finds in them.
     """
     if vocab is None:
-        vocab, _ = _read(WEIGHTS["default"])
+        path = weights.verify(weights.record("named_entities"))
+        vocab = _vocabulary(weights.load_arrays(path))
     pieces = WordPieces(vocab)
     model = PieceLabels(
         len(pieces), num_layers=2, embedding_dim=64, num_heads=4, dropout_rate=0.1
@@ -340,27 +313,38 @@ def train(
     )
 
 
-def save(model, path):
-    """Write the pieces and the trained network to a weight file."""
+def to_arrays(model):
+    """What a weight file of the model holds: the word pieces and the network."""
     arrays = {f"trained/{i}": v.numpy() for i, v in enumerate(model.model.weights)}
     arrays["vocab"] = np.array([piece.encode() for piece in model.pieces.vocab])
-    return weights.save_arrays(arrays, path, half=True)
+    return arrays
 
 
-def load_pretrained(variant="default"):
-    """The network and its pieces from the file that `WEIGHTS[variant]` describes."""
-    vocab, trained = _read(weights.choose(WEIGHTS, variant))
-    model = build_model(vocab)
-    for variable, values in zip(model.model.weights, trained, strict=True):
-        variable.assign(values)
+def from_arrays(arrays):
+    """The model that `to_arrays` took apart."""
+    model = build_model(_vocabulary(arrays))
+    trained = model.model.weights
+    weights.assign(
+        trained,
+        [arrays.get(f"trained/{i}") for i in range(len(trained))],
+        "named_entities",
+    )
     return model
 
 
-def _read(record):
-    """The pieces, and the trained arrays, of a weight file."""
-    arrays = weights.load_arrays(weights.verify(record))
-    vocab = [piece.decode() for piece in arrays.pop("vocab")]
-    return vocab, [arrays[f"trained/{i}"] for i in range(len(arrays))]
+def load_pretrained(variant="default"):
+    """The network with shipped weights and word pieces, checked."""
+
+    def confidences(model):
+        (probabilities,) = word_probabilities(model, [example()[1]])
+        return probabilities.max(axis=1)
+
+    return weights.load(from_arrays, "named_entities", variant, outputs=confidences)
+
+
+def _vocabulary(arrays):
+    """The word pieces in a weight file."""
+    return [piece.decode() for piece in arrays["vocab"]]
 
 
 def word_probabilities(model, texts):

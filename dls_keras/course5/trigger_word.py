@@ -42,32 +42,6 @@ HOP = STRIDE * STEP  # samples from one output to the next: 7.3 ms
 REACH = (KERNEL - 1) * STEP + NFFT  # samples one output looks at: 30 ms
 NO_SOUND = "There is no sound. Expected one sample or more; check the recording."
 
-WEIGHTS = {
-    "default": weights.Weights(
-        name="trigger_word/v1",
-        file="trigger_word-v1.h5",
-        sha256="1ce19238fed596d29fcb5c90a1196c83352bce911773b0d346e47a9d649b11dd",
-        bytes=356_672,
-        params=147_777,
-        input="(m, Tx, 101) float32, `spectrogram` of int16 sound at 44.1 kHz",
-        data="1,800 clips of load_data: 7 recordings of the word, 7 of others and one "
-        "background of the course, beside 300 + 600 words of generated voices",
-        licence="recordings: none stated; the rest is generated: Apache-2.0",
-        recipe="train(build_model(), load_data(1000), epochs=20), then the same model "
-        "with load_data(800, seed=1), epochs=9, learning_rate=0.001, seed=1: 1,690 "
-        "steps, 23 minutes on two CPU cores shared with much other work; the second "
-        "part was added when the first had been seen to reach 94.0 % on the held-out "
-        "recordings; stored in half precision",
-        seed=0,
-        metrics=(
-            ("F1, 100 clips of recordings held out", "95.9 %"),
-            ("F1, 100 clips of them, voices and rooms varied", "84.0 %"),
-            ("F1, 100 clips of generated voices never heard", "96.6 %"),
-        ),
-        golden=(0.015636, 0.01293, 0.0083147, 0.0054787, 0.0039484),
-        date="2026-11-21",
-    )
-}
 
 # The assignment: the course's functions under the course's signatures.
 
@@ -230,13 +204,6 @@ def preprocess_audio(filename):
 # The application: the names that every assignment shares.
 
 _COMMIT = "cd9cb9a20b62aa2e1fbe52766a09f12edbb19001"
-_COURSE = files.Remote(
-    name="trigger_word/models/model.h5",
-    url="https://raw.githubusercontent.com/abdur75648/Deep-Learning-Specialization-"
-    f"Coursera/{_COMMIT}/Sequence%20Models/week3/w3a2/models/model.h5",
-    sha256="22f4a153c9e50f73db60df7fc67bce93698b31594a2383a41011eab4ea9e8ef5",
-)
-PUBLISHED = {"course": _COURSE}
 MY_AUDIO = files.Remote(
     name="trigger_word/audio_examples/my_audio.wav",
     sha256="ebeca83419e48d23d92e56c014df63c4dc685ab5dc8c005c416672e99ad0b1e9",
@@ -329,11 +296,10 @@ def load_pretrained(variant="default"):
         variant: "default" is ours, shipped. "course" is the course's, which expects
             clips at about -20 dBFS.
     """
-    entry = weights.choose(WEIGHTS | PUBLISHED, variant)
-    if variant in WEIGHTS:
-        return weights.load(build_model(), entry)
-    contents = keras_h5.read(files.find_data(entry))
-    return keras_h5.fill(modelf((None, N_FREQ)), contents)
+    if variant == "default":
+        return weights.load(build_model(), "trigger_word")
+    (path,) = weights.find_published("trigger_word", variant)
+    return keras_h5.fill(modelf((None, N_FREQ)), keras_h5.read(path))
 
 
 def predict(model, x):

@@ -16,28 +16,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dls_keras.core import files
+from dls_keras.core import files, weights
 from dls_keras.core.errors import InputError, MissingFileError
 
 FOLDER = "word_vectors"
 # Public parts of glove.6B.50d.txt: 14,208 of its 400,000 words, without overlap.
-PARTS = (
-    files.Remote(
-        name=f"{FOLDER}/glove.6B.50d.top9163.txt",
-        sha256="ca8fa2ae26d38a1c069860184b5fb2d9c6c031fe801a234d95b8b43c6563ab68",
-        licence="PDDL 1.0",
-    ),
-    files.Remote(
-        name=f"{FOLDER}/glove.6B.50d.extra.txt",
-        sha256="171f3f30897c7c9275b2fd966229300755b6fe191a49ac8e16b07808c3d62bf5",
-        licence="PDDL 1.0",
-    ),
-    files.Remote(
-        name=f"{FOLDER}/glove.6B.50d.extra_4decimals.txt",
-        sha256="804b8d0bcd64b9c622a27fe27f4aec9ee810a65b4938374f26ccd4500d67ba1a",
-        licence="PDDL 1.0",
-    ),
-)
 INSTEAD = (
     "Get https://nlp.stanford.edu/data/glove.6B.zip (862 MB, no hash published, so "
     "not fetched by itself) and put glove.6B.{dimension}d.txt, or the zip, into the "
@@ -144,7 +127,10 @@ def load_glove(path: str | Path | None = None, dimension: int = 50) -> WordVecto
         for folder in (files.data_folder(), files.home() / "data"):
             if folder and (folder / FOLDER / name).is_file():
                 return read([folder / FOLDER / name], member)
-    parts = [files.in_data_folder(part.name) for part in PARTS]
+    parts = [
+        files.in_data_folder(part.name)
+        for part in weights.published("word_vectors")["glove"]
+    ]
     if dimension == 50 and all(parts):
         return read(parts)
     raise MissingFileError(

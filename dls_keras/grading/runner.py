@@ -71,7 +71,7 @@ class Report(NamedTuple):
 
     assignment: str
     file: str
-    judge: tuple[Verdict, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     error: str = ""
@@ -303,20 +303,20 @@ def _stop(child):
 
 def _report(name, path, lines, ended, seconds):
     """The report of what a child has told and of what did not end."""
-    judge, trials, hints, notes, order = {}, {}, {}, [], []
+    verdicts, trials, hints, notes, order = {}, {}, {}, [], []
     for line in lines:
         match line:
             case {"functions": names}:
                 order = names
             case {"absent": function, "given": given, "why": why}:
                 status = "given" if given else "wrong" if why else "missing"
-                judge[function] = Verdict(function, status, problem=why)
+                verdicts[function] = Verdict(function, status, problem=why)
             case {"unchecked": function}:
-                judge[function] = Verdict(function, "unchecked")
+                verdicts[function] = Verdict(function, "unchecked")
             case {"case": case, "function": function, "message": message}:
                 trials.setdefault(function, {})[case] = message
             case {"verdict": told}:
-                judge[told["function"]] = Verdict(**told)
+                verdicts[told["function"]] = Verdict(**told)
             case {"hint": hint, "function": function}:
                 hints[function] = hint
             case {"notes": told}:
@@ -325,16 +325,16 @@ def _report(name, path, lines, ended, seconds):
         if key.startswith(("cell ", f"{path.name}, ", "the ")):
             notes.append(f"{key} {sentence}")
         elif not key.startswith("a hint on "):
-            judge[key] = Verdict(key, "wrong", problem=sentence)
+            verdicts[key] = Verdict(key, "wrong", problem=sentence)
     return Report(
         assignment=name,
         file=str(path),
-        judge=tuple(
-            judge[function]._replace(
+        verdicts=tuple(
+            verdicts[function]._replace(
                 hint=hints.get(function, ""), trials=trials.get(function, {})
             )
             for function in order
-            if function in judge
+            if function in verdicts
         ),
         notes=tuple(notes),
         seconds=round(seconds, 2),

@@ -64,7 +64,7 @@ def module(name: str, file: str) -> str:
 # Check what you have written: run this file, or say
 # dls-keras check {name} {shlex.quote(file)}
 if __name__ == "__main__":
-    from dls_keras.cli import main
+    from dls_keras.cli.main import main
 
     main(["check", "{name}", __file__])
 """
@@ -103,7 +103,7 @@ def functions(name: str) -> list[str]:
 
     Those that a learner writes come first, what the course hands out last.
     """
-    ours = models.opened(name)
+    ours = models.open_assignment(name)
     row = catalog.BY_NAME[name]
     if not row.reference:
         able = ", ".join(row.name for row in catalog.ASSIGNMENTS if row.reference)
@@ -119,7 +119,7 @@ def functions(name: str) -> list[str]:
 
 def _cells(name: str) -> Iterator[Cell]:
     """The idea, the imports, a cell a function, and where to get the helpers."""
-    ours, row = models.opened(name), catalog.BY_NAME[name]
+    ours, row = models.open_assignment(name), catalog.BY_NAME[name]
     names, handed_out = functions(name), course_helpers.helpers(name)
     things = {function: getattr(ours, function) for function in names}
     idea = inspect.getdoc(ours).split("\n\n", 1)[1]

@@ -211,7 +211,7 @@ def test_the_pretrained_network_knows_drawn_cats(network, drawn):
 
 def test_the_record_tells_the_truth(network):
     """File, size, parameters, hash and the answer to one fixed input."""
-    record = dna.WEIGHTS["default"]
+    record = weights.record("deep_network_application")
     facts = weights.facts(weights.find(record))
     for name in ("file", "sha256", "bytes", "params"):
         assert facts[name] == getattr(record, name)

@@ -234,7 +234,7 @@ def test_evaluate_gives_the_course_s_numbers():
 
 def test_the_record_tells_the_truth(network):
     """File, size, parameters, hash and the answer to one fixed input."""
-    record = pc.WEIGHTS["default"]
+    record = weights.record("planar_classification")
     facts = weights.facts(weights.find(record))
     for name in ("file", "sha256", "bytes", "params"):
         assert facts[name] == getattr(record, name)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dls_keras.core import weights
 from dls_keras.core.errors import InputError
 from dls_keras.course2 import fizzbuzz
 
@@ -84,7 +85,7 @@ def test_an_untrained_model_has_the_layers_asked_for():
     """Ten digits in, four words out."""
     model = fizzbuzz.build_model(hidden=(5, 7))
     assert model.count_params() == 10 * 5 + 5 + 5 * 7 + 7 + 7 * 4 + 4
-    assert fizzbuzz.build_model().count_params() == fizzbuzz.WEIGHTS["default"].params
+    assert fizzbuzz.build_model().count_params() == weights.record("fizzbuzz").params
 
 
 @pytest.mark.parametrize("same", [15, "15", " 15 ", np.int64(15)])

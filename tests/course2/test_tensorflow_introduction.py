@@ -170,16 +170,9 @@ def test_drawn_hands_are_read(pretrained):
     assert ti.accuracy(pretrained, X, y) >= 0.9
 
 
-def test_the_record_s_golden_answer_is_given(pretrained):
-    """The first five probabilities for 12288 numbers drawn with seed 0."""
-    x = np.random.default_rng(0).uniform(size=(1, 12288)).astype("float32")
-    answer = tf.nn.softmax(ti.forward_propagation(x.T, pretrained), axis=0)[:5, 0]
-    np.testing.assert_allclose(answer, ti.WEIGHTS["default"].golden, rtol=1e-3)
-
-
 def test_the_file_is_in_half_precision():
     """600 kB instead of 1.2 MB."""
-    with h5py.File(weights.find(ti.WEIGHTS["default"])) as file:
+    with h5py.File(weights.find(weights.record("tensorflow_introduction"))) as file:
         assert {file[name].dtype for name in file} == {np.dtype("float16")}
 
 

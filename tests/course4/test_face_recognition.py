@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dls_keras.core import face_database, files, images
+from dls_keras.core import face_database, files, images, weights
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.course4 import face_recognition as fr
 from dls_keras.datasets import faces
@@ -341,7 +341,7 @@ def test_published_weights_that_are_not_here_are_told(monkeypatch, tmp_path):
     """Where to take them and where to put them."""
     monkeypatch.setenv("DLS_KERAS_DATA", str(tmp_path))
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
-    for variant in fr.PUBLISHED:
+    for variant in weights.published("face_recognition"):
         with pytest.raises(MissingFileError, match="DLS_KERAS_DATA names"):
             fr.load_pretrained(variant)
     with pytest.raises(InputError, match="mobile_face_net"):
@@ -362,7 +362,7 @@ def test_mobile_face_net_knows_who_stands_at_the_door():
 def test_the_numbers_are_those_of_the_record(pretrained):
     """Ours to half a per cent; MobileFaceNet's reach the goals of the contract."""
     rows = fr.evaluate(pretrained)
-    recorded = fr.WEIGHTS["default"].metrics
+    recorded = weights.record("face_recognition").metrics
     for (what, ours, _), (_, stated) in zip(rows, recorded, strict=False):
         assert 100 * ours == pytest.approx(float(stated.split()[0]), abs=0.5), what
     published = [row for row in rows if row[0].startswith("MobileFaceNet")]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dls_keras import plots
+from dls_keras.core import weights
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import image_segmentation as seg
 from dls_keras.datasets import camvid
@@ -318,7 +319,7 @@ def test_real_streets_are_read(pretrained):
 @pytest.mark.large
 def test_the_record_says_what_is_measured(pretrained):
     """To the third digit: test stretch and drawn streets."""
-    recorded = dict(seg.WEIGHTS["default"].metrics)
+    recorded = dict(weights.record("image_segmentation").metrics)
     ours = {what: value for what, value, _ in seg.evaluate(pretrained)}
     shared = ours.keys() & recorded.keys()
     assert len(shared) == 3

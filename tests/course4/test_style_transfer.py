@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dls_keras.core import files, images, training
+from dls_keras.core import files, images, training, weights
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import style_transfer as nst
 from dls_keras.datasets import paintings
@@ -353,5 +353,5 @@ def test_half_precision_paints_the_course_s_picture():
 @pytest.mark.data
 def test_the_data_at_hand_are_those_of_the_records():
     """Each published file of eight layers, by its hash."""
-    for remote in nst.PUBLISHED["vgg19_layers"]:
+    for remote in weights.published("style_transfer")["vgg19_layers"]:
         files.check_hash(files.find_data(remote), remote)

@@ -207,7 +207,7 @@ def test_a_base_that_is_not_here_is_told(tmp_path, monkeypatch, variant):
 
 def test_a_file_that_is_not_kerass_is_told(tmp_path, monkeypatch):
     """Such as a web page in its place."""
-    path = tmp_path / tl.PUBLISHED["imagenet"].name
+    path = tmp_path / weights.published("transfer_learning")["imagenet"][0].name
     path.parent.mkdir()
     path.write_text("<html>not found")
     monkeypatch.setenv("DLS_KERAS_DATA", str(tmp_path))

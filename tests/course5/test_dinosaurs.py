@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.lessons import dinosaur_losses
-from dls_keras.core import files
+from dls_keras.core import files, weights
 from dls_keras.core.errors import InputError
 from dls_keras.course5 import dinosaurs as ds
 from dls_keras.datasets import dinosaur_names
@@ -225,12 +225,6 @@ def test_the_shipped_weights_know_how_names_are_spelt(namer, monkeypatch):
     assert np.mean([name.endswith("saurus") for name in names]) > 0.3
 
 
-def test_the_golden_answer_of_the_record_is_the_model_s(namer):
-    """The probabilities of the first letters; the record keeps five digits."""
-    _, p = ds.rnn_step_forward(namer, np.zeros((50, 1)), np.zeros((27, 1)))
-    np.testing.assert_allclose(p[:5, 0], ds.WEIGHTS["default"].golden, rtol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("start", "options", "words"),
     [
@@ -298,7 +292,10 @@ def test_the_printed_run_and_the_verses_are_measured_again():
 
 @pytest.fixture(scope="module")
 def poets():
-    return {variant: ds.load_pretrained(variant) for variant in ds.PUBLISHED}
+    return {
+        variant: ds.load_pretrained(variant)
+        for variant in weights.published("dinosaurs")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -319,21 +316,23 @@ def test_windows_are_the_last_forty_characters():
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("variant", ds.PUBLISHED)
+@pytest.mark.parametrize("variant", weights.published("dinosaurs"))
 def test_the_next_character_is_as_likely_as_keras_2_says(poets, measured, variant):
     """Four prompts; the numbers were written with six decimals."""
     assert measured["vocabulary"] == ds.VERSE_LETTERS
-    file = ds.PUBLISHED[variant].name.rpartition("/")[2]
+    (remote,) = weights.published("dinosaurs")[variant]
+    file = remote.name.rpartition("/")[2]
     expected = measured["models"][file]["next_char_distribution"]
     p = poets[variant].predict_on_batch(ds.windows(expected))
     np.testing.assert_allclose(p, list(expected.values()), atol=2e-6)
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("variant", ds.PUBLISHED)
+@pytest.mark.parametrize("variant", weights.published("dinosaurs"))
 def test_a_cold_poet_continues_the_prompt_as_measured(poets, measured, variant):
     """The likeliest 120 characters, one by one."""
-    file = ds.PUBLISHED[variant].name.rpartition("/")[2]
+    (remote,) = weights.published("dinosaurs")[variant]
+    file = remote.name.rpartition("/")[2]
     ((prompt, whole),) = measured["models"][file]["greedy_120_after_prompt"].items()
     text, p = ds.continue_verse(poets[variant], prompt, lines=8, temperature=1e-9)
     assert len(text) == len(p)

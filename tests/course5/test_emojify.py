@@ -88,7 +88,9 @@ def test_training_leaves_the_vectors_alone_and_learns():
 def test_words_and_weights_come_back_from_a_file(tmp_path):
     """Rounded once to half precision; the same sentences get the same answers."""
     model = emojify.build_model(TABLE)
-    path = emojify.save(model, tmp_path / "emojify-v9.h5")
+    path = weights.save_arrays(
+        emojify.to_arrays(model), tmp_path / "emojify-v9.h5", half=True
+    )
     arrays = weights.load_arrays(path)
     assert arrays["words"].tolist() == [b"bad", b"good"]
     np.testing.assert_array_equal(arrays["vectors"], [TABLE["bad"], TABLE["good"]])
@@ -160,13 +162,6 @@ def test_the_first_version_needs_no_tensorflow():
         "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_golden_numbers_are_those_of_love(pretrained):
-    """The probabilities of "I love you", to the digits of the record."""
-    probabilities = emojify.infer(pretrained, "I love you").details["probabilities"]
-    golden = emojify.WEIGHTS["default"].golden
-    np.testing.assert_allclose([*probabilities.values()], golden, rtol=0.05, atol=1e-5)
 
 
 @pytest.mark.data

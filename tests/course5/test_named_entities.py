@@ -224,7 +224,9 @@ def test_training_moves_every_weight_and_lowers_the_loss():
 def test_pieces_and_weights_come_back_from_a_file(tmp_path, untrained):
     """Rounded once to half precision."""
     model = untrained
-    arrays = weights.load_arrays(ne.save(model, tmp_path / "named_entities-v9.h5"))
+    path = tmp_path / "named_entities-v9.h5"
+    weights.save_arrays(ne.to_arrays(model), path, half=True)
+    arrays = weights.load_arrays(path)
     assert tuple(piece.decode() for piece in arrays.pop("vocab")) == PIECES.vocab
     for i, variable in enumerate(model.model.weights):
         np.testing.assert_allclose(arrays[f"trained/{i}"], variable, atol=1e-3)
@@ -269,13 +271,6 @@ def test_a_long_resume_is_read_to_its_end(pretrained):
     entities = ne.infer(pretrained, "\n\n".join([text] * 4)).details["entities"]
     last = [e for e in entities if e["start"] >= 3 * (len(text) + 2)]
     assert {e["text"] for e in last} >= {"Quorra University", "2017", "Lisbon"}
-
-
-def test_the_golden_numbers_are_those_of_the_tour(pretrained):
-    """How sure the first five words are."""
-    (probabilities,) = ne.word_probabilities(pretrained, [ne.example()[1]])
-    golden = ne.WEIGHTS["default"].golden
-    np.testing.assert_allclose(probabilities.max(1)[:5], golden, atol=1e-3)
 
 
 def test_the_picture_marks_the_entities(pretrained):

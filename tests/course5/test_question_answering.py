@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dls_keras.core import files, weights, word_pieces
+from dls_keras import models
+from dls_keras.core import files, word_pieces
 from dls_keras.core.errors import InputError
 from dls_keras.course5 import question_answering as qa
 from dls_keras.datasets import stories
@@ -147,25 +148,12 @@ def test_training_lowers_the_loss():
 
 def test_pieces_and_weights_come_back_from_a_file(untrained, tmp_path, monkeypatch):
     """Rounded once to half precision, under any vocabulary."""
-    path = qa.save(untrained, tmp_path / "question_answering-v9.h5")
-    record = weights.Weights(
-        name="question_answering/v9",
-        input="",
-        data="",
-        licence="",
-        recipe="",
-        seed=0,
-        metrics=(),
-        date="",
-        **weights.facts(path),
-    )
-    monkeypatch.setitem(qa.WEIGHTS, "v9", record)
-    monkeypatch.setenv("DLS_KERAS_WEIGHTS", str(tmp_path))
-    back = qa.load_pretrained("v9")
+    path = tmp_path / "mine.h5"
+    models.save(qa, untrained, path)
+    back = models.load("question_answering", str(path))
     assert back.pieces.vocab == untrained.pieces.vocab
-    assert record.params == untrained.model.count_params()
     for ours, theirs in zip(back.model.weights, untrained.model.weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs.numpy().astype("f2"))
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_stories_of_facts_never_learnt_are_answered(pretrained):
@@ -232,16 +220,13 @@ def test_the_picture_shows_a_line_a_fact(pretrained):
     assert axes.get_title() == "What is the office north of? hallway"
 
 
-def test_the_golden_numbers_are_those_of_an_open_question(pretrained):
-    """Nothing is said of the garden: every guess is told as one."""
+def test_an_open_question_is_answered_without_confidence(pretrained):
+    """The facts do not mention the garden."""
     story = (
         "The kitchen is north of the hallway. The office is east of the kitchen. "
         "What is the garden south of?"
     )
     answer = qa.infer(pretrained, story)
-    golden = qa.WEIGHTS["default"].golden
-    probabilities = [*answer.details["probabilities"].values()]
-    np.testing.assert_allclose(probabilities, golden, atol=1e-3)
     assert answer.confidence < 0.5
 
 

@@ -46,7 +46,7 @@ from dls_keras.course5 import (
     trigger_word,
     word_vectors,
 )
-from dls_keras.datasets import dates, sentences
+from dls_keras.datasets import dates, sentence_corpus
 from dls_keras.fast import inference, layers, recurrent
 from dls_keras.networks import darknet, vgg19, yolo_v2
 
@@ -332,7 +332,7 @@ def style_transfer_infer():
 def recurrent_steps_train():
     words = tuple("abcdef")
     model = recurrent_steps.build_model(words, n_e=2, n_a=2)
-    x = np.tile(labels(sentences.LONGEST + 1, 6), (4, 1)).astype("int32")
+    x = np.tile(labels(sentence_corpus.LONGEST + 1, 6), (4, 1)).astype("int32")
     return lambda: recurrent_steps.train(model, Data(x, x), epochs=3, batch_size=2)
 
 
