@@ -86,7 +86,7 @@ def gallery(stops):
         f'<a href="assignments/{stop.assignment.name}.html">'
         f'<img src="assignments/{stop.assignment.name}.png" loading="lazy" alt="">'
         f"<span><strong>{html.escape(stop.question)}</strong> "
-        f"{html.escape(stop.reply.text)}</span></a>"
+        f"{html.escape(str(stop.answer))}</span></a>"
         for stop in stops
     ]
     return "\n".join(['<div class="gallery">', *tiles, "</div>"])
@@ -144,9 +144,9 @@ def _answered(stop):
     """What the assignment answered when the page was built."""
     if stop is None:
         return ""
-    if stop.reply is None:
+    if stop.answer is None:
         raise RuntimeError(f"{stop.assignment.name} did not answer: {stop.error}")
-    text = f"{prose(stop.question)} **{prose(stop.reply.text)}**\n{{ .answer }}"
+    text = f"{prose(stop.question)} **{prose(str(stop.answer))}**\n{{ .answer }}"
     return f"{text}\n\n![]({stop.assignment.name}.png)" if stop.picture else text
 
 

@@ -14,18 +14,10 @@ from PIL import Image
 
 from dls_keras import catalog
 from dls_keras.core import files, images, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import Answer, Row, detected
 from dls_keras.core.errors import InputError, MissingFileError
 
 CALLS = []  # the settings of each training, in order
-
-
-class Found(NamedTuple):
-    """What `finder` finds."""
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    classes: np.ndarray
 
 
 class Finder(NamedTuple):
@@ -69,9 +61,12 @@ def echo():
 
     def evaluate(model=None):
         model = model or load_pretrained()
-        return [("sum of w", model["w"].sum(), 3.0), ("bias", model["b"], None)]
+        return [
+            Row("sum of w", model["w"].sum(), at_least=3.0),
+            Row("bias", model["b"]),
+        ]
 
-    def picture(model, sentence):
+    def picture(sentence, answer):
         return Image.new("RGB", (40, 20), "red")
 
     def example():
@@ -93,7 +88,7 @@ def finder():
         picture = images.read(image)
         box = np.float32([[0, 0, picture.height, picture.width / 2]])
         n = 0 if picture.width < 10 else 1
-        return Found(box[:n], np.float32([0.5])[:n], np.array([1])[:n])
+        return detected(box[:n], [0.5][:n], [1][:n], model.classes)
 
     module = _module("finder", locals(), ("load_pretrained", "infer"))
     module.__doc__ = "Finder: the left half of a picture (C4 W3 A1)."

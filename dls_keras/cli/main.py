@@ -1,9 +1,9 @@
 """The command `dls-keras`: every assignment from the shell.
 
-Nothing heavy is imported before a command needs it. Results go to stdout, plain and
-separated by tabs where nobody watches; progress and complaints go to stderr. A
-user's mistake ends in one sentence and exit code 2, Ctrl-C in 130, a mistake of
-ours in a traceback.
+Heavy libraries are imported by the commands that need them. Results go to stdout, as
+plain text separated by tabs where stdout is not a terminal; progress and error
+messages go to stderr. Invalid input prints one line and exits with code 2, Ctrl-C
+with 130; a bug of ours prints a traceback.
 """
 
 import inspect
@@ -26,11 +26,11 @@ SOUNDS = (".mid", ".wav")
 
 
 class Commands(click.Group):
-    """A group of commands that tells a user's mistake in one sentence."""
+    """A group of commands that reports invalid input in one line."""
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> None:
         """Run the command line `args`, by default the shell's, and exit."""
-        # TensorFlow reads this when it starts; its notes on the machine help no user.
+        # TensorFlow reads this when it starts; its log lines help no user.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         try:
             status = super().main(
@@ -38,15 +38,15 @@ class Commands(click.Group):
             )
         except click.UsageError as error:
             hint = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
-            status = _complain(error.format_message() + hint)
+            status = _report_error(error.format_message() + hint)
         except (click.ClickException, InputError) as error:
-            status = _complain(error)
+            status = _report_error(error)
         except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
-            status = _complain(f"{error.filename}: {error.strerror}.")
+            status = _report_error(f"{error.filename}: {error.strerror}.")
         except click.Abort as error:
             if not isinstance(error.__cause__, KeyboardInterrupt):
                 raise
-            _complain("Stopped.")
+            _report_error("Stopped.")
             status = 130
         sys.exit(status)
 
@@ -55,36 +55,37 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-def _complain(message: object) -> int:
-    """Say what is wrong on stderr; return the exit code of a user's mistake."""
+def _report_error(message: object) -> int:
+    """Print an error message to stderr; return the exit code of invalid input."""
     click.echo(f"dls-keras: {message}", err=True)
     return 2
 
 
 def _in_a_folder(context, option, path: Path | None) -> Path | None:
-    """The path of a file to write, once its folder is known to exist."""
+    """The path of a file to write, in a folder that exists."""
     if path and not path.parent.is_dir():
         raise click.BadParameter(f"the folder {path.parent} does not exist.")
     return path
 
 
 def _new(context, option, path: Path | None) -> Path | None:
-    """The path of a file to write that is not there yet."""
+    """The path of a new file to write."""
     if path and path.exists():
-        raise click.BadParameter(f"{path} exists and stays; name another file.")
+        raise click.BadParameter(f"{path} already exists; choose another name.")
     return _in_a_folder(context, option, path)
 
 
 def _picture(context, option, path: Path | None) -> Path | None:
-    """The path of a picture to write."""
+    """The path of an image file to write."""
     if path and path.suffix.lower() not in PICTURES:
-        endings = ", ".join(PICTURES)
-        raise click.BadParameter(f"{path} names no picture; end it in {endings}.")
+        raise click.BadParameter(
+            f"unsupported image format {path.suffix!r}; use .png, .jpg or .jpeg."
+        )
     return _in_a_folder(context, option, path)
 
 
 def _answer(context, option, path: Path | None) -> Path | None:
-    """The path of an answer to write: a picture, or sound where there is some."""
+    """The path of an answer to write: an image, or MIDI or sound."""
     if path and path.suffix.lower() in SOUNDS:
         return _in_a_folder(context, option, path)
     return _picture(context, option, path)
@@ -104,10 +105,10 @@ WEIGHTS = click.option(
     "--weights",
     default="default",
     metavar="VARIANT|FILE",
-    help="Weights by name (see `dls-keras weights`), or a file of your own.",
+    help="Weights by name (see `dls-keras weights`), or your own file.",
 )
 JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object a line."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line."
 )
 
 
@@ -131,20 +132,18 @@ def main(context):
 @main.command("list")
 @click.argument("course", required=False, type=click.IntRange(1, len(catalog.COURSES)))
 def list_assignments(course):
-    """List the assignments, of one COURSE (1 to 5) or of all."""
+    """List the assignments of one COURSE (1 to 5), or all."""
     for number in [course] if course else catalog.COURSES:
         click.secho(f"Course {number}: {catalog.COURSES[number]}", bold=True)
-        rows = [a for a in catalog.ASSIGNMENTS if a.course == number]
-        for a in rows:
-            click.echo(f"  week {a.week}  {a.name:24} {a.title}")
-        if not rows:
-            click.echo("  none yet")
+        for a in catalog.ASSIGNMENTS:
+            if a.course == number:
+                click.echo(f"  week {a.week}  {a.name:24} {a.title}")
 
 
 @main.command()
 @NAME
 def info(name):
-    """Describe NAME: its idea, what it offers, its weights."""
+    """Describe NAME: its idea, its functions, its weights."""
     from dls_keras import models
 
     module, row = models.open_assignment(name), catalog.BY_NAME[name]
@@ -153,7 +152,7 @@ def info(name):
     facts = {
         "module": row.module,
         "course": f"{row.course}, {catalog.COURSES[row.course]}; week {row.week}",
-        "offers": ", ".join(row.offers) or "the course's functions",
+        "has": ", ".join(row.offers) or "the course's functions",
         "weights": ", ".join(e.variant for e in models.entries(name)) or "none",
     }
     for label, value in facts.items():
@@ -164,13 +163,13 @@ def info(name):
 @NAME
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @WEIGHTS
-@_written("--out", _answer, "Draw the answer (to one INPUT), or write its sound.")
+@_written("--out", _answer, "Save the answer to one INPUT as an image, MIDI or sound.")
 @JSON
 def infer(name, inputs, weights, out, as_json):
-    """Answer each INPUT: a sentence, or the path of a picture.
+    """Run the model of NAME on each INPUT: text, or the path of an image.
 
-    Prints the answer and its confidence, a tab between them; where several inputs
-    came, each line opens with its own.
+    Prints the answer and its confidence, separated by a tab; with several inputs,
+    each line begins with its input.
 
     \b
         dls-keras infer NAME "20th February 2016"
@@ -179,7 +178,7 @@ def infer(name, inputs, weights, out, as_json):
     """
     several = len(inputs) > 1
     if out and several:
-        raise click.UsageError(f"--out takes one INPUT, {len(inputs)} came.")
+        raise click.UsageError(f"--out accepts a single INPUT; got {len(inputs)}.")
     from dls_keras import models
     from dls_keras.cli import render
     from dls_keras.core import answers
@@ -187,7 +186,9 @@ def infer(name, inputs, weights, out, as_json):
     module = models.open_assignment(name, "infer", *["picture"] * bool(out))
     writers = getattr(module, "WRITERS", {})
     if out and out.suffix.lower() in SOUNDS and out.suffix.lower() not in writers:
-        raise InputError(f"{name} makes no sound to write to {out}, only pictures.")
+        raise InputError(
+            f"{name} has no sound to write to {out}; use .png, .jpg or .jpeg."
+        )
     model = models.load(name, weights)
 
     status = 0
@@ -195,64 +196,69 @@ def infer(name, inputs, weights, out, as_json):
         shown = click.format_filename(given)
         try:
             answer = module.infer(model, given)
-            reply = render.reply(model, answer)
         except InputError as error:
-            told = str(error)
-            status = _complain(told if shown in told else f"{shown}: {told}")
+            message = str(error)
+            status = _report_error(
+                message if shown in message else f"{shown}: {message}"
+            )
             if as_json:
-                _print_json(input=given, error=told)
+                _print_json(input=given, error=message)
             continue
         if as_json:
-            _print_json(
-                input=given,
-                answer=reply.text,
-                confidence=reply.confidence,
-                details=reply.details,
-            )
+            click.echo(answer.to_json(input=given))
         else:
-            cells = [reply.text, answers.percent(reply.confidence)]
+            cells = [str(answer), answers.percent(answer.confidence)]
             click.echo("\t".join([shown] * several + cells))
         if out and (write := writers.get(out.suffix.lower())):
             write(answer, out)
         elif out:
             from dls_keras.core import images
 
-            images.write(render.picture(module, model, given, answer), out)
+            images.write(render.picture(module, given, answer), out)
     return status
 
 
 @main.command()
 @NAME
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the data.")
-@click.option("--batch-size", type=click.IntRange(1), help="Examples a step.")
-@click.option("--learning-rate", type=float, help="Length of a step.")
-@click.option("--seed", type=int, help="Of the first weights and of all shuffling.")
-@_written("--checkpoint", _in_a_folder, "Kept after each epoch; go on from it.")
-@_written("--out", _new, "The weights, a new file.  [default: NAME.h5]")
-@_written("--curve", _picture, "Draw the losses as a picture.")
+@click.option(
+    "--epochs", type=click.IntRange(1), help="Epochs: passes over the training set."
+)
+@click.option("--batch-size", type=click.IntRange(1), help="Batch size.")
+@click.option("--learning-rate", type=float, help="Learning rate.")
+@click.option("--seed", type=int, help="Seed of the initial weights and of shuffling.")
+@_written(
+    "--checkpoint",
+    _in_a_folder,
+    "Checkpoint, saved after every epoch; resumes from it if it exists.",
+)
+@_written("--out", _new, "Where to save the weights.  [default: NAME.h5]")
+@_written("--curve", _picture, "Save the loss curve as an image.")
 def train(name, out, curve, **settings):
-    """Train the assignment NAME anew and write its weights.
+    """Train the model of NAME from scratch and save its weights.
 
-    Settings that are not given are those of our recipe.
+    Options left out have the values of the published recipe.
     """
     from dls_keras import models
 
     module = models.open_assignment(name, "load_data", "build_model", "train")
     out = out or Path(f"{name}.h5")
     if out.exists():
-        raise InputError(f"{out} exists and stays; name another file with --out.")
-    takes = inspect.signature(module.train).parameters
+        raise InputError(
+            f"{out} already exists and is never overwritten; choose another name with "
+            "--out."
+        )
+    takes = _options_of(module.train)
     known = ", ".join(_flag(key) for key in settings if key in takes)
     settings = {key: value for key, value in settings.items() if value is not None}
     for key in settings:
         if key not in takes:
-            raise InputError(f"{name} trains without {_flag(key)}; it takes {known}.")
-    if "on_epoch" in takes and not sys.stderr.isatty():  # where there is no bar
+            raise InputError(f"{name} has no {_flag(key)}; its options are {known}.")
+    if "on_epoch" in takes and not sys.stderr.isatty():  # no progress bar there
         settings["on_epoch"] = lambda epoch, loss: click.echo(
             f"epoch {epoch}: loss {loss:.6g}", err=True
         )
-    if "seed" in takes and "keras" in sys.modules:  # build_model draws weights, too
-        seed = settings.get("seed", takes["seed"].default)
+    if "seed" in takes and "keras" in sys.modules:  # for the initial weights
+        seed = settings.get("seed", takes["seed"])
         sys.modules["keras"].utils.set_random_seed(seed)
 
     data, model = module.load_data(), module.build_model()
@@ -277,33 +283,33 @@ def train(name, out, curve, **settings):
 @WEIGHTS
 @JSON
 def evaluate(name, weights, as_json):
-    """Measure NAME on data it was not trained on, beside the goals."""
+    """Evaluate NAME on held-out data and compare with its goals."""
     from dls_keras import models
 
     module = models.open_assignment(name, "evaluate")
     given = () if weights == "default" else (models.load(name, weights),)
     if given and not inspect.signature(module.evaluate).parameters:
-        raise InputError(f"{name} is measured without --weights.")
+        raise InputError(f"{name} evaluates no model, so it takes no --weights.")
     rows = module.evaluate(*given)
     if as_json:
-        for what, ours, goal in rows:
-            _print_json(what=what, ours=ours, goal=goal)
+        for row in rows:
+            _print_json(**row._asdict())
     else:
-        cells = [(what, f"{ours:.6g}", _goal(goal)) for what, ours, goal in rows]
-        _print_table((name, "ours", "goal"), cells)
+        cells = [(row.what, f"{row.ours:.6g}", row.goal) for row in rows]
+        _print_table((name, "measured", "goal"), cells)
 
 
 @main.group("weights", invoke_without_command=True)
 @click.pass_context
 def weights_group(context):
-    """List weights, fetch them, verify them, tell where they are."""
+    """List, download, verify and locate weights."""
     if context.invoked_subcommand is None:
         context.invoke(weights_list)
 
 
 @weights_group.command("list")
 def weights_list():
-    """List all weights: ours with what was measured, and published ones."""
+    """List all weights: shipped ones with their metrics, and published ones."""
     from dls_keras import models, tables
 
     rows = []
@@ -318,7 +324,7 @@ def weights_list():
 @weights_group.command("fetch")
 @click.argument("text", metavar="NAME[/VARIANT]")
 def weights_fetch(text):
-    """Bring weights here, unless they are, check their hash, print their path."""
+    """Download weights if needed, verify the checksum, print the path."""
     from dls_keras import models
 
     for path in models.paths(models.entry(text), check=True):
@@ -328,7 +334,7 @@ def weights_fetch(text):
 @weights_group.command("verify")
 @click.argument("text", metavar="[NAME[/VARIANT]]", required=False)
 def weights_verify(text):
-    """Load weights with all checks: those of NAME, or all of ours."""
+    """Verify weights by loading them: those of NAME, or all that ship."""
     from dls_keras import models
 
     chosen = [models.entry(text)] if text else [e for e in models.entries() if e.record]
@@ -338,7 +344,7 @@ def weights_verify(text):
             found = models.paths(entry, check=True)
             models.load(entry.name, entry.variant)
         except InputError as error:
-            status = _complain(error)
+            status = _report_error(error)
         else:
             places = ", ".join(map(str, found))
             click.echo(f"{entry.name}/{entry.variant}\tok\t{places}")
@@ -348,7 +354,7 @@ def weights_verify(text):
 @weights_group.command("path")
 @click.argument("text", metavar="NAME[/VARIANT]")
 def weights_path(text):
-    """Print where weights are, fetched if need be."""
+    """Print the path of weights, after a download if needed."""
     from dls_keras import models
 
     for path in models.paths(models.entry(text)):
@@ -357,7 +363,7 @@ def weights_path(text):
 
 @main.group(no_args_is_help=False)
 def convert():
-    """Read a foreign weight file and write one of ours."""
+    """Convert weights of Keras 1, Keras 2 or Darknet."""
 
 
 @convert.command("keras-h5")
@@ -367,13 +373,13 @@ def convert():
     *("--architecture", "model_json"),
     type=FILE,
     metavar="FILE.json",
-    help="What model.to_json() wrote, where FILE holds weights only.",
+    help="Architecture from model.to_json(), if FILE holds weights only.",
 )
-@_written("--out", _new, "Our weights, a new file.", required=True)
+@_written("--out", _new, "The converted weights, a new file.", required=True)
 def convert_keras_h5(file, name, model_json, out):
     """Convert a FILE of Keras 1 or 2.
 
-    `dls-keras infer NAME INPUT --weights` takes what is written.
+    Use the result with `dls-keras infer NAME INPUT --weights`.
     """
     from dls_keras import models
 
@@ -387,8 +393,9 @@ def convert_keras_h5(file, name, model_json, out):
     model = models.build(module, settings)
     network = keras_h5.fill(models.network(model), contents)
     models.save(module, model, out, settings=settings)
-    said = f", {gates} gates" if gates else ""
-    _print_converted(file, f"Keras {contents.keras_version}{said}", network, out)
+    with_gates = f", {gates} gates" if gates else ""
+    source = f"Keras {contents.keras_version}{with_gates}"
+    _print_converted(file, source, network, out)
 
 
 @convert.command("darknet")
@@ -398,14 +405,13 @@ def convert_keras_h5(file, name, model_json, out):
     "--names",
     type=FILE,
     metavar="FILE.names",
-    help="Class names, one a line.  [default: COCO's for 80 classes, VOC's for 20]",
+    help="Class names, one per line.  [default: COCO's 80 or Pascal VOC's 20]",
 )
-@_written("--out", _new, "Our weights, a new file.", required=True)
+@_written("--out", _new, "The converted weights, a new file.", required=True)
 def convert_darknet(cfg, file, names, out):
     """Convert a FILE.weights of Darknet and its FILE.cfg.
 
-    `dls-keras infer car_detection PHOTO --weights` takes what is written. --names
-    names the classes, one a line, as Darknet's .names files do.
+    Use the result with `dls-keras infer car_detection PHOTO --weights`.
     """
     from dls_keras import models
 
@@ -424,29 +430,29 @@ def convert_darknet(cfg, file, names, out):
 
 @main.command()
 @NAME
-@click.option("--notebook", is_flag=True, help="Write a notebook, not a module.")
-@_written("--out", _in_a_folder, "What to write.  [default: NAME.py or NAME.ipynb]")
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--notebook", is_flag=True, help="Write a notebook instead of a module.")
+@_written("--out", _in_a_folder, "Output file.  [default: NAME.py or NAME.ipynb]")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def start(name, notebook, out, force):
-    """Write NAME's functions as stubs, to fill in yourself.
+    """Write NAME's functions as stubs for you to implement.
 
-    Each has its signature, what it returns, and an error that says it is missing; the
-    last cell checks what you have written.
+    Each stub has the signature, the return values, and an error that says it is not
+    implemented; the last cell checks your code.
     """
     from dls_keras.grading import skeleton
 
     ending = ".ipynb" if notebook else ".py"
     out = out or Path(f"{name}{ending}")
     if out.suffix not in ([".ipynb"] if notebook else skeleton.ENDINGS):
-        raise InputError(f"{out} is no name for this; end it in {ending}.")
+        raise InputError(f"{out} has the wrong suffix; expected {ending}.")
     if out.exists() and not force:
         raise InputError(
-            f"{out} exists and stays; name another file with --out, or let --force "
-            "replace it."
+            f"{out} already exists; choose another name with --out, or overwrite it "
+            "with --force."
         )
     unwritten = skeleton.write(name, out)
     click.echo(
-        f"{out}: {unwritten} functions to write; "
+        f"{out}: {unwritten} functions to implement; "
         f"`dls-keras check {name} {shlex.quote(str(out))}` checks them"
     )
 
@@ -455,15 +461,15 @@ def start(name, notebook, out, force):
 @NAME
 @click.argument("path", type=FILE, metavar="FILE|FOLDER")
 @JSON
-@_written("--junit", _in_a_folder, "Write JUnit XML, a test case a function.")
-@_written("--csv", _in_a_folder, "Write a row a file, as for a class.")
+@_written("--junit", _in_a_folder, "Write JUnit XML, one test case per function.")
+@_written("--csv", _in_a_folder, "Write a CSV table, one row per file.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=10,
     show_default=True,
     metavar="SECONDS",
-    help="Processor time that a case may take.",
+    help="CPU time limit per test.",
 )
 @click.option(
     "--memory",
@@ -471,21 +477,21 @@ def start(name, notebook, out, force):
     default=2000,
     show_default=True,
     metavar="MB",
-    help="Memory that a file may use beyond its imports.",
+    help="Memory limit per file, beyond its imports.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Files checked at once.  [default: a core each, memory allowing]",
+    help="Files checked in parallel.  [default: as cores and memory allow]",
 )
 def check(name, path, as_json, junit, csv, timeout, memory, workers):
     """Check your own solution of NAME.
 
     FILE is a module (.py) or a notebook (.ipynb), FOLDER holds those of a class. Each
-    function is ok, missing, or wrong, with a hint. What you wrote runs in a process of
-    its own, with limits; that is a convenience, not a sandbox against hostile code.
-    The exit code is 0 where all is right, 1 where something is wrong or missing.
+    function is ok, missing, or wrong, with a hint. Your code runs in a separate
+    process with limits; this is a convenience, not a sandbox against hostile code.
+    The exit code is 0 if everything is right, 1 if something is wrong or missing.
     """
     from dls_keras.core import files, progress
     from dls_keras.grading import report as reports
@@ -501,12 +507,12 @@ def check(name, path, as_json, junit, csv, timeout, memory, workers):
     else:
         found = (runner.check(name, one, **limits) for one in paths)
 
-    told = []
-    with progress.progress(name, len(paths)) as bar:  # which takes stdout, too
+    done = []
+    with progress.progress(name, len(paths)) as bar:  # it uses stdout, too
         for report in found:
-            told.append(report)
+            done.append(report)
             bar.advance(note=Path(report.file).name)
-    for report in told:
+    for report in done:
         if as_json:
             click.echo(reports.as_json(report))
         elif several:
@@ -518,24 +524,38 @@ def check(name, path, as_json, junit, csv, timeout, memory, workers):
     for out, write in ((junit, reports.as_junit), (csv, reports.as_csv)):
         if out:
             with files.atomic_write(out) as temporary:
-                temporary.write_text(write(told), encoding="utf-8")
-    return 0 if all(report.ok for report in told) else 1
+                temporary.write_text(write(done), encoding="utf-8")
+    return 0 if all(report.ok for report in done) else 1
 
 
 @main.command()
-@_written("--out", _in_a_folder, "The page.", default="tour.html", show_default=True)
+@_written(
+    "--out", _in_a_folder, "The web page.", default="tour.html", show_default=True
+)
 def tour(out):
-    """Let every assignment answer one question; make a page of it.
+    """Let every assignment answer one question, and write a web page of it.
 
-    Works offline, with the weights that came with the package.
+    Works offline, with the shipped weights.
     """
     from dls_keras.cli import tour as guide
 
     stops = guide.visit_all()
     _print_table(guide.HEADER, [guide.cells(stop) for stop in stops])
     guide.write(stops, out)
-    click.echo(f"The pictures are in {out}: open it in a browser.")
+    click.echo(f"Open {out} in a browser to see the pictures.")
     return 2 if any(stop.error for stop in stops) else 0
+
+
+def _options_of(train: Callable) -> dict[str, Any]:
+    """The settings that a `train` takes, with their defaults.
+
+    One that passes `**settings` on to `core.training.fit` takes those of `fit`, too.
+    """
+    parameters = inspect.signature(train).parameters.values()
+    takes = {p.name: p.default for p in parameters}
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        takes |= {"on_epoch": None, "checkpoint": None}
+    return takes
 
 
 # Output.
@@ -545,28 +565,24 @@ def _flag(parameter: str) -> str:
     return f"--{parameter.replace('_', '-')}"
 
 
-def _goal(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
-
-
 def _print_json(**values: Any) -> None:
-    """One JSON object on a line; arrays become lists, NumPy's numbers numbers."""
+    """One JSON object on a line, in the types of `answers.plain`."""
     import json
 
-    import numpy as np
+    from dls_keras.core import answers
 
-    click.echo(json.dumps(values, default=lambda value: np.asarray(value).tolist()))
+    click.echo(json.dumps(answers.plain(values), ensure_ascii=False))
 
 
-def _print_converted(file: Path, said: str, network: Any, out: Path) -> None:
+def _print_converted(file: Path, source: str, network: Any, out: Path) -> None:
     click.echo(
-        f"{file} ({said}): {len(network.weights)} arrays, "
+        f"{file} ({source}): {len(network.weights)} arrays, "
         f"{network.count_params():,} parameters, written to {out}"
     )
 
 
 def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on a terminal; elsewhere one line a row, tabs between the cells."""
+    """A table on a terminal; elsewhere one line per row, cells separated by tabs."""
     if not sys.stdout.isatty():
         for row in (header, *rows):
             click.echo("\t".join(" ".join(cell.split()) for cell in row))
@@ -579,7 +595,7 @@ def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     rows = list(rows)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title, *column in zip(header, *rows, strict=True):
-        short = max(map(len, column), default=0) <= 24  # numbers and names stay whole
+        short = max(map(len, column), default=0) <= 24  # numbers and names do not wrap
         table.add_column(title, no_wrap=short)
     for row in rows:
         table.add_row(*map(Text, row))
