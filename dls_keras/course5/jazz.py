@@ -25,9 +25,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, weights
+from dls_keras.core import files, sampling, weights
 from dls_keras.core.errors import InputError
-from dls_keras.course5.recurrent_steps import draw
 from dls_keras.fast import lstm_numpy
 from dls_keras.music import tunes
 from dls_keras.music.midi_and_wav import write_midi, write_wav
@@ -490,7 +489,7 @@ def infer(model, tune, *, temperature=0.8, seed=0):
 
     def choose(logits):
         p = np.exp(logits - logits.max(), dtype=float)  # over their sum
-        return draw(p * next(allowed), temperature, rng)
+        return sampling.categorical(p * next(allowed), temperature, rng)
 
     told = (spoken[i] for i in values(model, choose))
     timed = itertools.takewhile(lambda pair: pair[0] < tune.length, tunes.timed(told))
