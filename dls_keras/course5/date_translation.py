@@ -500,7 +500,7 @@ def _read_and_write_numpy(ids, weights, gates):
     x[:, :, 1] = back.take(ids.T[::-1], axis=0).swapaxes(1, 2)
     states = np.zeros((Tx + 1, 2, m, n_a), "float32")  # zeros first
     z = np.empty_like(x[0])
-    step = lstm_numpy.stepper(z, gates)
+    step = lstm_numpy.make_lstm_step(z, gates)
     for t in range(Tx):
         np.matmul(states[t], recurrent, z)
         z += x[t]
@@ -514,7 +514,7 @@ def _read_and_write_numpy(ids, weights, gates):
     inputs = np.zeros((m, 2 * n_a + n_s), "float32")
     context, s = inputs[:, None, : 2 * n_a], inputs[:, 2 * n_a :]
     z = np.empty((4, m, n_s), "float32")
-    step = lstm_numpy.stepper(z, gates)
+    step = lstm_numpy.make_lstm_step(z, gates)
     written = np.empty((TY, m, n_s), "float32")
     attention = np.empty((TY, Tx, m), "float32")
     zeros = np.zeros_like(attention[0])
@@ -550,19 +550,19 @@ def _ordered(*weights, gates):
     n = 2 * len(recurrents[0])
 
     def matrices(w):  # (units, 4*units) to (4, units, units)
-        w = lstm_numpy.by_gate(w / 2, gates)
+        w = lstm_numpy.pack_gates(w / 2, gates)
         return np.ascontiguousarray(w.swapaxes(0, 1))
 
     return (
         *(
-            lstm_numpy.by_gate(k + b, gates)
+            lstm_numpy.pack_gates(k + b, gates)
             for k, b in zip(kernels, biases, strict=True)
         ),
         np.stack([matrices(w) for w in recurrents], axis=1),  # (4, 2, n_a, n_a)
         *(score[:n].T / 2, score_bias[:, None], score[n:].T / 2),
         *(energy[:, 0], energy_bias),
         matrices(np.concatenate([kernel, recurrent])),  # (4, 2*n_a + n_s, n_s)
-        lstm_numpy.by_gate(bias, gates)[:, None],
+        lstm_numpy.pack_gates(bias, gates)[:, None],
         *(spell / 2, end),
     )
 

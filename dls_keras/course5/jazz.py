@@ -432,7 +432,7 @@ def read(model, indices=()):
     n_a = len(recurrent)
 
     def by_gate(w):
-        return lstm_numpy.by_gate(w).reshape(*w.shape)
+        return lstm_numpy.pack_gates(w).reshape(*w.shape)
 
     # One product of twice a, and a 1 for the biases, makes the next gates and logits.
     product = np.empty((n_a + 1, 4 * n_a + len(dense_bias)), "float32")
@@ -443,7 +443,7 @@ def read(model, indices=()):
     state = np.append(np.zeros(n_a, "float32"), np.float32(1))
     out = state @ product
     z, logits, a = out[: 4 * n_a], out[4 * n_a :], state[:n_a]
-    step = lstm_numpy.stepper(z.reshape(4, n_a))
+    step = lstm_numpy.make_lstm_step(z.reshape(4, n_a))
     for index in itertools.chain([None], indices):
         if index is not None:
             z += kernel[index]
