@@ -1,7 +1,7 @@
-"""The table of contents: one row an assignment, plain values only.
+"""The catalogue: one row per assignment.
 
-The command line, the tour, the checker, the README's table and the tests know
-assignments by these rows alone; a new assignment is one module and one row.
+The command line, the tour, the checker, the tables of the README and the tests find the
+assignments here; a new assignment is one module and one row.
 """
 
 import importlib
@@ -21,9 +21,9 @@ FIVE = ("load_data", "build_model", "train", "load_pretrained", "infer")
 class Assignment(NamedTuple):
     """One assignment.
 
-    `offers` lists which of the shared names the module has: the five of `FIVE`;
-    `evaluate`, the contract's numbers as (name, ours, goal) rows; `picture`, a
-    matplotlib figure of one answer; `example`, the question it answers in the tour.
+    `offers` lists which of the shared functions the module has: those of `FIVE`;
+    `evaluate`, which measures a model on held-out data; `picture`, which draws an
+    answer; `example`, the question that it answers in the tour.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Assignment(NamedTuple):
     title: str
     edition: str
     offers: tuple[str, ...]
-    reference: tuple[str, ...] = ()  # names of the files in `reference/`, no suffix
+    reference: tuple[str, ...] = ()  # files in `reference/`, without suffix
 
     @property
     def module(self) -> str:
@@ -400,7 +400,7 @@ def load(name: str):
 
 
 def lazy(package: str, course: int | None = None):
-    """The `__getattr__` and `__dir__` (PEP 562) that import assignments late."""
+    """The `__getattr__` and `__dir__` (PEP 562) that import assignments lazily."""
     names = [a.name for a in ASSIGNMENTS if course in (None, a.course)]
 
     def __getattr__(name):

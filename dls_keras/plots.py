@@ -1,11 +1,14 @@
-"""Pictures of what networks do: each function returns a matplotlib figure.
+"""Figures of data, predictions and training; each function returns a matplotlib figure.
 
-Only `show` writes and, in a notebook, shows one; `dls-keras infer … --out FILE` writes
-the picture of an answer. Figures are made without pyplot's global state, so they need
-no display and no closing.
+`show` saves a figure and displays it in a notebook; `dls-keras infer … --out FILE`
+saves the picture of an answer. Figures are created without pyplot's global state, so
+they need no display and do not have to be closed.
 """
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -13,24 +16,27 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from PIL import Image
 
 from dls_keras.core import images
-from dls_keras.core.answers import percent
+from dls_keras.core.answers import Answer, percent
 
 
-def show(picture, path) -> None:
-    """Write a figure or a PIL image to `path`; in a notebook, show it, too."""
+def show(picture: Figure | Image.Image, path: str | Path) -> None:
+    """Save a figure or a PIL image to `path`; in a notebook, display it, too."""
     if isinstance(picture, Figure):
         picture.savefig(path, dpi=150)
     else:
         images.write(picture, path)
     if "ipykernel" in sys.modules:
-        from IPython.display import Image, display
+        from IPython import display
 
-        display(Image(filename=path))
+        display.display(display.Image(filename=path))
 
 
-def curve(values, *, title, xlabel="epoch", ylabel="loss") -> Figure:
+def curve(
+    values: Sequence[float], *, title: str, xlabel="epoch", ylabel="loss"
+) -> Figure:
     """One curve over 1, 2, …, such as the loss of each epoch."""
     figure, axes = _new(5, 3.2)
     axes.plot(np.arange(1, len(values) + 1), values, color="#1f5fa8")
@@ -39,8 +45,15 @@ def curve(values, *, title, xlabel="epoch", ylabel="loss") -> Figure:
     return figure
 
 
-def curves(series, *, title, every=1, xlabel="iteration", ylabel="cost") -> Figure:
-    """Several curves to compare, such as the costs under three learning rates.
+def curves(
+    series: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    every: int = 1,
+    xlabel="iteration",
+    ylabel="cost",
+) -> Figure:
+    """Several curves in one diagram, such as the costs for three learning rates.
 
     Args:
         series: maps the name of each curve to its values.
@@ -55,35 +68,53 @@ def curves(series, *, title, every=1, xlabel="iteration", ylabel="cost") -> Figu
     return figure
 
 
-def decision_boundary(predict, X, Y, *, title="") -> Figure:
-    """The plane in the colours of the classes that `predict` sees, and points on it.
+def decision_boundary(predict, X, Y, *, extent=None, title="") -> Figure:
+    """The predicted class of each place of the plane as a colour, and labelled points.
 
     Args:
         predict: function from points (2, n) to their classes, n numbers from 0 in
-            any shape, such as (1, n).
+            any shape, such as (1, n); or the predicted classes themselves, at the
+            points of a grid (rows, columns) that covers `extent`, bottom row first.
         X: (2, m) points.
         Y: m true classes in any shape.
+        extent: left, right, bottom and top of the grid; by default, for a function,
+            the range of X and a margin.
     """
     X, Y = np.asarray(X), np.ravel(Y)
-    margin = 0.1 * np.ptp(X, axis=1).max()
-    (left, low), (right, high) = X.min(axis=1) - margin, X.max(axis=1) + margin
-    across, up = np.linspace(left, right, 300), np.linspace(low, high, 300)
-    grid = np.stack(np.meshgrid(across, up))  # (2, 300, 300)
-    seen = np.reshape(predict(grid.reshape(2, -1)), grid.shape[1:]).astype(int)
-    classes = {"vmin": 0, "vmax": max(seen.max(), Y.max(), 1), "cmap": "Spectral"}
+    if callable(predict):
+        if extent is None:
+            margin = 0.1 * np.ptp(X, axis=1).max()
+            ends = X.min(axis=1) - margin, X.max(axis=1) + margin
+            extent = np.transpose(ends).ravel()
+        across, up = np.linspace(*extent[:2], 300), np.linspace(*extent[2:], 300)
+        grid = np.stack(np.meshgrid(across, up))  # (2, 300, 300)
+        classes = np.reshape(predict(grid.reshape(2, -1)), grid.shape[1:]).astype(int)
+    else:
+        classes = np.asarray(predict).astype(int)
+        rows, columns = classes.shape
+        across, up = np.linspace(*extent[:2], columns), np.linspace(*extent[2:], rows)
+    colours = {"vmin": 0, "vmax": max(classes.max(), Y.max(), 1), "cmap": "Spectral"}
     figure, axes = _new(4.8, 4.2)
-    axes.pcolormesh(across, up, seen, alpha=0.4, rasterized=True, **classes)
-    axes.scatter(*X, c=Y, s=16, edgecolors="#444444", linewidths=0.4, **classes)
+    axes.pcolormesh(across, up, classes, alpha=0.4, rasterized=True, **colours)
+    axes.scatter(*X, c=Y, s=16, edgecolors="#444444", linewidths=0.4, **colours)
     axes.set(title=title, xlabel="$x_1$", ylabel="$x_2$")
     return figure
 
 
-def line(x, y, predict, *, title, xlabel="x", ylabel="y") -> Figure:
-    """Points, and the line that `predict` gives from the first x to the last.
+def line(
+    x: np.ndarray,
+    y: np.ndarray,
+    predict: Callable[[np.ndarray], np.ndarray],
+    *,
+    title: str,
+    xlabel="x",
+    ylabel="y",
+) -> Figure:
+    """Data points, and the predictions of a model as a line.
 
     Args:
-        predict: function from an array of x to as many heights.
         x, y: (m,) the points.
+        predict: function from an array of x to as many predicted y.
     """
     figure, axes = _new(5, 3.4)
     axes.scatter(x, y, s=12, color="#b8c4d0")
@@ -94,14 +125,21 @@ def line(x, y, predict, *, title, xlabel="x", ylabel="y") -> Figure:
     return figure
 
 
-def panels(x, y, *, groups, ylabel, logarithmic=()) -> Figure:
-    """The same n values over several others, side by side.
+def panels(
+    x: Mapping[str, Sequence[float]],
+    y: Sequence[float],
+    *,
+    groups: Sequence[str],
+    ylabel: str,
+    logarithmic: Sequence[str] = (),
+) -> Figure:
+    """Scatter plots of the same n values against several variables, side by side.
 
     Args:
         x: maps the label of each panel to n numbers.
-        y: n numbers; those that are not finite are left out.
-        groups: n names; each has its own colour.
-        logarithmic: the labels, of panels or of y, whose axis is logarithmic.
+        y: n numbers; those that are not finite are omitted.
+        groups: n group names; each group has its own colour.
+        logarithmic: labels, of panels or of y, whose axes are logarithmic.
     """
     y, groups = np.asarray(y), np.asarray(groups)
     figure = Figure(figsize=(2.5 * len(x) + 0.5, 2.8), layout="constrained")
@@ -122,8 +160,13 @@ def panels(x, y, *, groups, ylabel, logarithmic=()) -> Figure:
     return figure
 
 
-def classification(image, answer) -> Figure:
-    """A photo, and a bar a class with the probabilities of an `Answer`."""
+def classification(image: Any, answer: Answer) -> Figure:
+    """A photo next to a bar chart of an answer's class probabilities.
+
+    Args:
+        image: what `images.read` takes.
+        answer: one with `details["probabilities"]`, such as `answers.likeliest` gives.
+    """
     figure = Figure(figsize=(6.4, 3), layout="constrained")
     photo, bars = figure.subplots(1, 2)
     photo.imshow(images.read(image))
@@ -133,27 +176,32 @@ def classification(image, answer) -> Figure:
     return figure
 
 
-def probabilities(by_name, *, title) -> Figure:
-    """A bar a class, from a mapping of names to probabilities."""
+def probabilities(by_name: Mapping[str, float], *, title: str) -> Figure:
+    """A bar chart of class probabilities."""
     figure, axes = _new(5, 0.4 * len(by_name) + 1)
     _bars(axes, by_name)
     axes.set(title=title)
     return figure
 
 
-def boxes(image, corners, labels, colours=None) -> Figure:
-    """Boxes with a label each on their photo.
+def boxes(
+    image: Any,
+    corners: Sequence,
+    labels: Sequence[str],
+    colours: Sequence[tuple[int, int, int]] | None = None,
+) -> Figure:
+    """A photo with labelled bounding boxes.
 
     Args:
         corners: (n, 4) boxes (y1, x1, y2, x2) in pixels of the image.
         labels: n texts.
-        colours: n colours (r, g, b) of integers to 255; one colour by default.
+        colours: n colours (r, g, b) of integers up to 255; default: yellow.
     """
     photo = images.read(image)
     colours = colours or [(255, 196, 0)] * len(corners)
     figure = Figure(figsize=(8, 8 * photo.height / photo.width), frameon=False)
     axes = figure.add_axes((0, 0, 1, 1))
-    # Corners count from the outer edges of the pixels.
+    # Coordinates are measured from the outer edges of the pixels.
     axes.imshow(photo, aspect="auto", extent=(0, photo.width, photo.height, 0))
     axes.set_axis_off()
     for (y1, x1, y2, x2), label, colour in zip(corners, labels, colours, strict=True):
@@ -161,11 +209,12 @@ def boxes(image, corners, labels, colours=None) -> Figure:
         axes.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=colour, lw=2)
         ink = "black" if colour @ (0.3, 0.59, 0.11) > 0.5 else "white"
         axes.text(
-            *(max(x1, 0), max(y1, 0)),
+            max(x1, 0),
+            max(y1, 0),
             label,
             color=ink,
             fontsize=9,
-            va="top" if y1 < photo.width / 40 else "bottom",  # never above the photo
+            va="top" if y1 < photo.width / 40 else "bottom",  # stay inside the photo
             bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.5},
             clip_on=True,
         )
@@ -173,13 +222,15 @@ def boxes(image, corners, labels, colours=None) -> Figure:
     return figure
 
 
-def segmentation(image, mask, colours) -> Figure:
-    """A photo, and the class of each of its pixels as a colour laid over it.
+def segmentation(
+    image: Any, mask: np.ndarray, colours: Mapping[str, tuple[int, int, int]]
+) -> Figure:
+    """A photo next to a copy whose pixels are tinted by their class.
 
     Args:
-        mask: (height, width) integers, the photo's own size.
-        colours: maps the name of each class to (r, g, b), integers to 255; the first
-            is class 0. The legend holds the classes that occur, largest first.
+        mask: (height, width) integer classes, in the size of the photo.
+        colours: maps the name of each class to (r, g, b), integers up to 255; the first
+            is class 0. The legend lists the classes that occur, largest first.
     """
     photo = np.asarray(images.read(image))
     counts = np.bincount(np.ravel(mask), minlength=len(colours))
@@ -207,8 +258,8 @@ def segmentation(image, mask, colours) -> Figure:
     return figure
 
 
-def row(pictures) -> Figure:
-    """Pictures side by side, as high as each other.
+def row(pictures: Mapping[str, Any]) -> Figure:
+    """Pictures side by side in the same height, each under its title.
 
     Args:
         pictures: maps the title of each to what `images.read` takes.
@@ -224,18 +275,20 @@ def row(pictures) -> Figure:
     return figure
 
 
-def roc(curves, *, title="") -> Figure:
-    """What each threshold of a test lets in: wrongly across, rightly up.
+def roc(
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]], *, title: str = ""
+) -> Figure:
+    """ROC curves: true acceptance rate over false acceptance rate.
 
-    Where a curve meets the dashed line, both errors are equally frequent.
+    A curve crosses the dashed line at its equal error rate.
 
     Args:
-        curves: maps the name of each test to two rising arrays of shares in [0, 1]:
-            of what should be refused, and of what should be let in.
+        curves: maps the name of each curve to two increasing arrays of rates in [0, 1]:
+            false acceptances, and true acceptances.
     """
     figure, axes = _new(5, 3.6)
-    for name, (wrong, right) in curves.items():
-        axes.step(wrong, right, where="post", label=str(name))
+    for name, (false_rate, true_rate) in curves.items():
+        axes.step(false_rate, true_rate, where="post", label=str(name))
     equal = np.geomspace(1e-4, 1, 200)
     axes.plot(equal, 1 - equal, "--", color="#888888", lw=1)
     axes.set_xscale("log")
@@ -243,45 +296,52 @@ def roc(curves, *, title="") -> Figure:
         title=title,
         xlim=(1e-4, 1),
         ylim=(0.5, 1.005),
-        xlabel="let in wrongly",
-        ylabel="let in rightly",
+        xlabel="false acceptance rate",
+        ylabel="true acceptance rate",
     )
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     return figure
 
 
-def attention(sentence: str, translation: str, weights) -> Figure:
-    """Where each written character looked.
+def attention(sentence: str, translation: str, weights: np.ndarray) -> Figure:
+    """The attention map: rows are output characters, columns input characters.
 
     Args:
-        weights: (Ty, Tx); row t are the attention weights of character t.
+        weights: (Ty, Tx); row t holds the attention weights of output character t.
     """
     weights = np.asarray(weights)[:, : len(sentence)]
     figure, axes = _new(0.28 * len(sentence) + 1.6, 3.4)
     shown = axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(len(sentence)), sentence.replace(" ", "␣"))
     axes.set_yticks(range(len(translation)), translation)
-    axes.set(xlabel="read", ylabel="written")
+    axes.set(xlabel="input", ylabel="output")
     figure.colorbar(shown, label="attention")
     return figure
 
 
 def listening(
-    samples, spectrogram, probabilities, *, rate, hop, marks=(), title=""
+    samples: np.ndarray,
+    spectrogram: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    rate: int,
+    hop: int,
+    marks: Sequence[float] = (),
+    title: str = "",
 ) -> Figure:
-    """A waveform, its spectrogram and a probability, one above the other.
+    """A waveform, its spectrogram and a probability over the same time axis.
 
     Args:
-        samples: (n,) in [-1, 1], at `rate` samples a second.
-        spectrogram: (steps, n_freq), powers of 0 Hz to half the rate.
-        probabilities: one every `hop` samples, in [0, 1].
-        marks: seconds to mark in all three.
+        samples: (n,) in [-1, 1], at `rate` samples per second.
+        spectrogram: (steps, n_freq), power at 0 Hz up to half the rate.
+        probabilities: one per `hop` samples, in [0, 1].
+        marks: times in seconds to mark in all three.
     """
     end = len(samples) / rate
     figure = Figure(figsize=(8, 5.2), layout="constrained")
     wave, powers, chance = figure.subplots(3, 1, sharex=True)
-    # A pixel shows what lies between the lowest and the highest of its samples.
+    # Each column of pixels spans its samples from minimum to maximum.
     columns = np.array_split(np.asarray(samples), min(1500, len(samples)))
     at = np.linspace(0, end, len(columns))
     low, high = [c.min() for c in columns], [c.max() for c in columns]
@@ -308,13 +368,18 @@ def listening(
     return figure
 
 
-def words(points, names, *, arrows=()) -> Figure:
-    """Words as points on a plane, with arrows between some of them.
+def words(
+    points: np.ndarray,
+    names: Sequence[str],
+    *,
+    arrows: Sequence[tuple[int, int]] = (),
+) -> Figure:
+    """Words as labelled points of a plane, with arrows between some of them.
 
     Args:
         points: (n, 2).
         names: n words.
-        arrows: pairs (i, j): from the word i to the word j.
+        arrows: pairs (i, j), from word i to word j.
     """
     points = np.asarray(points)
     figure, axes = _new(5.2, 4)
@@ -329,12 +394,17 @@ def words(points, names, *, arrows=()) -> Figure:
     return figure
 
 
-def written(rows, probabilities, *, title="") -> Figure:
-    """Written text whose pieces are the darker, the more likely they were.
+def written(
+    rows: Sequence[Sequence[str]],
+    probabilities: Sequence[Sequence[float]],
+    *,
+    title: str = "",
+) -> Figure:
+    """Generated text; the darker a token, the higher its probability.
 
     Args:
-        rows: the lines, each a list of pieces: letters, or words.
-        probabilities: for each line as many numbers in [0, 1].
+        rows: the lines, each a list of tokens: letters, or words.
+        probabilities: for each line one probability per token, in [0, 1].
     """
     longest = max(sum(map(len, row)) + len(row) for row in rows)
     figure, axes = _new(max(4.8, 0.085 * longest + 0.8), 0.34 * len(rows) + 0.8)
@@ -342,7 +412,8 @@ def written(rows, probabilities, *, title="") -> Figure:
         x = 0
         for piece, chance in zip(row, chances, strict=True):
             axes.text(
-                *(x + len(piece) / 2 + 0.5, y),
+                x + len(piece) / 2 + 0.5,
+                y,
                 piece,
                 family="monospace",
                 fontsize=9,
@@ -361,18 +432,20 @@ def written(rows, probabilities, *, title="") -> Figure:
     return figure
 
 
-def spans(text: str, marked, labels) -> Figure:
-    """A text whose spans are marked, each label in its own colour.
+def spans(
+    text: str, marked: Sequence[tuple[int, int, str]], labels: Sequence[str]
+) -> Figure:
+    """A text with highlighted spans, each label in its own colour.
 
     Args:
         marked: spans (start, end, label), `end` exclusive.
-        labels: all labels there are, at most 12; the legend holds those that occur.
+        labels: all possible labels, at most 12; the legend lists those that occur.
     """
     columns, size = 84, 8
     paints = dict(zip(labels, colormaps["Set3"].colors, strict=False))
     seen = [label for label in labels if any(label == kind for *_, kind in marked)]
     lines = list(_wrapped(text, columns))
-    wide, high = 0.602 * size / 72, 1.5 * size / 72  # inches of a letter's cell
+    wide, high = 0.602 * size / 72, 1.5 * size / 72  # one character, in inches
     keys = high * 1.2 * np.ceil(len(seen) / 4)
     width, height = (columns + 4) * wide, (len(lines) + 1) * high
     figure = Figure(figsize=(width, height + keys + 0.1))
@@ -403,7 +476,7 @@ def spans(text: str, marked, labels) -> Figure:
 
 
 def _wrapped(text, columns):
-    """Where the lines of a text begin and end, broken at blanks where too long."""
+    """Start and end of each line of a text; long lines are broken at spaces."""
     start = 0
     for line in text.split("\n"):
         end = start + len(line)
@@ -416,11 +489,11 @@ def _wrapped(text, columns):
         start = end + 1
 
 
-def piano_roll(notes, chords, *, title="") -> Figure:
-    """A solo as bars, as long as its notes, over its chords in grey.
+def piano_roll(notes: Sequence, chords: Sequence, *, title: str = "") -> Figure:
+    """A piano roll of a solo in blue, over its chords in grey.
 
     Args:
-        notes: tuples (offset, length, pitch): quarter notes, and MIDI numbers.
+        notes: tuples (offset, length, pitch): quarter notes, and MIDI note numbers.
         chords: tuples (offset, length, pitches, symbol).
     """
     end = max(offset + length for offset, length, *_ in [*notes, *chords])
@@ -431,7 +504,7 @@ def piano_roll(notes, chords, *, title="") -> Figure:
             offset, 1.015, symbol, fontsize=8, transform=axes.get_xaxis_transform()
         )
     for offset, length, pitch in notes:
-        stop = offset + length - 0.06  # so that repeated notes are told apart
+        stop = offset + length - 0.06  # keeps repeated notes apart
         axes.hlines(pitch, offset, stop, color="#1f5fa8", lw=4)
     axes.set_title(title, pad=18)
     axes.set_xticks(np.arange(0, end + 1, 4))
@@ -442,7 +515,7 @@ def piano_roll(notes, chords, *, title="") -> Figure:
 
 
 def _bars(axes, by_name):
-    """Probabilities as bars, the largest in another colour."""
+    """A bar per class; the largest in another colour."""
     best = max(by_name, key=by_name.get)
     colours = ["#1f5fa8" if name == best else "#b8c4d0" for name in by_name]
     axes.barh(list(by_name), list(by_name.values()), color=colours)

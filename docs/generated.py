@@ -16,9 +16,10 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+import tables  # beside this file
 from mkdocs.structure.files import File
 
-from dls_keras import catalog, models, tables
+from dls_keras import catalog, models
 from dls_keras.cli import tour
 
 ROOT = Path(__file__).parent.parent

@@ -23,19 +23,20 @@ ROOMS = {
     "plots": {"core", "music"},
     "reference": {"core"},
     "catalog": {"core"},
+    "saving": set(),
     "course": {
         *("core", "fast", "datasets", "music", "networks", "converters", "plots"),
         *("catalog", "reference"),
     },
     # The front of the house; it meets assignments by name, through the catalogue.
     "models": {"core", "converters", "catalog"},
-    "tables": {"core", "catalog", "models"},
     "grading": {"core", "reference", "catalog", "models"},
     "cli": {
         *("core", "converters", "catalog", "plots", ""),
-        *("models", "tables", "grading"),
+        *("models", "grading"),
     },
     "": {"catalog"},  # dls_keras/__init__.py
+    "__main__": {"cli"},
 }
 
 

@@ -234,7 +234,7 @@ def test_two_processes_may_fetch_one_file_at_once(server, places):
 def test_a_cache_that_cannot_be_made_is_one_sentence(server, places):
     """Here a file stands where the cache's folder should."""
     (places["HOME"] / "data").write_text("in the way")
-    with pytest.raises(InputError, match="Cannot make the folder.*DLS_KERAS_HOME"):
+    with pytest.raises(InputError, match="Cannot create the folder.*DLS_KERAS_HOME"):
         files.find_data(good(server))
     assert server.asked == []
 

@@ -5,15 +5,16 @@ from pathlib import Path
 import fake_assignments
 import pytest
 
-from dls_keras import catalog, tables
-from dls_keras.core import weights
+from dls_keras import catalog
+from dls_keras.core import files, weights
+from docs import tables
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("page", tables.PAGES)
 def test_the_tables_of_a_page_are_current(page):
-    """If not, `python -m dls_keras.tables` makes them so."""
+    """If not, `python docs/tables.py` makes them so."""
     text = (ROOT / page).read_text("utf-8")
     assert "<!-- table: " in text
     assert tables.filled(text) == text
@@ -65,4 +66,4 @@ def test_records_tell_all_and_keep_to_their_cells(monkeypatch, tmp_path):
 )
 def test_sizes_come_in_the_unit_people_use(count, text):
     """Powers of a thousand."""
-    assert tables.size(count) == text
+    assert files.size(count) == text

@@ -54,7 +54,7 @@ def walk(*args):
     result = CliRunner().invoke(main, ["tour", *args])
     assert isinstance(result.exception, SystemExit | None)
     _, *rows, last = result.stdout.splitlines()
-    path = last.removeprefix("The pictures are in ").partition(":")[0]
+    path = last.removeprefix("Open ").partition(" in a browser")[0]
     with open(path, encoding="utf-8") as file:
         return result.exit_code, [row.split("\t") for row in rows], file.read()
 

@@ -291,16 +291,16 @@ def test_nothing_is_drawn_where_nobody_watches(capfd):
 
 def test_a_batch_larger_than_the_data_is_refused():
     """There would be no step at all."""
-    with pytest.raises(InputError, match="There are 20 examples and batches of 21"):
+    with pytest.raises(InputError, match="batch_size=21 does not fit 20 examples"):
         fit_line(batch_size=21)
-    with pytest.raises(InputError, match="batches of 0"):
+    with pytest.raises(InputError, match="batch_size=0"):
         fit_line(batch_size=0)
 
 
 def test_arrays_of_unequal_length_are_refused():
     """x and y must belong together."""
     x, y = line()
-    with pytest.raises(InputError, match=r"The arrays have \[19, 20\] examples"):
+    with pytest.raises(InputError, match=r"differ in length: \[19, 20\]"):
         fit_line(data=(x, y[:-1]))
 
 
@@ -482,7 +482,7 @@ def test_two_devices_learn_what_one_learns():
     # Adam would not notice gradients of twice the size.
     assert_same_run(passed, fit_shared(keras.optimizers.SGD))
     assert_same_run(by_scope, fit_shared(Adam))
-    assert "A batch of 7 cannot be shared equally by 2 replicas" in refused
+    assert "batch_size=7 cannot be divided equally among 2 replicas" in refused
 
 
 @pytest.mark.large
@@ -546,7 +546,7 @@ def main(task, *arguments):
 def test_a_rate_climbs_to_its_peak_and_falls_to_zero(steps, warmup, peak):
     """From a hundredth, along a line; then down until the last step."""
     warmup = min(warmup, steps - 1)
-    schedule = training.warm_cosine(peak, steps, warmup=warmup)
+    schedule = training.cosine_decay_with_warmup(peak, steps, warmup=warmup)
     rates = [float(schedule(step)) for step in sorted({0, warmup // 2, warmup, steps})]
     assert rates[0] == pytest.approx(peak / 100, rel=1e-4)
     assert float(schedule(warmup)) == pytest.approx(peak, rel=1e-4) == max(rates)

@@ -166,7 +166,7 @@ def info(name):
 @_written("--out", _answer, "Save the answer to one INPUT as an image, MIDI or sound.")
 @JSON
 def infer(name, inputs, weights, out, as_json):
-    """Run the model of NAME on each INPUT: text, or the path of an image.
+    """Run the model of NAME on each INPUT, a text or an image file.
 
     Prints the answer and its confidence, separated by a tab; with several inputs,
     each line begins with its input.
@@ -302,7 +302,7 @@ def evaluate(name, weights, as_json):
 @main.group("weights", invoke_without_command=True)
 @click.pass_context
 def weights_group(context):
-    """List, download, verify and locate weights."""
+    """List, download, verify or locate weights."""
     if context.invoked_subcommand is None:
         context.invoke(weights_list)
 
@@ -310,13 +310,14 @@ def weights_group(context):
 @weights_group.command("list")
 def weights_list():
     """List all weights: shipped ones with their metrics, and published ones."""
-    from dls_keras import models, tables
+    from dls_keras import models
+    from dls_keras.core import files
 
     rows = []
     for entry in models.entries():
         facts = ("", "published")
         if entry.record:
-            facts = (tables.size(entry.record.bytes), tables.measured(entry.record))
+            facts = (files.size(entry.record.bytes), entry.record.measured)
         rows.append((entry.name, entry.variant, *facts))
     _print_table(("assignment", "--weights", "size", "measured"), rows)
 
@@ -533,7 +534,7 @@ def check(name, path, as_json, junit, csv, timeout, memory, workers):
     "--out", _in_a_folder, "The web page.", default="tour.html", show_default=True
 )
 def tour(out):
-    """Let every assignment answer one question, and write a web page of it.
+    """Let every assignment answer one question; write a web page.
 
     Works offline, with the shipped weights.
     """

@@ -1,16 +1,16 @@
-"""The errors a user can mend; every other exception is a mistake of ours."""
+"""Errors that a user can fix; any other exception is a bug of the package."""
 
 
 class InputError(ValueError):
-    """What was handed in cannot be used.
+    """An argument, a file or an option is not valid.
 
-    The message says what was expected, what came, and what to do next. The
-    command line prints it as one sentence and exits with code 2.
+    The message says what was expected, what was received, and what to do. The command
+    line prints it and exits with code 2.
     """
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """A file that is needed is nowhere to be found."""
+    """A required file does not exist."""
 
     def __str__(self):  # FileNotFoundError would otherwise format an errno.
         return str(self.args[0])

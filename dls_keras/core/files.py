@@ -1,8 +1,7 @@
-"""Where files are: found, hashed, fetched and written without halves.
+"""Files: where they are found, how they are verified, downloaded and written.
 
-A file is looked for at the path given, under an environment variable, among
-what the package ships, in the user's cache and, last, at its url. Downloads are
-checked against their sha256 before anybody reads them.
+A data file is searched for at a given path, below `$DLS_KERAS_DATA`, in the user's
+cache, and last at its url. A download is compared with its hash before it is used.
 """
 
 import contextlib
@@ -20,19 +19,19 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Remote:
-    """A file of somebody else's that we may download but never ship.
+    """A file of another publisher, which we may download but never ship.
 
-    `name` is its path below the data folder, "signs/test_signs.h5". One of
-    `sha256`, `git_blob` (sha1 of "blob {length}\\0" and the content) and `md5` tells
-    the true file; `url` is None where no single file can be downloaded, and
-    `instead` then says what to do.
+    `name` is its path below the data folder, such as "signs/test_signs.h5". One of
+    `sha256`, `git_blob` (sha1 of "blob {length}\\0" and the content) and `md5`
+    identifies it. `url` is None if it cannot be downloaded as a single file; `instead`
+    then says what to do.
     """
 
     name: str
     url: str | None = None
     sha256: str | None = None
     git_blob: str | None = None
-    md5: str | None = None  # where its publisher states no better one
+    md5: str | None = None  # if its publisher states no better hash
     licence: str = "none stated"
     instead: str = ""
 
@@ -59,7 +58,7 @@ def data_folder() -> Path | None:
 
 
 def in_data_folder(name: str) -> Path | None:
-    """The file `name` below `$DLS_KERAS_DATA`, or None where it is not there."""
+    """The file `name` below `$DLS_KERAS_DATA`, or None if there is none."""
     folder = data_folder()
     return folder / name if folder and (folder / name).is_file() else None
 
@@ -68,6 +67,18 @@ def shipped_weights() -> Path:
     """The folder of shipped weights, in a checkout or in an installed wheel."""
     inside = PACKAGE / "weights"
     return inside if inside.is_dir() else PACKAGE.parent / "weights"
+
+
+def size(count: int) -> str:
+    """A number of bytes in the largest unit that fits.
+
+    >>> size(47_400_000), size(999)
+    ('47.4 MB', '999 bytes')
+    """
+    for unit, length in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= length:
+            return f"{count / length:.1f} {unit}"
+    return f"{count} bytes"
 
 
 def sha256(path: str | Path) -> str:
@@ -89,7 +100,7 @@ def md5(path: str | Path) -> str:
 
 
 def check_hash(path: str | Path, remote: Remote) -> None:
-    """Raise InputError unless the file at `path` is the one `remote` names."""
+    """Raise InputError unless the file at `path` has the hash that `remote` states."""
     for hash_file in (sha256, git_blob, md5):
         expected = getattr(remote, hash_file.__name__)
         if expected and (got := hash_file(path)) != expected:
@@ -100,7 +111,7 @@ def check_hash(path: str | Path, remote: Remote) -> None:
 
 
 def what_is(path: str | Path) -> str:
-    """What the first bytes of a file betray, in words for an error message."""
+    """A description of a wrong file from its first bytes, for an error message."""
     with open(path, "rb") as file:
         start = file.read(512).removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
@@ -114,24 +125,26 @@ def what_is(path: str | Path) -> str:
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder; move it to `path` on success.
+    """Yield a temporary path in the same folder; move the file to `path` on success.
 
-    An exception inside the block leaves whatever stood at `path` untouched.
+    An exception inside the block leaves an existing file at `path` unchanged.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise MissingFileError(
             f"Cannot write {path}: the folder {path.parent} does not exist. "
-            "Create it first or name another place."
+            "Create it, or choose another path."
         )
     if path.is_dir():
-        raise InputError(f"Cannot write {path}: it is a folder. Name a file in it.")
-    try:  # The suffix stays last, since savers choose their format by it.
+        raise InputError(
+            f"Cannot write {path}: it is a folder. Give the path of a file."
+        )
+    try:  # The suffix stays: writers choose their format by it.
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
     except OSError as error:
         raise InputError(
             f"Cannot write {path}: {error.strerror} in the folder {path.parent}. "
-            "Name another place."
+            "Choose another path."
         ) from error
     os.close(handle)
     temporary = Path(name)
@@ -146,10 +159,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def fetch(remote: Remote, folder: str | Path) -> Path:
-    """Download `remote` into `folder` unless it is there; return its path.
+    """Download `remote` into `folder` unless it exists; return its path.
 
-    The download goes to a temporary name, is hashed, then moved, so that two
-    processes fetching the same file at once both end with a good one.
+    The download has a temporary name until its hash is verified, so that two processes
+    that download the same file at once both get a complete one.
     """
     path = Path(folder) / remote.name
     if path.is_file():
@@ -162,7 +175,7 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
         )
     if offline():
         raise MissingFileError(
-            f"{remote.name} is not here and DLS_KERAS_OFFLINE forbids fetching it. "
+            f"{remote.name} is not available and DLS_KERAS_OFFLINE forbids downloads. "
             f"Put the file with hash {digest} from {remote.url} at {path}, "
             "or unset DLS_KERAS_OFFLINE."
         )
@@ -172,28 +185,28 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"Cannot make the folder {path.parent} for {remote.name}: "
-            f"{error.strerror}. Set DLS_KERAS_HOME to a folder that can be written."
+            f"Cannot create the folder {path.parent} for {remote.name}: "
+            f"{error.strerror}. Set DLS_KERAS_HOME to a writable folder."
         ) from error
     with atomic_write(path) as temporary:
         try:
             pooch.HTTPDownloader(timeout=30)(remote.url, temporary, None)
         except OSError as error:  # requests' errors are OSErrors
             if getattr(error, "response", None) is not None:
-                error.response.close()  # which pooch leaves open
+                error.response.close()  # pooch leaves it open
             raise MissingFileError(
                 f"Could not download {remote.name} from {remote.url} ({error}). "
-                f"Put the file with hash {digest} at {path} by hand, or try again."
+                f"Try again, or put the file with hash {digest} at {path} yourself."
             ) from error
         check_hash(temporary, remote)
     return path
 
 
 def find_data(remote: Remote, path: str | Path | None = None) -> Path:
-    """The data file at `path`, in `$DLS_KERAS_DATA`, the cache, or downloaded.
+    """The data file at `path`, below `$DLS_KERAS_DATA`, in the cache, or downloaded.
 
     Raises:
-        MissingFileError: if it is in none of these places.
+        MissingFileError: if it is not found and cannot be downloaded.
     """
     if path is not None:
         if not Path(path).is_file():

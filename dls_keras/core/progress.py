@@ -1,4 +1,4 @@
-"""A bar with the time left for long work, where somebody watches."""
+"""A progress bar with the estimated time left, on a terminal."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ class Bar:
         self.visible = not rich_progress.disable
 
     def advance(self, steps: float = 1, note: str = "") -> None:
-        """Go on by `steps`, and show a few words such as the loss."""
+        """Advance by `steps`, and show a short note such as the loss."""
         self._progress.update(self._task, advance=steps, note=note)
 
 
 @contextlib.contextmanager
 def progress(title: str, total: float) -> Iterator[Bar]:
-    """Show `title`, a bar up to `total`, a note, and the time left, on stderr."""
+    """Show on stderr: `title`, a bar up to `total`, a note, and the time left."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,11 +1,11 @@
-"""One compiled step and one loop for everything that learns.
+"""A compiled training step and a training loop for every model of the package.
 
-`compile_step` moves any variables down the gradient of a loss: the weights of a
-network, or the pixels of an image. `fit` runs whole epochs of such steps inside
-one graph, where the shuffle and the gathering of batches happen too, so Python
-is not asked once per step. Losses, weights, optimiser and random states go into
-a checkpoint after each epoch; a run that was killed goes on from there and ends
-with the same bits as one that was not.
+`compile_step` compiles one step of gradient descent on any variables: the weights of a
+network, or the pixels of an image. `fit` runs whole epochs of such steps inside one
+graph, which also shuffles the data and gathers the batches, so that Python is called
+once per epoch. After each epoch the losses, the weights, the optimiser's state and the
+random states go into a checkpoint; an interrupted run resumes from it and ends with
+bit-for-bit the same weights as an uninterrupted one.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ from dls_keras.core.progress import progress
 
 
 def use_xla() -> bool:
-    """Whether steps are compiled by XLA: on GPUs, where it wins.
+    """Whether XLA compiles steps by default: on GPUs, where that is faster.
 
-    On CPUs its convolution gradients lose by 5x (measured on ResNet50), so there
-    a step asks for it by `jit_compile=True`.
+    On CPUs its convolution gradients are 5 times slower (measured on ResNet50), so
+    there a caller asks for it with `jit_compile=True`.
     """
     return bool(tf.config.list_physical_devices("GPU"))
 
@@ -34,32 +34,32 @@ def use_xla() -> bool:
 def compile_step(
     loss_fn: Callable,
     variables: Sequence,
-    optimizer,
+    optimizer: keras.optimizers.Optimizer,
     *,
     strategy: tf.distribute.Strategy | None = None,
     jit_compile: bool | None = None,
 ) -> Callable:
-    """Compile one move of `variables` down the gradient of `loss_fn`.
+    """Compile one step of gradient descent on `variables`.
 
     Args:
         loss_fn: takes a batch (any number of tensors), returns a scalar loss.
-        variables: what to move: weights, or an image.
-        optimizer: a Keras optimiser, built here for `variables`.
-        strategy: a `tf.distribute` strategy; default: the one in whose scope the
-            call stands, if any. `loss_fn` then sees the batch of its replica, and
-            `optimizer` and `variables` must be made in the strategy's scope.
+        variables: what to update: weights, or an image.
+        optimizer: a Keras optimiser; it is built here for `variables`.
+        strategy: a `tf.distribute` strategy; default: the current one, if any.
+            `loss_fn` then receives the batch of its replica, and `optimizer` and
+            `variables` must have been created in the strategy's scope.
         jit_compile: compile with XLA; default: `use_xla()`.
 
     Returns:
-        A function of a batch that makes the move and returns the loss before it.
-        It is traced once for each set of batch shapes.
+        A function of a batch that updates the variables and returns the loss before
+        the update. It is traced once for each set of batch shapes.
     """
     strategy = strategy or _current_strategy()
     replicas = strategy.num_replicas_in_sync if strategy else 1
     with strategy.scope() if strategy else contextlib.nullcontext():
         optimizer.build(variables)
 
-    def move(*batch):
+    def update(*batch):
         with tf.GradientTape() as tape:
             loss = loss_fn(*batch)
             share = loss / replicas  # gradients are summed over the replicas
@@ -70,23 +70,26 @@ def compile_step(
 
         @tf.function
         def step(*batch):
-            losses = strategy.run(move, args=batch)
+            losses = strategy.run(update, args=batch)
             return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
         return step
     return tf.function(
-        move, jit_compile=use_xla() if jit_compile is None else jit_compile
+        update, jit_compile=use_xla() if jit_compile is None else jit_compile
     )
 
 
-def warm_cosine(peak: float, steps: int, *, warmup: int):
-    """A learning rate that climbs to `peak` in `warmup` steps, then falls to zero.
+def cosine_decay_with_warmup(
+    peak: float, steps: int, *, warmup: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A learning rate with linear warmup to `peak`, then cosine decay to zero.
 
-    It begins at a hundredth of `peak`, climbs along a line and falls along half a
-    cosine; large networks and attention need the gentle start.
+    It starts at a hundredth of `peak`. Large networks and attention need the warmup.
 
     Args:
-        steps: of the whole training, those of the climb among them.
+        peak: the largest learning rate.
+        steps: of the whole training, including the warmup.
+        warmup: steps of the warmup.
     """
     return keras.optimizers.schedules.CosineDecay(
         peak / 100, max(1, steps - warmup), warmup_target=peak, warmup_steps=warmup
@@ -97,7 +100,7 @@ def fit(
     loss_fn: Callable,
     data: Sequence[np.ndarray],
     variables: Sequence,
-    optimizer,
+    optimizer: keras.optimizers.Optimizer,
     *,
     epochs: int,
     batch_size: int,
@@ -109,25 +112,29 @@ def fit(
     strategy: tf.distribute.Strategy | None = None,
     jit_compile: bool | None = None,
 ) -> list[float]:
-    """Move `variables` for `epochs` shuffled passes over `data`.
+    """Train `variables` for `epochs` shuffled epochs of `data`.
 
     Args:
         loss_fn: takes one batch of each array in `data`, returns a scalar.
-        data: arrays of one length m, examples first. The ragged last batch of an
-            epoch is dropped, so that shapes stay fixed and the graph is traced once.
+        data: arrays of one length m, examples first. The last batch of an epoch is
+            dropped if it is smaller, so that shapes stay fixed and the graph is
+            traced once.
+        epochs, batch_size: how many epochs, of batches of how many examples.
+        seed: of the order of the examples and of `augment`.
         state: further variables that training changes (moving statistics, random
-            states); they go into the checkpoint.
+            states); they are saved in the checkpoint.
         augment: takes a stateless seed (2,) int32 and a batch, returns a batch.
-        on_epoch: called with the epoch, from 1, and its mean loss.
-        checkpoint: a file, written after each epoch; if it is there, the run goes
-            on from it.
+        on_epoch: called with the number of the epoch, from 1, and its mean loss.
+        checkpoint: path of a file that is saved after each epoch; if it exists,
+            training resumes from it.
+        strategy, jit_compile: as in `compile_step`.
 
     Returns:
         The mean loss of each epoch.
 
     Raises:
-        InputError: if there are fewer examples than a batch, the arrays differ in
-            length, or the checkpoint belongs to another run.
+        InputError: if there are fewer examples than `batch_size`, the arrays differ
+            in length, or the checkpoint belongs to another run.
     """
     m = _common_length(data, batch_size)
     steps = m // batch_size
@@ -138,12 +145,12 @@ def fit(
     replicas = strategy.num_replicas_in_sync if strategy else 1
     if batch_size % replicas:
         raise InputError(
-            f"A batch of {batch_size} cannot be shared equally by {replicas} "
+            f"batch_size={batch_size} cannot be divided equally among {replicas} "
             f"replicas. Choose a multiple of {replicas}."
         )
     tensors = [tf.constant(array) for array in data]
 
-    def walk(order, epoch, start, stop):
+    def run_steps(order, epoch, start, stop):
         """The sum of the losses of the steps [start, stop) of an epoch."""
         total = tf.constant(0.0)
         for i in tf.range(start, stop):
@@ -154,15 +161,15 @@ def fit(
             total += tf.cast(step(*_shares(batch, strategy)), tf.float32)
         return total
 
-    # What XLA compiles on CPUs is called once, not for each step: a tenth of the time
-    # where a step takes but milliseconds.
+    # On CPUs XLA compiles the whole loop, not each step: calling a compiled step costs
+    # about 10 % where it takes milliseconds.
     if jit_compile and strategy is None and not use_xla():
-        walk = tf.function(walk, jit_compile=True)
+        run_steps = tf.function(run_steps, jit_compile=True)
 
     @tf.function
     def run(epoch, start, stop):
         order = tf.random.experimental.stateless_shuffle(tf.range(m), [seed, epoch])
-        return walk(order, epoch, start, stop)
+        return run_steps(order, epoch, start, stop)
 
     record = _Checkpoint(
         checkpoint,
@@ -172,7 +179,7 @@ def fit(
     losses = record.restore()
     with progress("epochs", total=epochs * steps) as bar:
         bar.advance(len(losses) * steps)
-        # One call an epoch; ten where somebody watches the bar.
+        # One call per epoch; ten if a progress bar is shown.
         stride = max(1, steps // 10) if bar.visible else steps
         for epoch in range(len(losses), epochs):
             total = 0.0
@@ -188,12 +195,12 @@ def fit(
 
 
 def _current_strategy():
-    """The strategy in whose scope we are, or None."""
+    """The current `tf.distribute` strategy, or None."""
     return tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
 
 
 def _shares(batch, strategy):
-    """The batch cut into one equal share a replica."""
+    """The batch divided into equal parts, one per replica."""
     if strategy is None:
         return batch
     replicas = strategy.num_replicas_in_sync
@@ -212,18 +219,19 @@ def _common_length(data, batch_size):
     lengths = sorted({len(array) for array in data})
     if len(lengths) != 1:
         raise InputError(
-            f"The arrays have {lengths} examples. Each needs one entry an example."
+            f"The arrays of the training set differ in length: {lengths}. Expected the "
+            "same number of examples in each."
         )
     if lengths[0] < batch_size or batch_size < 1:
         raise InputError(
-            f"There are {lengths[0]} examples and batches of {batch_size}. "
+            f"batch_size={batch_size} does not fit {lengths[0]} examples. "
             "Choose a batch size between 1 and the number of examples."
         )
     return lengths[0]
 
 
 class _Checkpoint:
-    """The file that lets a killed run go on; does nothing without a path."""
+    """The file from which an interrupted run resumes; does nothing without a path."""
 
     def __init__(self, path, variables, settings):
         self.path = Path(path) if path is not None else None
@@ -231,36 +239,36 @@ class _Checkpoint:
         self.settings = json.dumps(settings, sort_keys=True)
 
     def restore(self) -> list[float]:
-        """Put the saved values back, if there are any; return the losses so far."""
+        """Assign the saved values, if there are any; return the losses so far."""
         if self.path is None:
             return []
         if not self.path.exists():
-            self.save([])  # a place that cannot be written is told before the work
+            self.save([])  # fail now, not after an epoch, if it cannot be written
             return []
         try:
-            # np.load leaves a damaged file open that it opened itself.
+            # np.load would leave a damaged file open.
             with open(self.path, "rb") as opened, np.load(opened) as file:
                 settings = str(file["settings"])
                 values = [file[f"v{i}"] for i in range(len(file.files) - 2)]
                 losses = [float(loss) for loss in file["losses"]]
-        except Exception as error:  # damage shows in many ways
+        except Exception as error:  # damaged files raise many types
             raise InputError(
                 f"{self.path} is not a checkpoint that can be read ({error}). "
-                "Delete it to start anew."
+                "Delete it to start from the beginning."
             ) from error
         shapes = [tuple(v.shape) for v in self.variables]
         if settings != self.settings or [v.shape for v in values] != shapes:
             raise InputError(
-                f"{self.path} belongs to another run: it was written with {settings} "
+                f"{self.path} belongs to another run: it was saved with {settings} "
                 f"and {len(values)} arrays, this run has {self.settings} and "
-                f"{len(shapes)}. Name another checkpoint, or delete it to start anew."
+                f"{len(shapes)}. Choose another checkpoint, or delete this one."
             )
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)
         return losses
 
     def save(self, losses):
-        """Write everything that the next epoch depends on, or nothing."""
+        """Write the state of the run to the file, completely or not at all."""
         if self.path is None:
             return
         arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(self.variables)}

@@ -51,6 +51,11 @@ class Record:
     date: str
     url: str | None = None
 
+    @property
+    def measured(self) -> str:
+        """The metrics in one line."""
+        return "; ".join(f"{what}: {value}" for what, value in self.metrics)
+
 
 # Records.
 

@@ -1,12 +1,12 @@
-"""The tables of README.md and weights/README.md, made from the catalogue and records.
+"""The tables of README.md and weights/README.md, from the catalogue and the records.
 
 A page marks the place of a table by two comments:
 
     <!-- table: assignments -->
     <!-- end of table -->
 
-and `python -m dls_keras.tables`, run in a checkout, fills in what belongs between
-them. A test keeps both pages current.
+Maintainers run `python docs/tables.py` to fill in the tables; a test fails if a page is
+out of date.
 """
 
 import re
@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 from dls_keras import catalog, models
 from dls_keras.core import files
-from dls_keras.core.weights import Record
 
 PAGES = ("README.md", "weights/README.md")
 MARKED = re.compile(
@@ -22,25 +21,12 @@ MARKED = re.compile(
 )
 
 
-# What an assignment may have besides the course's functions, and how we call it.
+# What an assignment may have besides the course's functions, and its label.
 MORE = {"train": "training", "load_pretrained": "weights", "infer": "answers"}
 
 
-def size(count: int) -> str:
-    """A number of bytes in the largest unit that leaves something: "47.4 MB"."""
-    for unit, length in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= length:
-            return f"{count / length:.1f} {unit}"
-    return f"{count} bytes"
-
-
-def measured(record: Record) -> str:
-    """The metrics of a record in one line."""
-    return "; ".join(f"{what}: {value}" for what, value in record.metrics)
-
-
 def assignments() -> str:
-    """What there is, course by course."""
+    """All assignments, course by course."""
     rows = []
     for a in catalog.ASSIGNMENTS:
         more = [word for name, word in MORE.items() if name in a.offers]
@@ -50,14 +36,14 @@ def assignments() -> str:
 
 
 def weights() -> str:
-    """The shipped weights in short."""
+    """The shipped weights, one line each."""
     header = ("weights", "size", "parameters", "measured", "licence of the data")
     rows = [
         (
             f"`{record.name}`",
-            size(record.bytes),
+            files.size(record.bytes),
             f"{record.params:,}",
-            measured(record),
+            record.measured,
             record.licence,
         )
         for record in (entry.record for entry in models.entries())
@@ -67,20 +53,21 @@ def weights() -> str:
 
 
 def weight_records() -> str:
-    """All that the records say, one section each."""
+    """The whole records, one section each."""
     return "\n\n".join(section(entry) for entry in models.entries() if entry.record)
 
 
 def section(entry: models.Entry) -> str:
-    """What the record of one shipped file says."""
+    """The record of one shipped file, as a section."""
     name, variant, record, _ = entry
+    assert record is not None
     facts = {
         "use": f'`dls_keras.{name}.load_pretrained("{variant}")`',
         "file": f"`{record.file}`, {record.bytes:,} bytes, sha256 `{record.sha256}`",
         "parameters": f"{record.params:,}",
         "input": record.input,
         "classes": ", ".join(record.classes),
-        "measured": measured(record),
+        "measured": record.measured,
         "data": f"{record.data} ({record.licence})",
         "recipe": f"{record.recipe}; seed {record.seed}; {record.date}",
         "download": record.url,
@@ -97,7 +84,7 @@ TABLES = {
 
 
 def filled(page: str) -> str:
-    """The text of a page with today's tables between its marks.
+    """The text of a page with current tables between its marks.
 
     Raises:
         ValueError: if a mark names a table that does not exist.
@@ -129,7 +116,7 @@ def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text):
-    """A text on one line; a bar in it would end the cell."""
+    """A text on one line, with bars escaped: a bar would end the cell."""
     return " ".join(str(text).split()).replace("|", "\\|")
 
 
