@@ -182,7 +182,7 @@ def _from_to(texts):
 
 
 def images(m):
-    """Convolution, forward and back."""
+    """Convolution, forward and backward pass."""
     import numpy as np
 
     from dls_keras.course4 import convolution_steps as steps

@@ -47,8 +47,8 @@ def convolution_forward(quick):
     """Convolution forward, ten images of 28 x 28, 3 x 3, 8 to 16 channels, float64."""
     p = _convolution(quick)
     return Contest(
-        lambda: p.steps.conv_forward(p.A_prev, p.W, p.b, p.hparameters)[0],
-        {"loops": lambda: lessons.conv_forward(p.A_prev, p.W, p.b, 1, 1)},
+        lambda: p.steps.conv_forward(*p.given, p.hparameters)[0],
+        {"loops": lambda: p.steps.conv_forward_by_loops(*p.given, p.hparameters)[0]},
         relative,
         1e-12,
         work=2 * p.Z.size * p.W[..., 0].size,
@@ -57,11 +57,11 @@ def convolution_forward(quick):
 
 
 def convolution_backward(quick):
-    """Its way back: the gradients of the images, the filters and the biases."""
+    """Its backward pass: the gradients of the images, the filters and the biases."""
     p = _convolution(quick)
     return Contest(
         lambda: p.steps.conv_backward(p.Z, p.cache),
-        {"loops": lambda: lessons.conv_backward(p.Z, p.A_prev, p.W, 1, 1)},
+        {"loops": lambda: p.steps.conv_backward_by_loops(p.Z, p.cache)},
         relative,
         1e-11,
         work=4 * p.Z.size * p.W[..., 0].size,
@@ -73,63 +73,63 @@ def pooling_forward(quick):
     """Max pooling, 2 x 2, of ten images of 28 x 28 with 8 channels, float64."""
     p = _convolution(quick)
     return Contest(
-        lambda: p.steps.pool_forward(p.A_prev, {"f": 2, "stride": 2})[0],
-        {"loops": lambda: lessons.pool_forward(p.A_prev, 2, 2, "max")},
+        lambda: p.steps.pool_forward(p.A_prev, p.pooling)[0],
+        {"loops": lambda: p.steps.pool_forward_by_loops(p.A_prev, p.pooling)[0]},
         largest,
         0.0,
     )
 
 
 def pooling_backward(quick):
-    """Its way back."""
+    """Its backward pass."""
     p = _convolution(quick)
-    A, cache = p.steps.pool_forward(p.A_prev, {"f": 2, "stride": 2})
+    A, cache = p.steps.pool_forward(p.A_prev, p.pooling)
     return Contest(
         lambda: p.steps.pool_backward(A, cache),
-        {"loops": lambda: lessons.pool_backward(A, p.A_prev, 2, 2, "max")},
+        {"loops": lambda: p.steps.pool_backward_by_loops(A, cache)},
         largest,
         0.0,
     )
 
 
 def yolo_boxes(quick):
-    """Boxes of one picture from YOLOv2's 19 x 19 x 425 numbers, suppression and all."""
+    """Boxes of one image from YOLOv2's 19 x 19 x 425 outputs, with suppression."""
     from dls_keras.course4 import car_detection
     from dls_keras.fast import boxes as fast_boxes
 
-    (feats,), head = _yolo(1)
+    feats, head = _yolo(1)
 
     def ours():
-        found = fast_boxes.detect([feats], [head], (720, 1280))
+        (found,) = fast_boxes.detect_all([feats], [head], [(720, 1280)])
         return found.scores, found.boxes, found.classes
 
     def eager():
-        outputs = car_detection.yolo_head(feats[None], head.anchors, 80)
+        outputs = car_detection.yolo_head(feats, head.anchors, 80)
         return [part.numpy() for part in car_detection.yolo_eval(outputs)]
 
     def loops():
-        return lessons.detect(feats, head.anchors, 80, (720, 1280))
+        return _detect_by_loops(feats[0], head.anchors, (720, 1280))
 
     return Contest(ours, {"loops": loops, "TensorFlow eager": eager}, largest, 1e-2)
 
 
 def yolo_boxes_batch(quick):
-    """The same for 32 pictures at once, a picture, against a graph for each."""
+    """The same for 32 images at once, per image, against one graph call per image."""
     import tensorflow as tf
 
-    from dls_keras.course4 import car_detection
     from dls_keras.fast import boxes as fast_boxes
 
     m = 2 if quick else 32
     feats, head = _yolo(m)
     anchors, shape = tf.constant(head.anchors), tf.constant([720.0, 1280.0])
+    detect = tf.function(_detect_in_graph)
 
     def ours():
         found = fast_boxes.detect_all([feats], [head], [(720, 1280)] * m)
         return [part for one in found for part in (one.scores, one.boxes, one.classes)]
 
     def graph():
-        found = [car_detection.detect_in_graph(one, anchors, shape) for one in feats]
+        found = [detect(one, anchors, shape) for one in feats]
         return [part.numpy() for one in found for part in one]
 
     return Contest(ours, {"TensorFlow graph": graph}, largest, 1e-2, of=m)
@@ -201,21 +201,75 @@ def _pictures():
 
 
 def _yolo(m):
-    """What YOLOv2 might say of m pictures (m, 19, 19, 425), and its `Head`."""
+    """Random outputs of YOLOv2 for m images, (m, 19, 19, 425), and its `Head`."""
     from dls_keras.networks import darknet
 
     rng = np.random.default_rng(0)
     anchors = rng.uniform(0.5, 8, (5, 2)).astype("float32")
     feats = rng.normal(size=(m, 19, 19, 5, 85)).astype("float32")
-    feats[..., 4] -= 4  # as in a picture: hardly any cell holds a thing
+    feats[..., 4] -= 4  # as for photos: hardly any cell has an object
     feats[..., 5:] *= 3
     feats[rng.random((m, 19, 19, 5)) < 0.02, 4] += 9
     head = darknet.Head("region", tuple(map(tuple, anchors)), 80, 32)
     return feats.reshape(m, 19, 19, -1), head
 
 
+def _detect_by_loops(feats, anchors, image_shape, threshold=0.6, most=10):
+    """Scores, boxes and classes of one image by loops, as the course explains YOLO."""
+    from dls_keras.course4.car_detection import iou
+
+    rows, columns, _ = feats.shape
+    feats = feats.reshape(rows, columns, len(anchors), -1)
+    candidates = []
+    for row, column, a in np.ndindex(rows, columns, len(anchors)):
+        tx, ty, tw, th, to, *logits = feats[row, column, a]
+        exp = np.exp(np.array(logits) - max(logits))
+        scores = exp / exp.sum() / (1 + np.exp(-to))
+        k = int(np.argmax(scores))
+        if scores[k] < threshold:
+            continue
+        x = (1 / (1 + np.exp(-tx)) + column) / columns
+        y = (1 / (1 + np.exp(-ty)) + row) / rows
+        w = np.exp(tw) * anchors[a][0] / columns
+        h = np.exp(th) * anchors[a][1] / rows
+        box = np.array([y - h / 2, x - w / 2, y + h / 2, x + w / 2])
+        candidates.append((scores[k], box * np.tile(image_shape, 2), k))
+    candidates.sort(key=lambda candidate: -candidate[0])
+    kept = []
+    for one in candidates:
+        if len(kept) < most and all(iou(one[1], other[1]) <= 0.5 for other in kept):
+            kept.append(one)
+    return [np.array(part) for part in zip(*kept, strict=True)]
+
+
+def _detect_in_graph(feats, anchors, image_shape, threshold=0.6):
+    """The same in TensorFlow: only anchors with a high objectness are decoded."""
+    import tensorflow as tf
+
+    from dls_keras.course4 import car_detection
+
+    rows, columns, n_a = feats.shape[0], feats.shape[1], anchors.shape[0]
+    feats = tf.reshape(feats, (rows * columns * n_a, -1))
+    logit = np.log(threshold / (1 - threshold))
+    candidates = tf.where(feats[:, 4] >= logit)[:, 0]
+    feats = tf.gather(feats, candidates)
+    cells = np.stack(np.meshgrid(range(columns), range(rows)), -1).reshape(-1, 2)
+    cells = tf.gather(tf.constant(cells, tf.float32), candidates // n_a)
+    size = tf.constant([columns, rows], tf.float32)
+    box_xy = (tf.sigmoid(feats[:, :2]) + cells) / size
+    box_wh = tf.exp(feats[:, 2:4]) * tf.gather(anchors, candidates % n_a) / size
+    scores, boxes, classes = car_detection.yolo_filter_boxes(
+        car_detection.yolo_boxes_to_corners(box_xy, box_wh),
+        tf.sigmoid(feats[:, 4:5]),
+        tf.nn.softmax(feats[:, 5:]),
+        threshold,
+    )
+    boxes *= tf.tile(image_shape, [2])
+    return car_detection.yolo_non_max_suppression(scores, boxes, classes)
+
+
 class _Convolution:
-    """The numbers of a convolution, forward and back."""
+    """The arrays of a convolution, forward and backward pass."""
 
     def __init__(self, m):
         from dls_keras.course4 import convolution_steps
@@ -223,11 +277,12 @@ class _Convolution:
         rng = np.random.default_rng(0)
         self.steps = convolution_steps
         self.hparameters = {"stride": 1, "pad": 1}
+        self.pooling = {"f": 2, "stride": 2}
         self.A_prev = rng.normal(size=(m, 28, 28, 8))
         self.W = rng.normal(size=(3, 3, 8, 16))
-        self.b = rng.normal(size=(1, 1, 1, 16))
+        self.given = self.A_prev, self.W, rng.normal(size=(1, 1, 1, 16))
         self.Z, self.cache = convolution_steps.conv_forward(
-            self.A_prev, self.W, self.b, self.hparameters
+            *self.given, self.hparameters
         )
 
 

@@ -1,41 +1,41 @@
-"""Convolution and pooling, step by step: forward and back (C4 W1 A1).
+"""Convolution and pooling, step by step: forward and backward pass (C4 W1 A1).
 
-A filter looks at the image through a window and says one number wherever the window
-stands; each filter makes a channel of the result:
+A filter slides over the image. At each position it computes one number from the pixels
+in its window, and each filter makes one channel of the result:
 
     Z[h, w, c] = sum(a_slice * W[..., c]) + b[c]       a_slice: the window at (h, w)
     n = floor((n_prev + 2 pad - f) / stride) + 1       windows along each side
 
-Going back, a filter learns from all its windows, a pixel from all windows over it:
+In the backward pass the gradient of a filter is a sum over all its windows, and the
+gradient of a pixel a sum over all windows that contain it:
 
     dW[..., c] = sum over h, w of a_slice * dZ[h, w, c]      db[c] = sum of dZ[..., c]
-    dA[x] = sum over k of W[k] dZ[(x - k) / stride], where that division leaves no rest
+    dA[a_slice] += W[..., c] * dZ[h, w, c]                   for each h, w and c
 
-So dA is a convolution as well: of dZ, its numbers set `stride` apart in a frame of
-zeros, with the filter turned around. All three sums are products of matrices once the
-windows are written out as rows (im2col), one image at a time. Pooling takes the
-maximum or the sum of f * f images, each shifted by a pixel. No loop runs over pixels,
-and none of this asks for two axes: signals and volumes go the same way.
+Pooling has no parameters: it takes the maximum or the mean of each window and channel.
+
+Each computation is here twice. The functions `..._by_loops` are the formulas above as
+loops over windows and channels. The course's functions take the same arguments and
+return the same numbers hundreds of times faster, as matrix products (`fast.im2col`).
 
 Shapes: m images of n_H x n_W pixels with n_C channels; W (f, f, n_C_prev, n_C), b
-(1, 1, 1, n_C). float64 or float32, as it came. Edition: 2021; the first of 2017 added
-b once for each weight of a filter. NumPy alone, no TensorFlow.
+(1, 1, 1, n_C). Results are float64 or float32, like the arguments. Edition: 2021; the
+first edition of 2017 added b once for each weight of a filter. NumPy alone, no
+TensorFlow.
 """
 
-import math
 import numbers
-import operator
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from dls_keras.core.errors import InputError
+from dls_keras.fast import im2col
 
 # The assignment: the course's functions under the course's signatures.
 
 
 def zero_pad(X, pad):
-    """X with `pad` zeros before and behind each axis but the first and the last.
+    """X with `pad` zeros before and after each axis but the first and the last.
 
     Args:
         X: (m, n_H, n_W, n_C).
@@ -47,7 +47,7 @@ def zero_pad(X, pad):
 
 
 def conv_single_step(a_slice_prev, W, b):
-    """What one filter answers to one window, a number.
+    """Apply one filter to one window: sum(a_slice_prev * W) + b, a number.
 
     Args:
         a_slice_prev, W: (f, f, n_C_prev).
@@ -56,8 +56,23 @@ def conv_single_step(a_slice_prev, W, b):
     return np.sum(a_slice_prev * W) + np.asarray(b).item()
 
 
+def conv_forward_by_loops(A_prev, W, b, hparameters):
+    """`conv_forward` as a loop: one `conv_single_step` for each window and filter."""
+    stride, pad = hparameters["stride"], hparameters["pad"]
+    m, n_H_prev, n_W_prev, _ = A_prev.shape
+    f, n_C = W.shape[0], W.shape[-1]
+    n_H, n_W = (output_size(n, f, stride, pad) for n in (n_H_prev, n_W_prev))
+    A_prev_pad = zero_pad(A_prev, pad)
+    Z = np.zeros((m, n_H, n_W, n_C))
+    for (i, h, w), window in _windows(Z.shape, f, stride):
+        for c in range(n_C):
+            a_slice = A_prev_pad[window]
+            Z[i, h, w, c] = conv_single_step(a_slice, W[..., c], b[..., c])
+    return Z, (A_prev, W, b, hparameters)
+
+
 def conv_forward(A_prev, W, b, hparameters):
-    """Let every filter look at every window.
+    """Convolve images with filters.
 
     Args:
         A_prev: (m, n_H_prev, n_W_prev, n_C_prev).
@@ -71,13 +86,27 @@ def conv_forward(A_prev, W, b, hparameters):
 
     Raises:
         InputError: if the window is larger than the padded image, or shapes or
-            settings do not fit.
+            hyperparameters do not fit.
     """
+    # Computes `conv_forward_by_loops` by matrix products; a test compares the two.
     return _convolve(A_prev, W, b, hparameters, axes=2)
 
 
+def pool_forward_by_loops(A_prev, hparameters, mode="max"):
+    """`pool_forward` as a loop over windows and channels."""
+    f, stride = hparameters["f"], hparameters["stride"]
+    m, n_H_prev, n_W_prev, n_C = A_prev.shape
+    n_H, n_W = (output_size(n, f, stride) for n in (n_H_prev, n_W_prev))
+    A = np.zeros((m, n_H, n_W, n_C))
+    pool = np.max if mode == "max" else np.mean
+    for (i, h, w), window in _windows(A.shape, f, stride):
+        for c in range(n_C):
+            A[i, h, w, c] = pool(A_prev[*window, c])
+    return A, (A_prev, hparameters)
+
+
 def pool_forward(A_prev, hparameters, mode="max"):
-    """The largest number, or the mean, of each window and channel.
+    """The maximum, or the mean, of each window and channel.
 
     Args:
         A_prev: (m, n_H_prev, n_W_prev, n_C).
@@ -89,97 +118,104 @@ def pool_forward(A_prev, hparameters, mode="max"):
         cache: (A_prev, hparameters), for `pool_backward`.
 
     Raises:
-        InputError: if the window is larger than the image, or a setting is none.
+        InputError: if the window is larger than the image, or a hyperparameter or the
+            mode is not valid.
     """
     if mode not in ("max", "average"):
         raise InputError(f'Expected mode "max" or "average", received {mode!r}.')
-    join = np.maximum if mode == "max" else np.add
-    first, *others = _shifted(A_prev, hparameters)
-    A = first.copy()
-    for pixels in others:
-        join(A, pixels, out=A)
-    if mode == "average":
-        A = A / hparameters["f"] ** 2
+    f = _hyperparameter(hparameters, "f", least=1)
+    stride = _hyperparameter(hparameters, "stride", least=1)
+    _check_window(A_prev.shape[1:-1], (f, f))
+    # Computes `pool_forward_by_loops` from f * f shifted views of the images.
+    A = im2col.pool(A_prev, f, stride, mode)
     return A, (A_prev, hparameters)
 
 
+def conv_backward_by_loops(dZ, cache):
+    """`conv_backward` as a loop over windows and filters, each as in the formulas."""
+    A_prev, W, b, hparameters = cache
+    stride, pad = hparameters["stride"], hparameters["pad"]
+    A_prev_pad = zero_pad(A_prev, pad)
+    dA_prev_pad, dW = np.zeros(A_prev_pad.shape), np.zeros(W.shape)
+    db = np.zeros((1, 1, 1, W.shape[-1]))
+    for (i, h, w), window in _windows(dZ.shape, W.shape[0], stride):
+        for c in range(W.shape[-1]):
+            dA_prev_pad[window] += W[..., c] * dZ[i, h, w, c]
+            dW[..., c] += A_prev_pad[window] * dZ[i, h, w, c]
+            db[..., c] += dZ[i, h, w, c]
+    _, n_H_prev, n_W_prev, _ = A_prev.shape
+    return dA_prev_pad[:, pad : pad + n_H_prev, pad : pad + n_W_prev], dW, db
+
+
 def conv_backward(dZ, cache):
-    """The gradients of what `conv_forward` took, for signals and volumes too.
+    """The gradients of a convolution.
 
     Args:
         dZ: shaped like Z.
-        cache: as `conv_forward`, `conv1d_forward` or `conv3d_forward` left it.
+        cache: as `conv_forward`, `conv1d_forward` or `conv3d_forward` returned it.
 
     Returns:
-        dA_prev, dW, db: shaped like A_prev, W and b. Pixels that no window reached
+        dA_prev, dW, db: shaped like A_prev, W and b. Pixels that no window contains
             have gradient 0.
     """
     A_prev, W, b, hparameters = cache
     stride, pad = hparameters["stride"], hparameters["pad"]
-    *window, n_C_prev, n_C = W.shape
-    sides = _output_sides([n + 2 * pad for n in A_prev.shape[1:-1]], window, stride)
-    _check_gradient(dZ, (len(A_prev), *sides, n_C))
-
-    # A row holds what became of one pixel: the dZ of each window that saw it, from the
-    # filter's last pixel to its first.
-    axes = tuple(range(len(window)))
-    turned = np.flip(W, axes).swapaxes(-1, -2).reshape(-1, n_C_prev)
-    dA_prev = np.empty(A_prev.shape, np.result_type(dZ, W, 1.0))
-    dW = np.zeros((n_C_prev, len(turned)), np.result_type(A_prev, dZ, 1.0))
-    canvas, place = _spread(dZ, A_prev.shape, window, stride, pad)
-    for rows, a, da in zip(
-        _im2col(dZ, canvas, place, window, 1), A_prev, dA_prev, strict=True
-    ):
-        np.matmul(rows, turned, out=da.reshape(-1, n_C_prev))
-        dW += a.reshape(-1, n_C_prev).T @ rows
-    dW = np.flip(np.moveaxis(dW.reshape(n_C_prev, *window, n_C), 0, -2), axes).copy()
-    db = np.ones(dZ[..., 0].size, dZ.dtype) @ dZ.reshape(-1, n_C)  # a fast sum
+    sides = zip(A_prev.shape[1:-1], W.shape[:-2], strict=True)
+    n = [output_size(n_prev, f, stride, pad) for n_prev, f in sides]
+    _check_gradient(dZ, (len(A_prev), *n, W.shape[-1]))
+    # Computes `conv_backward_by_loops` by matrix products; a test compares the two.
+    dA_prev, dW, db = im2col.convolve_gradients(dZ, A_prev, W, stride, pad)
     return dA_prev, dW, db.reshape(np.shape(b))
 
 
 def create_mask_from_window(x):
-    """Where x has its maximum: booleans shaped like x, several True in a tie.
-
-    `pool_backward` asks the same of all windows at once.
-    """
+    """Where x has its maximum: booleans shaped like x, several True in a tie."""
     return x == np.max(x)
 
 
 def distribute_value(dz, shape):
-    """An array of `shape`, (n_H, n_W), that shares dz out equally."""
+    """An array of `shape`, (n_H, n_W), in which dz is distributed equally."""
     return np.full(shape, dz / np.prod(shape))
 
 
+def pool_backward_by_loops(dA, cache, mode="max"):
+    """`pool_backward` as a loop over windows and channels."""
+    A_prev, hparameters = cache
+    f, stride = hparameters["f"], hparameters["stride"]
+    dA_prev = np.zeros(A_prev.shape)
+    for (i, h, w), window in _windows(dA.shape, f, stride):
+        for c in range(A_prev.shape[-1]):
+            if mode == "max":
+                mask = create_mask_from_window(A_prev[*window, c])
+                dA_prev[*window, c] += mask * dA[i, h, w, c]
+            else:
+                dA_prev[*window, c] += distribute_value(dA[i, h, w, c], (f, f))
+    return dA_prev
+
+
 def pool_backward(dA, cache, mode="max"):
-    """The gradient of what `pool_forward` took.
+    """The gradient of pooling.
 
     Args:
         dA: (m, n_H, n_W, n_C), shaped like A.
-        cache: as `pool_forward` left it.
-        mode: "max" sends a window's gradient to its maximum, in a tie in full to
-            each; "average" sends all pixels an equal share.
+        cache: as `pool_forward` returned it.
+        mode: "max" gives the gradient of a window to its maximum, in a tie the whole
+            gradient to each of them; "average" gives all pixels an equal share.
 
     Returns:
         (m, n_H_prev, n_W_prev, n_C).
     """
     A_prev, hparameters = cache
     f, stride = hparameters["f"], hparameters["stride"]
-    A, _ = pool_forward(A_prev, hparameters, mode)
-    _check_gradient(dA, A.shape)
-    dA_prev = np.zeros(A_prev.shape, np.result_type(dA, 1.0))
-    for pixels, gradient in zip(
-        _shifted(A_prev, hparameters), _shifted(dA_prev, hparameters), strict=True
-    ):
-        if mode == "average":
-            gradient += dA / f**2
-        elif stride < f:
-            gradient += (pixels == A) * dA
-        else:  # a pixel is in one window at most: nothing to add to
-            np.multiply(pixels == A, dA, out=gradient)
-    return dA_prev
+    m, n_H_prev, n_W_prev, n_C = A_prev.shape
+    n_H, n_W = (output_size(n, f, stride) for n in (n_H_prev, n_W_prev))
+    _check_gradient(dA, (m, n_H, n_W, n_C))
+    # Computes `pool_backward_by_loops` from f * f shifted views of the images.
+    return im2col.pool_gradient(dA, A_prev, f, stride, mode)
 
 
-# One axis and three, as the lectures have them: nothing changes but the shapes.
+# Convolution along one axis and three, as in the lectures. Only the shapes change;
+# `conv_backward` computes the gradients of all of them.
 
 
 def conv1d_forward(A_prev, W, b, hparameters):
@@ -212,17 +248,33 @@ def conv3d_forward(A_prev, W, b, hparameters):
     return _convolve(A_prev, W, b, hparameters, axes=3)
 
 
-# How windows become the rows of a matrix.
+# Windows, and checks of arguments.
+
+
+def output_size(n_prev: int, f: int, stride: int, pad: int = 0) -> int:
+    """How many windows fit along a side: floor((n_prev + 2 pad - f) / stride) + 1.
+
+    >>> output_size(28, f=5, stride=1), output_size(28, f=3, stride=2, pad=1)
+    (24, 14)
+    """
+    return (n_prev + 2 * pad - f) // stride + 1
+
+
+def _windows(shape, f, stride):
+    """Each position (i, h, w) in a result of `shape`, and the index of its window."""
+    for i, h, w in np.ndindex(shape[:-1]):
+        top, left = h * stride, w * stride
+        yield (i, h, w), (i, slice(top, top + f), slice(left, left + f))
 
 
 def _convolve(A_prev, W, b, hparameters, axes):
-    """`conv_forward` for images of so many axes."""
-    stride = _setting(hparameters, "stride", least=1)
-    pad = _setting(hparameters, "pad", least=0)
+    """Check the arguments of a convolution along `axes` axes, and compute it."""
+    stride = _hyperparameter(hparameters, "stride", least=1)
+    pad = _hyperparameter(hparameters, "pad", least=0)
     if not np.ndim(A_prev) == np.ndim(W) == axes + 2 or A_prev.shape[-1] != W.shape[-2]:
         raise InputError(
-            f"Expected A_prev and W of {axes + 2} axes, the last of A_prev as long as "
-            f"the last but one of W (the channels in); received shapes "
+            f"Expected A_prev and W with {axes + 2} axes each, and as many channels in "
+            f"the last axis of A_prev as in the last but one of W; received shapes "
             f"{np.shape(A_prev)} and {np.shape(W)}."
         )
     if np.size(b) != W.shape[-1]:
@@ -230,98 +282,35 @@ def _convolve(A_prev, W, b, hparameters, axes):
             f"Expected one b for each of the {W.shape[-1]} filters, received "
             f"{np.size(b)}."
         )
-    *window, _, n_C = W.shape
-    canvas, place = _frame(A_prev, pad)
-    sides = _output_sides(canvas.shape[:-1], window, stride)
-    filters = W.reshape(-1, n_C)  # (f * f * n_C_prev, n_C)
-    Z = np.empty((len(A_prev), *sides, n_C), np.result_type(A_prev, W, b, 1.0))
-    biases = np.tile(np.ravel(b), (*sides, 1))  # for one image: long rows add faster
-    for rows, z in zip(_im2col(A_prev, canvas, place, window, stride), Z, strict=True):
-        np.matmul(rows, filters, out=z.reshape(-1, n_C))
-        z += biases
+    _check_window([n + 2 * pad for n in A_prev.shape[1:-1]], W.shape[:-2])
+    Z = im2col.convolve(A_prev, W, b, stride, pad)
     return Z, (A_prev, W, b, hparameters)
 
 
-def _im2col(A, canvas, place, window, stride):
-    """For each image its windows, one a row: (n_H * n_W, f * f * n_C_prev).
-
-    A row of a window is f * n_C_prev neighbours in memory and copied as one. All
-    images use the same memory, which so stays in the processor's cache.
-
-    Args:
-        canvas, place: as `_frame` or `_spread` makes them.
-    """
-    n_C = A.shape[-1]
-    *heights, width = window
-    sides = *heights, width * n_C
-    steps = *[stride] * len(heights), stride * n_C
-    runs = canvas.reshape(*canvas.shape[:-2], -1)  # a view, rows of n_W_prev * n_C_prev
-    windows = sliding_window_view(runs, sides)
-    windows = windows[*(slice(None, None, step) for step in steps)]
-    patches = np.empty(windows.shape, A.dtype)  # (n_H, n_W, f, f * n_C_prev)
-    rows = patches.reshape(-1, math.prod(sides))
-    for image in A:
-        place[...] = image
-        patches[...] = windows
-        yield rows
-
-
-def _frame(A, pad):
-    """A canvas of zeros for one image of A, padded, and its place there."""
-    *sides, n_C = A.shape[1:]
-    canvas = np.zeros((*(n + 2 * pad for n in sides), n_C), A.dtype)
-    return canvas, canvas[*(slice(pad, pad + n) for n in sides)]
-
-
-def _spread(dZ, shape, window, stride, pad):
-    """A canvas for one image of dZ, and its place there: every `stride`-th pixel.
-
-    The canvas has a window for each pixel of A_prev, of that shape, and none for the
-    padding, which learns nothing.
-    """
-    sides = zip(shape[1:-1], window, strict=True)
-    frame = [n_prev + 2 * pad + f - 1 for n_prev, f in sides]
-    apart = [
-        slice(f - 1, f + stride * (n - 1), stride)
-        for n, f in zip(dZ.shape[1:-1], window, strict=True)
-    ]
-    inside = [slice(pad, size - pad) for size in frame]
-    wide = np.zeros((*frame, dZ.shape[-1]), dZ.dtype)
-    return wide[*inside], wide[*apart]
-
-
-def _shifted(A, hparameters):
-    """The pixel (i, j) of every window, (m, n_H, n_W, n_C), for each (i, j)."""
-    f = _setting(hparameters, "f", least=1)
-    stride = _setting(hparameters, "stride", least=1)
-    n_H, n_W = _output_sides(A.shape[1:-1], (f, f), stride)
-    for i, j in np.ndindex(f, f):
-        yield A[:, i : i + stride * n_H : stride, j : j + stride * n_W : stride]
-
-
-def _output_sides(sides, window, stride):
-    """How many windows stand along each side, padding included."""
-    if len(sides) != len(window) or any(map(operator.lt, sides, window)):
-        raise InputError(
-            f"A window of {_by(window)} does not fit into {_by(sides)} pixels, padding "
-            "included. Take a smaller window or more padding."
-        )
-    return [(n - f) // stride + 1 for n, f in zip(sides, window, strict=True)]
-
-
-def _setting(hparameters, name, least):
-    """A whole number that the caller chose."""
+def _hyperparameter(hparameters, name, least):
+    """The hyperparameter `name`, an integer that must be at least `least`."""
     value = hparameters.get(name)
     if not isinstance(value, numbers.Integral) or value < least:
         raise InputError(
-            f"Expected hparameters[{name!r}] to be a whole number from {least} on, "
+            f"Expected hparameters[{name!r}] to be an integer of at least {least}, "
             f"received {value!r}."
         )
     return value
 
 
+def _check_window(sides, window):
+    """Raise an InputError unless the window fits into the (padded) image."""
+    if len(sides) != len(window) or any(
+        n < f for n, f in zip(sides, window, strict=True)
+    ):
+        raise InputError(
+            f"A window of {_by(window)} does not fit into {_by(sides)} pixels, padding "
+            "included. Use a smaller window or more padding."
+        )
+
+
 def _check_gradient(gradient, shape):
-    """Raise an InputError unless `gradient` has the shape of what it is taken by."""
+    """Raise an InputError unless `gradient` has the shape of the forward result."""
     if np.shape(gradient) != shape:
         raise InputError(
             f"Expected a gradient shaped like the result, {shape}, received "
