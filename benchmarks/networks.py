@@ -284,7 +284,7 @@ def answers(model, m, size, dtype="float32"):
                 low, high = (-0.2, 0.2) if shift else (0.5, 1.5)
                 variable.assign(rng.uniform(low, high, variable.shape))
     x = rng.random((m, *size, 3), dtype="float32")
-    ours, fixed = inference.frozen(model, dtype=dtype), tf.constant(x)
+    ours, fixed = inference.freeze(model, dtype=dtype), tf.constant(x)
     peers = {"Keras predict": lambda: flat(model.predict(x, verbose=0))}
     if mirror.available():
         network = mirror.folded(mirror.mirror(model)).to(mirror.DEVICE)

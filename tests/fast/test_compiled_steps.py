@@ -61,14 +61,13 @@ class Case(NamedTuple):
     module: ModuleType  # in which it is compiled
     prepare: Callable  # returns the work, a function without arguments
     xla: bool  # whether XLA knows all of its operations
-    bounds: bool  # whether a length depends on the data, within bounds
 
 
-def case(module, *marks, xla=True, bounds=False):
+def case(module, *marks, xla=True):
     """Make a case of the decorated function, which prepares the work."""
 
     def add(prepare):
-        one = Case(module, prepare, xla, bounds)
+        one = Case(module, prepare, xla)
         CASES.append(pytest.param(one, id=prepare.__name__, marks=marks))
         return prepare
 
@@ -238,18 +237,6 @@ def car_detection_train():
     return lambda: car_detection.train(detector, data, epochs=3, batch_size=2)
 
 
-@case(car_detection, bounds=True)  # how many boxes are left hangs on the picture
-def car_detection_detect_in_graph():
-    anchors = tf.constant(car_detection.ANCHORS)
-
-    def work():
-        for seed in range(3):
-            feats = tf.constant(drawn(2, 4, 30, seed=seed))
-            car_detection.detect_in_graph(feats, anchors, tf.constant([99.0, 99.0]))
-
-    return work
-
-
 @case(layers)
 def prelu_train():
     x = drawn(8, 4, 4, 3)
@@ -266,7 +253,7 @@ def prelu_train():
 @case(inference)
 def inference_frozen():
     network = yolo_v2.compact_yolo_v2((32, 32, 3), 2, 1)
-    answer = inference.frozen(network)
+    answer = inference.freeze(network)
 
     def work():
         for seed in range(3):
@@ -532,7 +519,7 @@ def test_a_step_is_traced_once_fits_xla_and_holds_no_python(case):
         if case.xla and (function in steps if steps else call.outermost):
             hlo = lowered(function, call)
             assert "HloModule" in hlo
-            assert case.bounds or not re.search(r"\[[^]]*<=", hlo)
+            assert not re.search(r"\[[^]]*<=", hlo)
 
 
 @pytest.mark.parametrize(

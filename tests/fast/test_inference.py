@@ -1,85 +1,64 @@
-"""Frozen networks: the same answers, fewer layers, and nothing that learns later."""
+"""Frozen networks: what is folded, in which type, and that training is not seen.
 
-import keras
+`small_nets_forms.py` compares their outputs with those of the model.
+"""
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import layers
+from small_nets_forms import branched_network
 
 from dls_keras.fast import inference
-from dls_keras.fast.layers import BatchNormalization
-
-
-def branches():
-    """Convolutions of all kinds, some of which a normalisation cannot go into."""
-    picture = keras.Input((8, 8, 3))
-    x = layers.Conv2D(4, 3, padding="same", use_bias=False, name="plain")(picture)
-    x = BatchNormalization(name="after_plain")(x)
-    x = layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)
-    x = keras.layers.BatchNormalization(scale=False, name="after_depthwise")(x)
-    x = layers.LeakyReLU(0.1)(x)
-    bent = layers.Conv2D(4, 1, activation="relu", name="bent")(x)
-    bent = BatchNormalization(name="after_bent")(bent)
-    twice = layers.Conv2D(4, 1, name="twice")(x)
-    normal = BatchNormalization(center=False, name="after_twice")(twice)
-    x = layers.Concatenate()([bent, layers.Add()([twice, normal])])
-    return keras.Model(picture, [layers.GlobalAveragePooling2D()(x), twice])
 
 
 @pytest.fixture
-def learnt():
-    """The network with statistics as if it had learnt, and two pictures."""
-    keras.utils.set_random_seed(0)
-    rng, model = np.random.default_rng(0), branches()
-    for variable in model.weights:
-        low = 0.5 if variable.name in ("gamma", "moving_variance") else -1.0
-        variable.assign(rng.uniform(low, 1.0, variable.shape))
-    return model, rng.random((2, 8, 8, 3), dtype="float32")
+def model():
+    return branched_network()
 
 
-def test_a_frozen_network_answers_as_before(learnt):
-    """Two outputs, to the rounding of float32."""
-    model, x = learnt
-    expected = model(x, training=False)
-    for one, other in zip(inference.frozen(model)(x), expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).random((2, 8, 8, 3), dtype="float32")
 
 
-def test_only_what_can_be_folded_is(learnt):
-    """Behind an activation, or where the convolution is read by others, it stays."""
-    copy = inference.folded(learnt[0])
-    left = {layer.name for layer in copy.layers if "after" in layer.name}
-    assert left == {"after_bent", "after_twice"}
+def test_only_unambiguous_batch_norms_are_folded(model):
+    """Not after an activation, nor where another layer uses the convolution's output."""
+    copy = inference.fold_batch_norms(model)
+    left = {layer.name for layer in copy.layers if "norm" in layer.name}
+    assert left == {"norm_after_relu", "norm_of_shared"}
     assert copy.get_layer("plain").use_bias
-    assert not learnt[0].get_layer("plain").use_bias
 
 
-def test_what_is_learnt_later_changes_nothing(learnt):
-    """The weights are constants of the graph."""
-    model, x = learnt
-    answer = inference.frozen(model)
-    before, _ = answer(x)
+def test_folding_leaves_the_model_unchanged(model):
+    """The convolution of the original still has no bias."""
+    inference.fold_batch_norms(model)
+    assert not model.get_layer("plain").use_bias
+
+
+def test_later_training_does_not_change_a_frozen_network(model, x):
+    """Its weights are constants of the graph, which captures no variable."""
+    predict = inference.freeze(model)
+    before, _ = predict(x)
     for variable in model.weights:
         variable.assign(variable * 2)
-    np.testing.assert_array_equal(answer(x)[0], before)
-    assert not answer.get_concrete_function(tf.constant(x)).captured_inputs
+    np.testing.assert_array_equal(predict(x)[0], before)
+    assert not predict.get_concrete_function(tf.constant(x)).captured_inputs
 
 
-def test_half_precision_is_near_and_comes_back_whole(learnt):
-    """Two digits or three of bfloat16; float32 to the caller."""
-    model, x = learnt
-    for one, other in zip(
-        inference.frozen(model, dtype="mixed_bfloat16")(x),
+def test_bfloat16_is_accurate_to_two_digits_and_returned_as_float32(model, x):
+    """bfloat16 has 8 significant bits."""
+    for got, expected in zip(
+        inference.freeze(model, dtype="mixed_bfloat16")(x),
         model(x, training=False),
         strict=True,
     ):
-        assert one.dtype == tf.float32
-        scale = np.abs(other).max()
-        np.testing.assert_allclose(one / scale, other / scale, atol=0.03)
+        assert got.dtype == tf.float32
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(got / scale, expected / scale, atol=0.03)
 
 
-def test_filters_are_kept_in_the_type_they_compute_in(learnt):
-    """Else each call would make halves of them; normalisations need them whole."""
-    copy = inference.folded(learnt[0], dtype="mixed_bfloat16")
+def test_kernels_are_stored_in_the_compute_dtype(model):
+    """Otherwise each call would cast them; batch norms keep float32 weights."""
+    copy = inference.fold_batch_norms(model, dtype="mixed_bfloat16")
     assert copy.get_layer("plain").kernel.dtype == "bfloat16"
-    assert copy.get_layer("after_bent").gamma.dtype == "float32"
+    assert copy.get_layer("norm_after_relu").gamma.dtype == "float32"
