@@ -1,17 +1,20 @@
-"""Who is known: names with the encodings of their faces, kept in one file.
+"""A database of known people: names and the encodings of their faces, in one file.
 
-A database is the course's dict {name: encoding} that also knows which network made
-its encodings, since the numbers of two networks cannot be compared:
+A database is the course's dict {name: encoding} that also records which network
+computed its encodings, since encodings of two networks cannot be compared:
 
-    known = Identities("mobile_face_net 0f3c…")
+    known = Identities(fingerprint(model))
     known.add("younes", encodings)  # of one photo or several
     known.save("door.npz")
 
-The file holds names and encodings, no photos, and nothing that Python would run on
-reading. It is moved into place when it is whole.
+The file holds names and encodings, no photos and no code that runs when it is read.
+It is written to a temporary name and then moved into place, so it is never incomplete.
 """
 
+import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +26,7 @@ class Identities(dict):
     """{name: encoding (1, d) float32 of unit length}.
 
     Attributes:
-        network: which weights made the encodings.
+        network: the `fingerprint` of the network that computed the encodings.
     """
 
     def __init__(self, network: str):
@@ -31,58 +34,54 @@ class Identities(dict):
         self.network = network
 
     def add(self, name: str, encodings: np.ndarray) -> None:
-        """Add a person by the encodings (k, d) of k photos; kept is their mean.
+        """Add a person with the mean direction of the encodings of some photos.
+
+        Args:
+            name: printable and not in the database yet.
+            encodings: (k, d), one row per photo.
 
         Raises:
-            InputError: if the name is taken or cannot be printed, or these are no
-                encodings.
+            InputError: if the name is taken or not printable, or the encodings have
+                another shape or no mean direction.
         """
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise InputError(
-                f"A person needs a name that can be printed, received {name!r}."
+                f"The name of a person must be printable text, received {name!r}."
             )
         if name in self:
-            raise InputError(f"{name!r} is known already. Remove that one first.")
+            raise InputError(
+                f"{name!r} is already in the database. Remove that person first, or "
+                "choose another name."
+            )
         encodings = np.asarray(encodings, "float32")
         d = next((known.shape[1] for known in self.values()), None)
-        if (
-            encodings.ndim != 2
-            or 0 in encodings.shape
-            or d
-            not in (
-                None,
-                encodings.shape[1],
-            )
-        ):
+        two_axes = encodings.ndim == 2 and encodings.size > 0
+        if not two_axes or d not in (None, encodings.shape[1]):
             raise InputError(
                 f"The encodings of {name!r} have shape {encodings.shape}, expected "
-                f"({'k, ' + str(d or 'd')}), a row a photo."
+                f"(k, {d or 'd'}), one row per photo."
             )
         mean = encodings.mean(axis=0, keepdims=True)
         length = np.linalg.norm(mean)
         if not np.isfinite(length) or length < 1e-6:
             raise InputError(
-                f"The encodings of {name!r} have no direction: their mean has length "
-                f"{length:g}. Take other photos."
+                f"The encodings of {name!r} have no mean direction: their mean has "
+                f"length {length:g}. Use other photos."
             )
         self[name] = mean / length
 
     def remove(self, name: str) -> None:
-        """Forget a person.
+        """Remove a person.
 
         Raises:
-            InputError: if nobody has that name.
+            InputError: if nobody in the database has that name.
         """
         if name not in self:
-            raise InputError(f"Nobody here is called {name!r}; {self.who()}.")
+            raise InputError(f"{name!r} is not in the database; {listed(self)}.")
         del self[name]
 
-    def who(self) -> str:
-        """The names, in words for a message."""
-        return who(self)
-
     def save(self, path: str | Path) -> Path:
-        """Write the database to `path`, whole or not at all."""
+        """Write the database to `path`, completely or not at all."""
         vectors = np.concatenate([*self.values()]) if self else np.empty((0, 0))
         with files.atomic_write(path) as temporary, open(temporary, "wb") as file:
             np.savez(
@@ -95,11 +94,11 @@ class Identities(dict):
 
 
 def load(path: str | Path) -> Identities:
-    """The database in a file.
+    """Read a database that `Identities.save` wrote.
 
     Raises:
-        MissingFileError: if there is none.
-        InputError: if the file is damaged or no database.
+        MissingFileError: if there is no such file.
+        InputError: if the file is damaged or not a database.
     """
     path = Path(path)
     if not path.is_file():
@@ -112,21 +111,78 @@ def load(path: str | Path) -> Identities:
             raise ValueError(f"{len(names)} names, {vectors.dtype} {vectors.shape}")
         lengths = np.linalg.norm(vectors, axis=-1)
         if not np.allclose(lengths, 1, atol=1e-3):
-            raise ValueError("encodings that are not of length 1")
+            raise ValueError("its encodings are not of length 1")
         for name, vector in zip(names, vectors, strict=True):
             identities.add(name, vector[np.newaxis])
-    except Exception as error:  # damage shows in many ways
+    except Exception as error:  # damaged files raise errors of many kinds
         raise InputError(
-            f"{path} is no database of identities ({error}); it is "
-            f"{files.what_is(path)}. Take a copy, or add the people anew."
+            f"{path} is not a database of identities ({error}); it is "
+            f"{files.what_is(path)}. Use another copy, or add the people again."
         ) from error
     return identities
 
 
-def who(database) -> str:
-    """The names in a database, in words for a message."""
+def fingerprint(model: Any) -> str:
+    """The name of a Keras model and a hash of its weights, "open_face 4f2a…"."""
+    digest = hashlib.sha256()
+    for variable in model.weights:
+        digest.update(np.ascontiguousarray(variable.numpy()))
+    return f"{model.name} {digest.hexdigest()[:16]}"
+
+
+def check_network(database: Mapping[str, np.ndarray], model: Any) -> None:
+    """Check that `model` computed the encodings of a database, as far as it records it.
+
+    Raises:
+        InputError: if the database records another network.
+    """
+    made_by = getattr(database, "network", None)
+    if made_by is not None and made_by != (this := fingerprint(model)):
+        raise InputError(
+            f"The encodings of this database were computed by {made_by}, but this "
+            f"network is {this}: their distances have no meaning. Load the weights "
+            "that computed them, or add the people again."
+        )
+
+
+def distances(
+    encoding: np.ndarray, database: Mapping[str, np.ndarray]
+) -> list[tuple[str, float]]:
+    """The distance of one encoding to that of each person, nearest first.
+
+    Args:
+        encoding: (1, d) of unit length.
+        database: {name: encoding (1, d)}.
+
+    Returns:
+        Pairs of a name and an L2 distance, from 0 to 2.
+
+    Raises:
+        InputError: if the database is empty, or an encoding in it has another size
+            or is not finite.
+    """
+    if not database:
+        raise InputError(
+            "The database is empty, so nobody can be recognised. Add people first: "
+            "`enrol(database, name, photos, model)`."
+        )
+    found = []
+    for name, known in database.items():
+        known = np.asarray(known, "float32")
+        if known.size != encoding.size or not np.isfinite(known).all():
+            raise InputError(
+                f"The encoding of {name!r} has shape {known.shape}, expected "
+                f"{encoding.shape} of finite numbers. If another network computed it, "
+                "encode that person again."
+            )
+        found.append((name, float(np.linalg.norm(known.ravel() - encoding.ravel()))))
+    return sorted(found, key=lambda pair: pair[1])
+
+
+def listed(database: Iterable[str]) -> str:
+    """The names in a database, for an error message: at most eight of them."""
     names = list(database)
     if not names:
         return "the database is empty"
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"known are {', '.join(map(str, names[:8]))}{more}"
+    return f"it holds {', '.join(map(str, names[:8]))}{more}"

@@ -1,23 +1,24 @@
-"""Faces: forty people of AT&T, the course's portraits, people drawn, faces cut out.
+"""Faces: 40 AT&T people, the course's portraits, synthetic people, and face crops.
 
-`load_att` reads 400 grey pictures, ten each of forty people, taken at Olivetti
-Research in Cambridge from 1992 to 1994: light, look and glasses change, the wall
-behind is dark. Terms: give credit to Olivetti Research Laboratory (Samaria & Harter
-1994, "Parameterisation of a stochastic model for human face identification").
-`load_photos` reads the course's twelve portraits and six photos of a door's camera,
-96 x 96 RGB (licence: none stated). `make_faces` draws people for whom has neither.
+`load_att` reads 400 grey photos, ten each of forty people, taken at Olivetti Research
+in Cambridge from 1992 to 1994: lighting, expression and glasses vary, the background
+is dark. Terms: give credit to Olivetti Research Laboratory (Samaria & Harter 1994,
+"Parameterisation of a stochastic model for human face identification"). `load_photos`
+reads the course's twelve portraits and six photos of a door camera, 96 x 96 RGB
+(licence: none stated). `make_faces` generates synthetic people, which need no files.
 """
 
 import zipfile
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from dls_keras.core import files, images
 from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.datasets import smiles
 from dls_keras.datasets.draw import faces
 
 ATT = files.Remote(
@@ -26,22 +27,26 @@ ATT = files.Remote(
     licence="give credit to Olivetti Research Laboratory",
     instead=(
         "Put att_faces.npz, with `images` (400, 112, 92) uint8 and `labels` (400,) "
-        "uint8, into the folder faces below the one that DLS_KERAS_DATA names, or "
-        "draw people with dls_keras.datasets.faces.make_faces."
+        "uint8, into the subfolder faces of $DLS_KERAS_DATA, or generate "
+        "synthetic faces with dls_keras.datasets.faces.make_faces."
     ),
 )
-ATT_SIZE = 112  # height and, once the sides are repeated, width of an AT&T picture
+ATT_SIZE = 112  # height, and after padding also width, of an AT&T photo in pixels
 
 NAMES = (
-    *("andrew", "arnaud", "benoit", "bertrand", "dan", "danielle"),
-    *("felix", "kevin", "kian", "sebastiano", "tian", "younes"),
-)
-# Whom camera_0.jpg to camera_5.jpg show.
-AT_THE_DOOR = ("younes", "bertrand", "benoit", "bertrand", "dan", "arnaud")
+    "andrew", "arnaud", "benoit", "bertrand", "dan", "danielle",
+    "felix", "kevin", "kian", "sebastiano", "tian", "younes",
+)  # fmt: skip
+# The people on camera_0.jpg to camera_5.jpg.
+CAMERA_NAMES = ("younes", "bertrand", "benoit", "bertrand", "dan", "arnaud")
+DAMAGE = (  # what NumPy and zipfile raise for a damaged npz
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class Faces(NamedTuple):
-    """Faces and whose they are.
+    """Images of faces and the person on each.
 
     Fields:
         x: (m, height, width) grey or (m, height, width, 3) RGB, uint8.
@@ -52,13 +57,27 @@ class Faces(NamedTuple):
     y: np.ndarray
 
 
+class TrainingFaces(NamedTuple):
+    """A training set of faces for the triplet loss.
+
+    Fields:
+        x: (m, height, width, 3) uint8 RGB.
+        y: (m,) int64, a number for each person.
+        repeats: {person: how often an epoch uses that person}, once if not listed.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    repeats: dict[int, int]
+
+
 class Photos(NamedTuple):
     """The course's photos, as paths.
 
     Fields:
-        portraits: maps each of twelve names to a photo.
-        camera: six photos of the door's camera.
-        names: whom these six show.
+        portraits: {name: photo} of twelve people.
+        camera: six photos of the door camera.
+        names: the people on these six.
     """
 
     portraits: dict[str, Path]
@@ -67,32 +86,29 @@ class Photos(NamedTuple):
 
 
 def load_att(path: str | Path | None = None) -> Faces:
-    """The 400 AT&T pictures, x (400, 112, 112) uint8 grey.
+    """The 400 AT&T photos, x (400, 112, 112) uint8 grey.
 
-    They are 92 wide; to be square, and so never stretched, they repeat their left
-    and right borders ten times. People are numbered from 0 to 39, ten pictures each
-    in a row.
+    The originals are 92 pixels wide. To make them square without changing the aspect
+    ratio, their left and right borders are repeated ten times. People are numbered from
+    0 to 39, with ten consecutive photos each.
 
     Raises:
-        MissingFileError: if they are nowhere; says where to put them.
+        MissingFileError: if the file is not available; says where to put it.
         InputError: if the file holds something else.
     """
     path = files.find_data(ATT, path)
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as npz:
             x, y = npz["images"], npz["labels"]
-    except (
-        *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError),
-        *(zipfile.BadZipFile, zlib.error),
-    ) as error:
+    except DAMAGE as error:
         raise InputError(
-            f"{path} is not the AT&T faces ({error}); it is {files.what_is(path)}. "
-            "Take another copy."
+            f"{path} is not the file of AT&T faces ({error}); it is "
+            f"{files.what_is(path)}. Use another copy."
         ) from error
     if x.shape != (400, 112, 92) or y.shape != (400,) or x.dtype != "uint8":
         raise InputError(
             f"{path} holds images {x.dtype} {x.shape} and labels {y.shape}, expected "
-            "uint8 (400, 112, 92) and (400,). Take another copy."
+            "uint8 (400, 112, 92) and (400,). Use another copy."
         )
     side = (ATT_SIZE - x.shape[2]) // 2
     x = np.pad(x, ((0, 0), (0, 0), (side, side)), "edge")
@@ -100,7 +116,7 @@ def load_att(path: str | Path | None = None) -> Faces:
 
 
 def load_photos() -> Photos:
-    """The course's photos below `$DLS_KERAS_DATA/faces/photos`.
+    """The course's photos in `$DLS_KERAS_DATA/faces/photos`.
 
     Raises:
         MissingFileError: if one is missing.
@@ -111,25 +127,29 @@ def load_photos() -> Photos:
             if path := files.in_data_folder(f"faces/photos/{name}{suffix}"):
                 return path
         raise MissingFileError(
-            f"There is no photo {name}.jpg. Put the pictures of the course's face "
+            f"There is no photo {name}.jpg. Put the photos of the course's face "
             "recognition (andrew.jpg … younes.jpg, camera_0.jpg … camera_5.jpg) into "
-            "the folder faces/photos below the one that DLS_KERAS_DATA names, or draw "
-            "people with dls_keras.datasets.faces.make_faces."
+            "the subfolder faces/photos of $DLS_KERAS_DATA, or generate "
+            "synthetic faces with dls_keras.datasets.faces.make_faces."
         )
 
     return Photos(
         {name: photo(name) for name in NAMES},
-        tuple(photo(f"camera_{i}") for i in range(len(AT_THE_DOOR))),
-        AT_THE_DOOR,
+        tuple(photo(f"camera_{i}") for i in range(len(CAMERA_NAMES))),
+        CAMERA_NAMES,
     )
 
 
 def make_faces(
     people: int, pictures: int = 10, *, seed: int = 0, size: int = 96
 ) -> Faces:
-    """Drawn people, `pictures` of each: x (people * pictures, size, size, 3) uint8 RGB.
+    """Synthetic people, x (people * pictures, size, size, 3) uint8 RGB.
 
-    Another seed draws other people (for up to 10,000 of each).
+    Args:
+        people: how many people, at most 10,000.
+        pictures: how many images of each.
+        seed: another seed generates other people.
+        size: height and width in pixels.
     """
     x = [
         faces.face(10_000 * seed + person, size=size, seed=picture)
@@ -142,28 +162,66 @@ def make_faces(
     )
 
 
-def crop_face(source) -> Image.Image:
-    """The largest face of a photo as a square, framed as the AT&T faces are.
+def load_training_faces(
+    people: int = 30,
+    synthetic: int = 300,
+    strangers: int = 3000,
+    *,
+    size: int = 64,
+    seed: int = 0,
+) -> TrainingFaces:
+    """A training set of three kinds of people, x (m, size, size, 3).
+
+    The first `people` of AT&T, with ten photos each, show what varies between photos of
+    one person: expression, pose, glasses. They are few, so `synthetic` people with ten
+    images each are added, and `strangers` faces of `smiles.load_smiles`, one photo per
+    person, who serve as negatives. An epoch uses an AT&T person 80 times, a synthetic
+    person 3 times and a stranger once.
+    """
+    att, generated = load_att(), make_faces(synthetic, seed=seed, size=size)
+    chosen = att.y < people
+    photos = np.stack([images.resized(face, size, size) for face in att.x[chosen]])
+    x = [np.rint(255 * photos).astype("uint8"), generated.x]
+    y = [att.y[chosen], people + generated.y]
+    if strangers:
+        others = smiles.load_smiles().x[:strangers, :, :, np.newaxis]
+        x.append(np.repeat(others, 3, axis=3))
+        y.append(people + synthetic + np.arange(len(others)))
+    repeats = dict.fromkeys(range(people), 80)
+    repeats |= dict.fromkeys(range(people, people + synthetic), 3)
+    return TrainingFaces(np.concatenate(x), np.concatenate(y), repeats)
+
+
+def example_people() -> dict[str, Any]:
+    """{name: photo}: the course's portraits if available, else six synthetic faces."""
+    if files.in_data_folder("faces/photos/younes.jpg"):
+        return dict(load_photos().portraits)
+    people = make_faces(6, 1, seed=2)
+    return dict(zip("Ash Blake Casey Drew Ellis Finn".split(), people.x, strict=True))
+
+
+def crop_face(source: Any) -> Image.Image:
+    """The largest face of a photo, cropped to a square as in the AT&T photos.
 
     Args:
-        source: what `images.read` takes; the face looks into the camera.
+        source: an image as `images.read` accepts it, with a frontal face.
 
     Returns:
         A square PIL image, RGB.
 
     Raises:
-        InputError: if OpenCV is not installed, or sees no face.
+        InputError: if OpenCV is not installed, or detects no face.
     """
     try:
         import cv2
     except ImportError:
         raise InputError(
-            "Finding a face takes OpenCV, which is not installed. Run "
-            "`pip install dls-keras[faces]`, or cut the face out yourself."
+            "Detecting a face takes OpenCV, which is not installed. Run "
+            "`pip install dls-keras[faces]`, or crop the face yourself."
         ) from None
     photo = images.read(source)
-    # The detector looks for faces of 24 pixels and more, so small photos are enlarged;
-    # evening out the light by places finds faces in the shade.
+    # The detector finds faces of 24 pixels and more, so small photos are enlarged.
+    # Local histogram equalisation helps with faces in shadow.
     scale = max(1.0, 400 / min(photo.size))
     grey = photo.convert("L").resize(
         (round(photo.width * scale), round(photo.height * scale))
@@ -175,15 +233,15 @@ def crop_face(source) -> Image.Image:
     found = cascade.detectMultiScale(grey, 1.1, 5, minSize=(60, 60))
     if len(found) == 0:
         raise InputError(
-            f"OpenCV sees no face in this photo of {photo.width} x {photo.height} "
-            "pixels. Take one that looks into the camera, or cut the face out yourself."
+            f"OpenCV detects no face in this photo of {photo.width} x {photo.height} "
+            "pixels. Use one with a frontal face, or crop the face yourself."
         )
     left, top, width, height = max(found, key=lambda box: box[2] * box[3]) / scale
-    # The detector's box ends at brows and chin. Measured against it, the squares of
-    # AT&T show this much more; beyond the photo its border repeats.
+    # The detected box ends at eyebrows and chin. The AT&T photos show this much more;
+    # outside the photo its border is repeated.
     side = round(1.3 * width)
     x, y = round(left - 0.15 * width), round(top - 0.23 * height)
-    beyond = max(0, -x, -y, x + side - photo.width, y + side - photo.height)
-    pixels = np.pad(photo, ((beyond, beyond), (beyond, beyond), (0, 0)), "edge")
-    x, y = x + beyond, y + beyond
+    margin = max(0, -x, -y, x + side - photo.width, y + side - photo.height)
+    pixels = np.pad(photo, ((margin, margin), (margin, margin), (0, 0)), "edge")
+    x, y = x + margin, y + margin
     return Image.fromarray(pixels[y : y + side, x : x + side])
