@@ -47,7 +47,7 @@ def date_training(quick):
 
 
 def date_decoding(quick):
-    """One date by the shipped translator, frozen; `predict` of the course's model."""
+    """One date by the shipped translator, weights packed; `predict` of the course's."""
     return _decoding(1)
 
 
@@ -231,7 +231,7 @@ def _decoding(m):
     from dls_keras.datasets import dates
 
     model, course = dt.load_pretrained(), _course_translator()
-    frozen = dt.frozen(model)
+    packed = dt.packed(model)
     sentences = [human for human, _ in dates.make_pairs(m, seed=1)]
     course.set_weights(model.get_weights())
     state = np.zeros((m, dt.N_S), "float32")
@@ -243,7 +243,7 @@ def _decoding(m):
         return [dates.decode(row) for row in y_hat.argmax(-1)]
 
     return Contest(
-        lambda: dt.translate(frozen, sentences)[0],
+        lambda: dt.translate(packed, sentences)[0],
         {"predict": predict},
         lambda ours, theirs: float(ours != theirs),
         tolerance=0.0,

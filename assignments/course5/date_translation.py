@@ -1,13 +1,13 @@
 # %% [markdown]
 # # Translating dates with attention
 #
-# People write "25th of June, 2009"; machines want "2009-06-25". You will see a network
-# learn the translation from examples, look at where it looks while it writes each
-# character, and try it on dates of your own.
+# People write "25th of June, 2009"; machines need "2009-06-25". You will see a network
+# learn this translation from examples, plot which input characters it attends to while
+# it outputs each character, and try it on dates of your own.
 #
-# Pretrained weights answer in seconds. Training anew ends at 100 % exact dates on days
-# it has never seen (76 minutes on two CPU cores that did other work beside it); with
-# `--quick` it took 57 seconds and ended at 96.9 %.
+# The pretrained weights answer in seconds. Training from scratch ends with 100 % exact
+# matches on held-out days (76 minutes on two CPU cores that were shared with other
+# work); with `--quick` it took 57 seconds and ended at 96.9 %.
 
 # %%
 import sys
@@ -23,8 +23,8 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The data
-# A generator writes dates in the forms people use. One day in eleven is kept for
-# testing: the network never sees it, in any form.
+# A generator writes dates in the forms that people use. One day in eleven is held out
+# for testing: the training set does not contain it in any form.
 
 # %%
 for human, machine in dates.make_pairs(8):
@@ -32,10 +32,11 @@ for human, machine in dates.make_pairs(8):
 
 # %% [markdown]
 # ## The idea
-# One LSTM reads the sentence in both directions and leaves a vector `a<t'>` at each
-# character. Before another LSTM writes a character, a small network scores every
-# position against the writer's state, and the scores, made positive and summing to
-# one, are the weights of an average:
+# The encoder, an LSTM in both directions, computes a vector `a<t'>` for each input
+# character. Before the decoder, another LSTM, outputs a character, a small network
+# compares every `a<t'>` with the decoder's state. A softmax turns the results into
+# attention weights, which are positive and sum to one, and the decoder reads the
+# weighted average of the vectors:
 #
 # $$\alpha^{\langle t,t'\rangle} = \mathrm{softmax}_{t'}\,
 #   e\left(a^{\langle t'\rangle}, s^{\langle t-1\rangle}\right)\qquad
@@ -47,7 +48,7 @@ model = dt.build_model()
 print(f"{model.count_params():,} parameters")
 
 # %% [markdown]
-# ## Learning
+# ## Training
 
 # %%
 data = dt.load_data(12_000 if QUICK else 100_000)
@@ -55,23 +56,25 @@ recipe = {"epochs": 8} if QUICK else {"epochs": 30, "batch_size": 200}
 losses = dt.train(model, data, **recipe)
 curve = plots.curve(losses, title="Dates", ylabel="nats per date")
 plots.show(curve, OUT / "loss.png")
-unseen = dates.make_pairs(1_000, seed=1, held_out=True)
-print(f"exact on days never seen: {dt.exact(model, unseen):.1%}")
+held_out = dates.make_pairs(1_000, seed=1, held_out=True)
+print(f"exact matches on held-out days: {dt.exact_match(model, held_out):.1%}")
 
 # %% [markdown]
 # ## The weights that ship with the package
 
 # %%
 translator = dt.load_pretrained()
-print(f"exact on days never seen: {dt.exact(translator, unseen):.1%}")
+print(f"exact matches on held-out days: {dt.exact_match(translator, held_out):.1%}")
 for sentence, _ in dt.EXAMPLES:
     answer = dt.infer(translator, sentence)
     print(f"{sentence:24} {answer}   {answer.confidence:.1%}")
 
 # %% [markdown]
-# ## Where it looks
-# A row for each character written, a column for each one read. While it writes the
-# year it looks at the year, wherever that stands.
+# ## The attention weights
+# Each row is an output character, each column an input character. While the decoder
+# outputs the year, it attends to the year, wherever in the sentence that is.
 
 # %%
-plots.show(dt.picture(translator, "25th of June, 2009"), OUT / "attention.png")
+sentence = "25th of June, 2009"
+answer = dt.infer(translator, sentence)
+plots.show(dt.picture(sentence, answer), OUT / "attention.png")

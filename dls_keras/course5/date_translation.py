@@ -1,54 +1,68 @@
 """Date translation: "25th of June, 2009" -> "2009-06-25" with attention (C5 W3 A1).
 
-One LSTM reads the sentence in both directions; another writes ten characters.
-Before each character a small network scores every position of the sentence
-against the writer's state, and the scores become the weights of an average:
+The encoder, a bidirectional LSTM, turns the sentence into one vector a<t'> per input
+character; the decoder, another LSTM, outputs ten characters. Before each of them a
+small network computes an energy for every position of the sentence from a<t'> and the
+decoder's previous state, and the energies become the weights of an average:
 
     alpha<t,t'> = softmax over t' of energy(a<t'>, s<t-1>)
     context<t>  = sum over t' of alpha<t,t'> * a<t'>
 
-Shapes: m dates, Tx = 30 characters in, Ty = 10 out, n_a = 32 units per reading
-direction, n_s = 64 in the writer. Edition: 2021; in 2017 `modelf` was `model`.
+So the decoder need not remember the whole sentence: at each step it reads the part
+that it needs (additive attention).
+
+Shapes: m dates, Tx = 30 characters in, Ty = 10 out, n_a = 32 units per direction of the
+encoder, n_s = 64 in the decoder. Edition: 2021; in 2017 `modelf` was called `model`.
 Paper: Bahdanau, Cho & Bengio (2015), https://arxiv.org/abs/1409.0473
 """
 
 import datetime
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
 from dls_keras.core import training, weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import dates
-from dls_keras.fast import lstm_numpy
+from dls_keras.fast import attention_translator
+from dls_keras.fast.attention_translator import PackedWeights
 from dls_keras.fast.layers import Adam
-from dls_keras.fast.recurrent import lstm
 
 TX = 30  # longest sentence kept, in characters
 TY = 10  # "YYYY-MM-DD"
 N_A, N_S = 32, 64
-AT_ONCE = 100  # sentences that NumPy translates together, for the sake of the cache
 
 
 # The assignment: the course's functions under the course's signatures.
 
 
 def softmax(x, axis=1):
-    """exp(x) over its sum along `axis`; axis 1 is time in the attention."""
+    """exp(x) divided by its sum along `axis`; axis 1 is time in the attention."""
     return keras.ops.softmax(x, axis=axis)
+
+
+@keras.saving.register_keras_serializable(package="dls_keras")
+def softmax_over_time(x):
+    """`softmax` over axis 1, the input time steps, under a name of its own.
+
+    Keras saves a function named "softmax" as its own softmax, which is over the last
+    axis: a model loaded from such a file would give other numbers without any error.
+    """
+    return softmax(x, axis=1)
 
 
 def string_to_int(string, length, vocab):
     """The string as `length` indices: lower case, no commas, cut or padded.
 
-    A character that is not in the vocabulary becomes the index of `<unk>`; the
-    course puts that text itself, which no array of indices can hold.
+    A character that is not in the vocabulary becomes the index of `<unk>`. The course
+    inserts the text "<unk>" itself, which an array of indices cannot hold.
     """
     string = string.lower().replace(",", "")[:length]
     unknown = vocab.get("<unk>", "<unk>")
@@ -57,12 +71,12 @@ def string_to_int(string, length, vocab):
 
 
 def int_to_string(ints, inv_vocab):
-    """The list of characters behind the indices."""
+    """The list of characters that the indices stand for."""
     return [inv_vocab[i] for i in ints]
 
 
 def preprocess_data(dataset, human_vocab, machine_vocab, Tx, Ty):
-    """Pairs of text as indices and one-hot.
+    """Pairs of texts as arrays of indices, and one-hot.
 
     Args:
         dataset: list of m pairs (human date, ISO date).
@@ -84,17 +98,17 @@ def attention_layers(Tx=TX):
         layers.Concatenate(axis=-1),
         layers.Dense(10, activation="tanh", name="score"),
         layers.Dense(1, activation="relu", name="energy"),
-        layers.Activation(softmax, name="attention_weights"),
+        layers.Activation(softmax_over_time, name="attention_weights"),
         layers.Dot(axes=1),
     )
 
 
 def one_step_attention(a, s_prev, *, shared=None):
-    """Look over the whole sentence once, before one character is written.
+    """The context that the decoder reads before it outputs one character.
 
     Args:
-        a: (m, Tx, 2*n_a), the reader's activations.
-        s_prev: (m, n_s), the writer's state after the previous character.
+        a: (m, Tx, 2*n_a), the encoder's outputs.
+        s_prev: (m, n_s), the decoder's state after the previous character.
         shared: result of `attention_layers`; None makes new, untrained layers.
 
     Returns:
@@ -103,7 +117,8 @@ def one_step_attention(a, s_prev, *, shared=None):
     shared = shared or attention_layers(a.shape[1])
     repeat, join, score, energy, normalise, average = shared
     pairs = join([a, repeat(s_prev)])  # (m, Tx, 2*n_a + n_s)
-    alphas = normalise(energy(score(pairs)))  # (m, Tx, 1), sums to 1 over Tx
+    energies = energy(score(pairs))  # (m, Tx, 1)
+    alphas = normalise(energies)  # (m, Tx, 1), sums to 1 over Tx
     return average([alphas, a])
 
 
@@ -111,31 +126,34 @@ def modelf(Tx, Ty, n_a, n_s, human_vocab_size, machine_vocab_size, *, gates="sig
     """Model from [X, s0, c0] to Ty softmaxes, each (m, machine_vocab_size).
 
     Args:
-        gates: activation of the LSTMs' gates; files of Keras 1 and 2 want theirs.
+        gates: activation of the LSTMs' gates. Files of Keras 1 and 2 were trained with
+            another one than the sigmoid, see `load_pretrained`.
     """
     X = keras.Input((Tx, human_vocab_size))
     s = s0 = keras.Input((n_s,), name="s0")
     c = c0 = keras.Input((n_s,), name="c0")
     shared = attention_layers(Tx)
-    read = layers.LSTM(n_a, return_sequences=True, recurrent_activation=gates)
-    write = layers.LSTM(
+    # The weight files contain these layer names.
+    one_direction = layers.LSTM(n_a, return_sequences=True, recurrent_activation=gates)
+    decoder = layers.LSTM(
         n_s, return_state=True, recurrent_activation=gates, name="writer"
     )
-    spell = layers.Dense(machine_vocab_size, activation="softmax", name="spell")
+    output = layers.Dense(machine_vocab_size, activation="softmax", name="spell")
+    encoder = layers.Bidirectional(one_direction, name="reader")
 
-    a = layers.Bidirectional(read, name="reader")(X)
+    a = encoder(X)  # (m, Tx, 2*n_a)
     outputs = []
     for _ in range(Ty):
-        context = one_step_attention(a, s, shared=shared)
-        s, _, c = write(context, initial_state=[s, c])
-        outputs.append(spell(s))
+        context = one_step_attention(a, s, shared=shared)  # (m, 1, 2*n_a)
+        s, _, c = decoder(context, initial_state=[s, c])  # (m, n_s) each
+        outputs.append(output(s))
     return keras.Model([X, s0, c0], outputs)
 
 
 # The application: the names that every assignment shares.
 
 
-# The sentences on which the course tries its translator, with the days they mean.
+# The sentences that the course translates as a demonstration, and the days they mean.
 EXAMPLES = (
     ("3 May 1979", "1979-05-03"),
     ("5 April 09", "2009-04-05"),
@@ -150,7 +168,7 @@ EXAMPLES = (
     ("Tuesday 09 Oct 1993", "1993-10-09"),
     ("25th of June, 2009", "2009-06-25"),
 )
-# What the 2021 notebook prints for its weights, wrong days included.
+# What the 2021 notebook prints with its weights, wrong days included.
 PRINTED_2021 = {
     "3 May 1979": "1979-05-33",
     "5 April 09": "2009-04-05",
@@ -164,16 +182,20 @@ PRINTED_2021 = {
 }
 
 
-def load_data(m=10_000, seed=0, held_out=False):
-    """m generated dates, one-hot float32: x (m, Tx, 37) and y (m, Ty, 11)."""
+def load_data(m: int = 10_000, seed: int = 0, held_out: bool = False) -> dates.Dates:
+    """m generated dates, one-hot float32: x (m, Tx, 37) and y (m, Ty, 11).
+
+    Args:
+        held_out: generate days that are held out for testing, not training days.
+    """
     return dates.make_dates(m, tx=TX, seed=seed, held_out=held_out)
 
 
-def build_model(gates="sigmoid"):
+def build_model(gates: Any = "sigmoid") -> keras.Model:
     """The course's translator, untrained.
 
     Args:
-        gates: see `modelf`; "keras2_hard_sigmoid" for weights of Keras 1 and 2.
+        gates: as in `modelf`, or "keras2_hard_sigmoid" for weights of Keras 1 and 2.
     """
     if gates == "keras2_hard_sigmoid":
         gates = keras_h5.keras2_hard_sigmoid
@@ -182,28 +204,35 @@ def build_model(gates="sigmoid"):
 
 
 def train(
-    model,
-    data,
+    model: keras.Model,
+    data: dates.Dates,
     *,
-    epochs=30,
-    batch_size=100,
-    learning_rate=0.005,
-    seed=0,
-    on_epoch=None,
-    checkpoint=None,
-):
+    epochs: int = 30,
+    batch_size: int = 100,
+    learning_rate: float = 0.005,
+    seed: int = 0,
+    **settings: Any,
+) -> list[float]:
     """Fit `model` in place; return each epoch's mean loss, in nats per date.
 
-    The course lowers Adam's rate as 1 / (1 + 0.01 * step); a cosine to zero ends
-    at fewer wrong dates and is used here.
+    The loss of a date is the sum of the cross-entropies of its Ty characters. The
+    course lowers Adam's learning rate as 1 / (1 + 0.01 * step); a cosine decay to zero
+    ends with fewer wrong dates and is used here.
+
+    Args:
+        data: x (m, Tx, 37) and y (m, Ty, 11), see `load_data`.
+        settings: further arguments of `core.training.fit`.
     """
     keras.utils.set_random_seed(seed)
 
     def loss_fn(x, y):
-        y_hat = _read_and_write(x, _weights(model), _gates(model))
-        return (
-            tf.reduce_sum(keras.losses.categorical_crossentropy(y, y_hat)) / batch_size
+        # The outputs of `modelf`, (m, Ty, 11): `forward` computes the same numbers and
+        # gradients faster, and a test compares both.
+        y_hat = attention_translator.forward(
+            x, _weights(model), Ty=TY, gates=_gates(model)
         )
+        losses = keras.losses.categorical_crossentropy(y, y_hat)  # (m, Ty)
+        return tf.reduce_sum(losses) / batch_size
 
     steps = len(data.x) // batch_size
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
@@ -215,19 +244,19 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
-        on_epoch=on_epoch,
-        checkpoint=checkpoint,
         jit_compile=True,
+        **settings,
     )
 
 
-def load_pretrained(variant="default"):
+def load_pretrained(variant: str = "default") -> keras.Model:
     """The translator with trained weights.
 
     Args:
-        variant: "default" is ours, shipped. "course" is the course's file with the
-            gates it was trained with, "course-2021" the same file in the 2021
-            edition's LSTMs, whose sigmoid gates make some dates wrong.
+        variant: "default" ships with the package. "course" is the course's file with
+            the gates it was trained with, the `hard_sigmoid` of Keras 2. "course-2021"
+            is the same file in the 2021 edition's LSTMs, whose sigmoid gates make some
+            dates wrong.
     """
     if variant == "default":
         return weights.load(build_model(), "date_translation")
@@ -238,55 +267,56 @@ def load_pretrained(variant="default"):
     return keras_h5.fill(build_model(), contents, gates="as built")
 
 
-class Frozen(NamedTuple):
-    """A translator's weights in the order in which NumPy reads them, see `frozen`."""
+def packed(model: keras.Model) -> PackedWeights:
+    """A copy of the model's weights in the layout that NumPy reads fastest.
 
-    weights: tuple
-    gates: Callable | None  # in the place of the sigmoid
-
-
-def frozen(model):
-    """The translator as it is now, whatever it learns later.
-
-    `translate` and `infer` take it in the place of the model, whose variables they
-    need not read anew then: one date takes 0.4 ms in place of 1.2.
+    `translate` and `infer` accept it in place of the model and then need not repack
+    the weights at every call: one date takes 0.4 ms instead of 1.2. Later training of
+    the model does not change the copy.
     """
-    gates = _gates(model)
-    gates = None if gates is keras.activations.sigmoid else gates
-    variables = [w.numpy() for layer in _weights(model) for w in layer]
-    return Frozen(_ordered(*variables, gates=gates), gates)
+    return attention_translator.pack(_weights(model), _gates(model))
 
 
-def translate(model, sentences):
-    """Many dates at once, in NumPy.
+def translate(
+    model: keras.Model | PackedWeights, sentences: Iterable[str]
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Translate many dates, in NumPy.
+
+    For each character the most probable one is taken (greedy decoding), as in the
+    course.
 
     Args:
-        model: a translator, or what `frozen` has made of one.
+        model: a translator, or the result of `packed`.
         sentences: n texts of at most 30 characters.
 
     Returns:
         translations: n texts "YYYY-MM-DD".
-        probabilities: (n, Ty) float32, of each character written.
-        attention: (n, Ty, Tx) float32, where each character looked; rows sum to 1.
+        probabilities: (n, Ty) float32, of each output character.
+        attention: (n, Ty, Tx) float32, the attention weights; rows sum to 1.
+
+    Raises:
+        InputError: if a sentence is not a text, empty or too long.
     """
-    ready = model if isinstance(model, Frozen) else frozen(model)
+    arrays = model if isinstance(model, PackedWeights) else packed(model)
     ids = np.array([dates.indices(sentence, TX) for sentence in sentences])
-    parts = [
-        _read_and_write_numpy(ids[i : i + AT_ONCE], *ready)
-        for i in range(0, len(ids), AT_ONCE)
-    ]
-    y_hat, attention = (np.concatenate(part) for part in zip(*parts, strict=True))
+    # The outputs of `modelf` and its attention weights, computed for low latency.
+    y_hat, attention = attention_translator.decode(ids, arrays, Ty=TY)
     return dates.decode_all(y_hat.argmax(-1)), y_hat.max(-1), attention
 
 
-def infer(model, sentence):
+def infer(model: keras.Model | PackedWeights, sentence: str) -> Answer:
     """Translate one date, such as "5 April 09", into "YYYY-MM-DD".
 
     Args:
         model: as in `translate`.
 
     Returns:
-        An `Answer`: the text, its probability, and `details["attention"]` (Ty, Tx).
+        An `Answer`. Its confidence is the product of the ten characters'
+        probabilities, `details["probabilities"]` (Ty,);
+        `details["attention"]` (Ty, Tx) holds the attention weights.
+
+    Raises:
+        InputError: if the sentence is not a text, empty or too long.
     """
     (translation,), probabilities, attention = translate(model, [sentence])
     return Answer(
@@ -297,283 +327,76 @@ def infer(model, sentence):
     )
 
 
-def exact(model, pairs):
+def exact_match(
+    model: keras.Model | PackedWeights, pairs: Sequence[tuple[str, str]]
+) -> float:
     """The share of pairs (human, ISO) that are translated without a wrong character."""
     translations, _, _ = translate(model, [human for human, _ in pairs])
-    return np.mean([t == iso for t, (_, iso) in zip(translations, pairs, strict=True)])
+    return _equal(translations, [iso for _, iso in pairs])
 
 
-def evaluate(model=None):
-    """Exact dates as rows (what, ours, goal); the course's weights where at hand."""
+def evaluate(model: keras.Model | PackedWeights | None = None) -> list[Row]:
+    """Exact matches on held-out days, and of the course's weights where available."""
     model = model or load_pretrained()
-    unseen = dates.make_pairs(10_000, seed=1, held_out=True)
+    held_out = dates.make_pairs(10_000, seed=1, held_out=True)
     rows = [
-        ("exact dates, 10,000 on days never seen", exact(model, unseen), 0.999),
-        (
-            f"exact, {len(EXAMPLES)} sentences of the course",
-            exact(model, EXAMPLES),
-            1.0,
+        Row(
+            "exact matches, 10,000 dates on held-out days",
+            exact_match(model, held_out),
+            at_least=0.999,
+        ),
+        Row(
+            f"exact matches, {len(EXAMPLES)} sentences of the course",
+            exact_match(model, EXAMPLES),
+            at_least=1.0,
         ),
     ]
     if weights.available("date_translation", "course"):
-        # The days that the course's generator knew when the file was written.
-        known = datetime.date(1970, 1, 1), datetime.date(2017, 12, 31)
-        theirs = dates.make_pairs(3000, seed=2, forms=dates.COURSE_FORMS, span=known)
-        course = load_pretrained("course")
+        # The range of dates of the generator that made the file's training set.
+        span = datetime.date(1970, 1, 1), datetime.date(2017, 12, 31)
+        pairs = dates.make_pairs(3000, seed=2, forms=dates.COURSE_FORMS, span=span)
         printed, _, _ = translate(load_pretrained("course-2021"), PRINTED_2021)
         rows += [
-            (
-                "course weights, gates of Keras 2, 3,000 dates",
-                exact(course, theirs),
-                0.99,
+            Row(
+                "course weights with the gates of Keras 2: exact matches, 3,000 dates",
+                exact_match(load_pretrained("course"), pairs),
+                at_least=0.99,
             ),
-            (
-                "course weights, sigmoid gates: outputs as printed in 2021",
-                np.mean(
-                    [
-                        p == q
-                        for p, q in zip(printed, PRINTED_2021.values(), strict=True)
-                    ]
-                ),
-                1.0,
+            Row(
+                "course weights with sigmoid gates: outputs as printed in 2021",
+                _equal(printed, list(PRINTED_2021.values())),
+                equals=1.0,
             ),
         ]
     return rows
 
 
-def picture(model, sentence):
-    """The map of where each character looked, a matplotlib figure."""
-    answer = infer(model, sentence)
+def picture(sentence: str, answer: Answer) -> Figure:
+    """A heat map of the attention weights, a matplotlib figure."""
     text = " ".join(sentence.lower().replace(",", " ").split())
     return plots.attention(text, answer, answer.details["attention"])
 
 
-def example():
-    """The question of the tour: a date in a form that trips the course's weights."""
+def example() -> tuple[str, str]:
+    """The question of the tour: a date that the course's own weights get wrong."""
     return "Which day is 20th February 2016?", "20th February 2016"
 
 
-# The fast forms: what `modelf` computes, without the concatenation and with the
-# sentence's half of the scores computed once instead of Ty times. `train` uses the
-# first, compiled by XLA, `translate` the second, in NumPy, which answers at once and
-# whose loop costs less than a graph's; tests hold all forms together. Both keep time
-# first while they read.
-
-
-def _read_and_write(X, weights, gates):
-    """Probabilities (m, Ty, machine) for X (m, Tx, human)."""
-    forward, backward, (score_kernel, score_bias), energy, writer, spell = weights
-    x = tf.transpose(X, (1, 0, 2))  # (Tx, m, human)
-    ahead, back = lstm(x, *forward, gates), lstm(x[::-1], *backward, gates)
-    a = tf.concat([ahead, back[::-1]], axis=-1)
-    a = tf.transpose(a, (1, 0, 2))  # (m, Tx, 2*n_a)
-    n = a.shape[-1]
-
-    memory = tf.tensordot(a, score_kernel[:n], 1) + score_bias  # (m, Tx, 10)
-    kernel = tf.concat(writer[:2], axis=0)  # (2*n_a + n_s, 4*n_s)
-    write = _write if gates is keras.activations.sigmoid else _write_plainly(gates)
-    s = write(memory, a, score_kernel[n:], *energy, kernel, writer[2])
-    y_hat = tf.nn.softmax(tf.tensordot(s, spell[0], 1) + spell[1])  # (Ty, m, machine)
-    return tf.transpose(y_hat, (1, 0, 2))
-
-
-def _write_plainly(gates):
-    """A function like `_write` with other gates; its gradient is TensorFlow's."""
-
-    def write(*parameters):
-        s, *_ = _writing(*parameters, gates)
-        return s[1:]
-
-    return write
-
-
-@tf.custom_gradient
-def _write(memory, a, query, energy, energy_bias, kernel, bias):
-    """The writer's states (Ty, m, n_s), with the gradient by hand.
-
-    TensorFlow's would add up Ty gradients of `a` and of each weight, one by one; here
-    each is one product over all steps. With the slopes of the LSTM as in
-    `fast.recurrent`, one step backward from dz is
-
-        [dcontext, ds<t-1>] = dz K^T
-        dalpha<t'>  = a<t'> . dcontext
-        denergy<t'> = alpha<t'> (dalpha<t'> - sum of alpha dalpha)     0 if energy is
-        dquery      = sum over t' of denergy<t'> e (1 - tanh^2)
-        ds<t-1>    += dquery Q^T
-
-    Args:
-        memory: (m, Tx, 10), the sentence's half of the scores.
-        a: (m, Tx, 2*n_a), what was read.
-        query: (n_s, 10), makes the other half of the writer's state.
-        energy, energy_bias: (10, 1) and (1,), make energies of the scores.
-        kernel, bias: the writer's, (2*n_a + n_s, 4*n_s) and (4*n_s,).
-    """
-    given = memory, a, query, energy, energy_bias, kernel, bias
-    s, c, i, f, g, o, energies, alphas, inputs = _writing(
-        *given, keras.activations.sigmoid
-    )
-
-    def gradient(dy):
-        tanh_c = tf.tanh(c[1:])
-        S = [g * i * (1 - i), c[:-1] * f * (1 - f), i * (1 - g**2)]
-        S_o, S_c = tanh_c * o * (1 - o), o * (1 - tanh_c**2)
-        turned = tf.transpose(kernel)
-        dh = dc = tf.zeros_like(dy[0])
-        dmemory = tf.zeros_like(memory)
-        found = []
-        for t in reversed(range(TY)):
-            dh += dy[t]
-            dc += dh * S_c[t]
-            dz = tf.concat([*(dc * slope[t] for slope in S), dh * S_o[t]], axis=-1)
-            dcontext, dh = tf.split(dz @ turned, [a.shape[-1], -1], axis=-1)
-            dc *= f[t]
-            dalphas = (a @ dcontext[..., None])[..., 0]  # (m, Tx)
-            mean = tf.reduce_sum(alphas[t] * dalphas, axis=1, keepdims=True)
-            denergies = alphas[t] * (dalphas - mean)
-            denergies = tf.where(energies[t] > 0, denergies, tf.zeros_like(denergies))
-            scores = tf.tanh(memory + (s[t] @ query)[:, None])
-            dscores = denergies[..., None] * energy[:, 0] * (1 - scores**2)
-            dmemory += dscores
-            dquery = tf.reduce_sum(dscores, axis=1)  # (m, 10)
-            dh += tf.matmul(dquery, query, transpose_b=True)
-            found.append((dz, dcontext, dquery, denergies))
-        dz, dcontext, dquery, denergies = (
-            tf.stack(one[::-1]) for one in zip(*found, strict=True)
-        )
-        scores = tf.tanh(memory + tf.tensordot(s[:-1], query, 1)[:, :, None])
-        all_but_last = [[0, 1], [0, 1]]
-        return (
-            dmemory,
-            tf.einsum("ymt,yma->mta", alphas, dcontext),
-            tf.tensordot(s[:-1], dquery, all_but_last),
-            tf.tensordot(scores, denergies, [[0, 1, 2]] * 2)[:, None],
-            tf.reduce_sum(denergies)[None],
-            tf.tensordot(inputs, dz, all_but_last),
-            tf.reduce_sum(dz, (0, 1)),
-        )
-
-    return s[1:], gradient
-
-
-def _writing(memory, a, query, energy, energy_bias, kernel, bias, gates):
-    """The writer's steps: what `_write` takes, forward.
-
-    Returns:
-        s, c: (Ty + 1, m, n_s), the states, zeros first.
-        i, f, g, o: (Ty, m, n_s), the gates.
-        energies, alphas: (Ty, m, Tx).
-        inputs: (Ty, m, 2*n_a + n_s), of the LSTM.
-    """
-    s = c = tf.zeros((tf.shape(a)[0], query.shape[0]))
-    kept = []
-    for _ in range(TY):
-        scores = tf.tanh(memory + (s @ query)[:, None])  # (m, Tx, 10)
-        energies = tf.nn.relu(tf.tensordot(scores, energy[:, 0], 1) + energy_bias)
-        alphas = tf.nn.softmax(energies)  # (m, Tx)
-        # A product: XLA is three times slower at summing what it has multiplied.
-        context = (alphas[:, None] @ a)[:, 0]
-        inputs = tf.concat([context, s], axis=-1)
-        i, f, g, o = tf.split(inputs @ kernel + bias, 4, axis=-1)
-        i, f, g, o = gates(i), gates(f), tf.tanh(g), gates(o)
-        before = s, c
-        c = f * c + i * g
-        s = o * tf.tanh(c)
-        kept.append((*before, i, f, g, o, energies, alphas, inputs))
-    states, cells, *others = (tf.stack(one) for one in zip(*kept, strict=True))
-    return tf.concat([states, s[None]], 0), tf.concat([cells, c[None]], 0), *others
-
-
-def _read_and_write_numpy(ids, weights, gates):
-    """Probabilities (m, Ty, machine) and attention (m, Ty, Tx) for ids (m, Tx).
-
-    Each gate and direction has an array of its own, and all states are twice as large,
-    as in `fast.lstm_numpy`.
-    """
-    ahead, back, recurrent, *score, energy, energy_bias, kernel, bias, spell, end = (
-        weights
-    )
-    memory_kernel, score_bias, query = score
-    (m, Tx), n_a, n_s = ids.shape, recurrent.shape[-1], kernel.shape[-1]
-
-    x = np.empty((Tx, 4, 2, m, n_a), "float32")
-    x[:, :, 0] = ahead.take(ids.T, axis=0).swapaxes(1, 2)
-    x[:, :, 1] = back.take(ids.T[::-1], axis=0).swapaxes(1, 2)
-    states = np.zeros((Tx + 1, 2, m, n_a), "float32")  # zeros first
-    z = np.empty_like(x[0])
-    step = lstm_numpy.make_lstm_step(z, gates)
-    for t in range(Tx):
-        np.matmul(states[t], recurrent, z)
-        z += x[t]
-        step(states[t + 1])
-    a = np.concatenate([states[1:, 0], states[:0:-1, 1]], axis=-1)  # (Tx, m, 2*n_a)
-
-    memory = memory_kernel @ a.reshape(Tx * m, -1).T + score_bias
-    memory = memory.reshape(-1, Tx, m)  # of ten units
-    scores = np.empty_like(memory)
-    flat, read = scores.reshape(len(memory), -1), a.swapaxes(0, 1)
-    inputs = np.zeros((m, 2 * n_a + n_s), "float32")
-    context, s = inputs[:, None, : 2 * n_a], inputs[:, 2 * n_a :]
-    z = np.empty((4, m, n_s), "float32")
-    step = lstm_numpy.make_lstm_step(z, gates)
-    written = np.empty((TY, m, n_s), "float32")
-    attention = np.empty((TY, Tx, m), "float32")
-    zeros = np.zeros_like(attention[0])
-    for t, alphas in enumerate(attention):
-        np.add(memory, np.dot(query, s.T)[:, None], scores)
-        np.tanh(scores, scores)
-        np.dot(energy, flat, alphas.reshape(-1))
-        alphas += energy_bias
-        np.maximum(alphas, zeros, out=alphas)
-        _softmax(alphas, axis=0)
-        np.matmul(alphas.T[:, None], read, context)
-        np.matmul(inputs, kernel, z)
-        z += bias
-        step(s)
-        written[t] = s
-    y_hat = _softmax(written @ spell + end, axis=-1)
-    return y_hat.swapaxes(0, 1), attention.transpose(2, 0, 1)
-
-
-def _softmax(x, axis):
-    """Along one axis of x, which is overwritten."""
-    x -= np.maximum.reduce(x, axis, keepdims=True)
-    np.exp(x, x)
-    x /= np.add.reduce(x, axis, keepdims=True)
-    return x
-
-
-def _ordered(*weights, gates):
-    """A matrix for each gate, and halved what reads states."""
-    kernels, recurrents, biases = zip(weights[:3], weights[3:6], strict=True)
-    score, score_bias, energy, energy_bias, *writer = weights[6:]
-    kernel, recurrent, bias, spell, end = writer
-    n = 2 * len(recurrents[0])
-
-    def matrices(w):  # (units, 4*units) to (4, units, units)
-        w = lstm_numpy.pack_gates(w / 2, gates)
-        return np.ascontiguousarray(w.swapaxes(0, 1))
-
-    return (
-        *(
-            lstm_numpy.pack_gates(k + b, gates)
-            for k, b in zip(kernels, biases, strict=True)
-        ),
-        np.stack([matrices(w) for w in recurrents], axis=1),  # (4, 2, n_a, n_a)
-        *(score[:n].T / 2, score_bias[:, None], score[n:].T / 2),
-        *(energy[:, 0], energy_bias),
-        matrices(np.concatenate([kernel, recurrent])),  # (4, 2*n_a + n_s, n_s)
-        lstm_numpy.pack_gates(bias, gates)[:, None],
-        *(spell / 2, end),
-    )
+def _equal(texts, expected):
+    """The share of equal texts."""
+    return float(np.mean([a == b for a, b in zip(texts, expected, strict=True)]))
 
 
 def _weights(model):
-    """The model's variables, layer by layer."""
-    reader = model.get_layer("reader")
+    """The model's weights, layer by layer."""
+    encoder = model.get_layer("reader")
     others = (model.get_layer(n) for n in ("score", "energy", "writer", "spell"))
-    found = (reader.forward_layer, reader.backward_layer, *others)
-    return tuple(tuple(w.value for w in layer.weights) for layer in found)
+    found = encoder.forward_layer, encoder.backward_layer, *others
+    return attention_translator.Weights(
+        *(tuple(variable.value for variable in layer.weights) for layer in found)
+    )
 
 
 def _gates(model):
+    """The activation of the LSTMs' gates."""
     return model.get_layer("writer").cell.recurrent_activation
