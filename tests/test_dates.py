@@ -1,4 +1,4 @@
-"""Written dates mean the day beside them, whatever their form."""
+"""Each written date means the ISO date of its pair, whatever its form."""
 
 import calendar
 import datetime
@@ -11,29 +11,38 @@ from hypothesis import strategies as st
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import dates
 
-FORMS = sorted(set(dates.COURSE_FORMS + dates.SPOKEN_FORMS))
-# The fields of a form as strptime has them; ordinals lose their letters first.
+FORMS = sorted(set(dates.COURSE_FORMS + dates.ADDED_FORMS))
+# The fields of a form as codes of strptime; the letters of ordinals are removed first.
 CODES = {
-    **{"d": "%d", "dd": "%d", "o": "%d", "M": "%m", "MM": "%m"},
-    **{"mmm": "%b", "mmmm": "%B", "y": "%Y", "yy": "%y", "www": "%a", "wwww": "%A"},
+    "d": "%d",
+    "dd": "%d",
+    "o": "%d",
+    "M": "%m",
+    "MM": "%m",
+    "mmm": "%b",
+    "mmmm": "%B",
+    "y": "%Y",
+    "yy": "%y",
+    "www": "%a",
+    "wwww": "%A",
 }
 
 
 def read_date(text, form):
-    """The day that the standard library reads in `text`, and its weekday if any."""
+    """The day that the standard library reads from `text`."""
     if "{o}" in form:
         for ending in ("st ", "nd ", "rd ", "th "):
-            # Only behind a figure: "august" and "sunday" have these letters too.
-            for figure in "0123456789":
-                text = text.replace(figure + ending, figure + " ")
+            # Only after a digit: "august" and "sunday" have these letters, too.
+            for digit in "0123456789":
+                text = text.replace(digit + ending, digit + " ")
     date = datetime.datetime.strptime(text, form.format(**CODES)).date()
-    # strptime has 69 as 1969, where our century begins in 1970.
+    # strptime reads 69 as 1969; `dates.CENTURY` begins in 1970.
     return date.replace(year=2069) if "{yy}" in form and date.year == 1969 else date
 
 
 @given(st.dates(*dates.SPAN), st.sampled_from(FORMS))
 def test_each_form_can_be_read_back(date, form):
-    """By the standard library, which shares no code with us."""
+    """By the standard library, an independent implementation."""
     if "{yy}" in form and not dates.CENTURY[0] <= date <= dates.CENTURY[1]:
         date = date.replace(year=1970 + date.year % 100, day=min(date.day, 28))
     text = dates.write_date(date, form)
@@ -46,8 +55,8 @@ def test_each_form_can_be_read_back(date, form):
 @given(
     st.integers(0, 2**32 - 1), st.integers(1, 40), st.booleans(), st.sampled_from(FORMS)
 )
-def test_each_pair_says_its_day(seed, m, held_out, form):
-    """The ISO date is the one that the text means, on the side of its number."""
+def test_the_texts_of_a_pair_mean_the_same_day(seed, m, held_out, form):
+    """And the day is held out or not, as requested."""
     pairs = dates.make_pairs(m, seed=seed, forms=(form,), held_out=held_out)
     assert len(pairs) == m
     for human, iso in pairs:
@@ -58,29 +67,29 @@ def test_each_pair_says_its_day(seed, m, held_out, form):
         assert first <= day <= last
 
 
-def test_no_day_is_learnt_from_and_tested_on():
-    """In no form; about one in eleven is for testing."""
-    learnt, tested = (
+def test_training_days_and_held_out_days_are_disjoint():
+    """About one day in eleven is held out."""
+    training, held_out_days = (
         {iso for _, iso in dates.make_pairs(3000, held_out=held_out)}
         for held_out in (False, True)
     )
-    assert len(learnt) > 2500 and len(tested) > 1500
-    assert not learnt & tested
+    assert len(training) > 2500 and len(held_out_days) > 1500
+    assert not training & held_out_days
     days = range(*(day.toordinal() for day in dates.SPAN))
     share = np.mean([day % dates.HELD_OUT == 0 for day in days])
     assert round(1 / share) == 11
 
 
-def test_pairs_can_be_drawn_again():
-    """The same seed gives the same pairs, of which m only says how many."""
+def test_the_seed_determines_the_pairs():
+    """Whatever m is; another seed gives others."""
     pairs = dates.make_pairs(50, seed=4)
     assert pairs == dates.make_pairs(90, seed=4)[:50]
     assert pairs != dates.make_pairs(50, seed=5)
     assert dates.make_pairs(0) == []
 
 
-def test_all_forms_are_drawn():
-    """Each about equally often, counted by the pairs that two forms tell apart."""
+def test_all_forms_are_equally_frequent():
+    """A form that is listed twice occurs twice as often."""
     forms = ("{y}", "{y}.", "{y}", "{y}/")
     endings = [human[4:] for human, _ in dates.make_pairs(4000, forms=forms)]
     # 2000, 1000 and 1000 expected, standard deviation at most 32.
@@ -88,13 +97,15 @@ def test_all_forms_are_drawn():
     assert abs(endings.count(".") - 1000) < 150
 
 
-def test_a_span_bounds_the_days():
-    """First and last day may occur, and none beyond."""
+def test_days_are_within_the_span():
+    """Its first and its last day occur, too."""
     span = datetime.date(2001, 2, 20), datetime.date(2001, 3, 3)
-    drawn = {iso for _, iso in dates.make_pairs(500, forms=("{d} {M} {y}",), span=span)}
+    sampled = {
+        iso for _, iso in dates.make_pairs(500, forms=("{d} {M} {y}",), span=span)
+    }
     days = [span[0] + datetime.timedelta(i) for i in range(12)]
     expected = {d.isoformat() for d in days if d.toordinal() % dates.HELD_OUT}
-    assert drawn == expected
+    assert sampled == expected
 
 
 @pytest.mark.parametrize(
@@ -107,13 +118,13 @@ def test_a_span_bounds_the_days():
         ((2000, 2, 29), "{dd}.{MM}.{yy}", "29.02.00"),
     ],
 )
-def test_forms_by_hand(date, form, text):
-    """Days whose weekday and form one can look up."""
+def test_dates_written_by_hand(date, form, text):
+    """With weekdays that a calendar confirms."""
     assert dates.write_date(datetime.date(*date), form) == text
 
 
 def test_ordinals_of_all_days():
-    """The three that end otherwise among the tens are th."""
+    """11th, 12th and 13th do not end as 1st, 2nd and 3rd do."""
     texts = [dates.write_date(datetime.date(2000, 1, d), "{o}") for d in range(1, 32)]
     assert (
         texts
@@ -125,7 +136,7 @@ def test_ordinals_of_all_days():
 
 
 def test_the_longest_date_fits_thirty_known_characters():
-    """In every form, with the longest weekday and month and two figures a day."""
+    """In every form, with the longest weekday and month and a day of two digits."""
     date = datetime.date(1992, 9, 30)
     assert date.strftime("%A %B") == "Wednesday September"
     for form in FORMS:
@@ -137,8 +148,8 @@ def test_the_longest_date_fits_thirty_known_characters():
             assert dates.HUMAN_VOCAB["<unk>"] not in dates.indices(text)
 
 
-def test_the_vocabularies_are_the_courses():
-    """37 and 11 entries in the course's order, which its weights rely on."""
+def test_the_vocabularies_are_those_of_the_course():
+    """37 and 11 entries in the course's order, on which its weights depend."""
     assert len(dates.HUMAN_VOCAB) == 37 and len(dates.MACHINE_VOCAB) == 11
     known = {" ": 0, ".": 1, "/": 2, "0": 3, "a": 13, "l": 23, "m": 24, "y": 34}
     assert known | {"<unk>": 35, "<pad>": 36} == {
@@ -148,8 +159,8 @@ def test_the_vocabularies_are_the_courses():
 
 
 @given(st.text(max_size=60), st.integers(1, 40))
-def test_any_text_gives_indices_or_a_sentence(text, tx):
-    """tx numbers in [0, 37), or one of two reasons."""
+def test_any_text_gives_indices_or_an_input_error(text, tx):
+    """tx numbers in [0, 37), or one of two messages."""
     try:
         ids = dates.indices(text, tx)
     except InputError as error:
@@ -157,21 +168,21 @@ def test_any_text_gives_indices_or_a_sentence(text, tx):
         return
     assert len(ids) == tx and all(0 <= i < 37 for i in ids)
     unpadded = [i for i in ids if i != dates.HUMAN_VOCAB["<pad>"]]
-    assert ids[: len(unpadded)] == unpadded  # the padding stands at the end
+    assert ids[: len(unpadded)] == unpadded  # the padding is at the end
 
 
 @pytest.mark.parametrize(
     "sentence", ["25th of June, 2009", "  25TH  of june,2009\n", "25th\tof June 2009"]
 )
-def test_case_commas_and_blanks_do_not_matter(sentence):
-    """All of these are the same indices."""
+def test_case_commas_and_spaces_do_not_matter(sentence):
+    """All of these become the same indices."""
     letters = [*dates.HUMAN_VOCAB]
     text = "".join(letters[i] for i in dates.indices(sentence, 20))
     assert text == "25th of june 2009" + 3 * "<pad>"
 
 
-def test_unknown_characters_have_their_mark():
-    """Letters of no date, and other alphabets."""
+def test_unknown_characters_become_unk():
+    """Letters that do not occur in dates, and other alphabets."""
     assert dates.indices("xé日5", 5) == [35, 35, 35, 8, 36]
 
 
@@ -180,20 +191,20 @@ def test_unknown_characters_have_their_mark():
     [
         ("", "The sentence is empty"),
         (" , ,", "The sentence is empty"),
-        ("5" * 31, "at most 30 characters; received 31: '555"),
+        ("5" * 31, "at most 30 characters, received 31: '555"),
         (5, "received int"),
         (None, "received NoneType"),
         (b"5 April 09", "received bytes"),
     ],
 )
-def test_what_is_no_date_is_told(sentence, words):
-    """Each with the text to write instead."""
+def test_invalid_input_raises_an_input_error(sentence, words):
+    """The message says what was received."""
     with pytest.raises(InputError, match=words):
         dates.indices(sentence)
 
 
 def test_dates_are_one_hot():
-    """x is the text and y the ISO date, character by character, float32."""
+    """x encodes the text and y the ISO date, one character per step, float32."""
     x, y, pairs = dates.make_dates(20, tx=40, seed=3, held_out=True)
     assert x.shape == (20, 40, 37) and y.shape == (20, 10, 11)
     for array in (x, y):
@@ -206,7 +217,7 @@ def test_dates_are_one_hot():
 
 
 def test_one_hot_keeps_the_shape_of_its_indices():
-    """A row of length n behind each."""
+    """Plus one axis of length n."""
     rows = dates.one_hot([[0, 2], [1, 1]], 3)
     assert rows.dtype == np.float32
     assert rows.tolist() == [[[1, 0, 0], [0, 0, 1]], [[0, 1, 0], [0, 1, 0]]]
