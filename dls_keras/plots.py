@@ -68,31 +68,37 @@ def curves(
     return figure
 
 
-def decision_boundary(predict, X, Y, *, extent=None, title="") -> Figure:
-    """The predicted class of each place of the plane as a colour, and labelled points.
+def decision_boundary(
+    predict: Callable[[np.ndarray], np.ndarray] | np.ndarray,
+    X: np.ndarray,
+    Y: np.ndarray,
+    *,
+    extent: Sequence[float] | None = None,
+    title: str = "",
+) -> Figure:
+    """The plane coloured by the predicted class, and data points by their true class.
 
     Args:
-        predict: function from points (2, n) to their classes, n numbers from 0 in
-            any shape, such as (1, n); or the predicted classes themselves, at the
-            points of a grid (rows, columns) that covers `extent`, bottom row first.
+        predict: function from points (2, n) to their classes, n integers from 0 in
+            any shape, such as (1, n); or the classes themselves, at the points of a
+            regular grid (rows, columns) over `extent`, bottom row first.
         X: (2, m) points.
         Y: m true classes in any shape.
-        extent: left, right, bottom and top of the grid; by default, for a function,
-            the range of X and a margin.
+        extent: left, right, bottom and top of the plane; default: the range of X with
+            a margin.
     """
     X, Y = np.asarray(X), np.ravel(Y)
-    if callable(predict):
-        if extent is None:
-            margin = 0.1 * np.ptp(X, axis=1).max()
-            ends = X.min(axis=1) - margin, X.max(axis=1) + margin
-            extent = np.transpose(ends).ravel()
-        across, up = np.linspace(*extent[:2], 300), np.linspace(*extent[2:], 300)
-        grid = np.stack(np.meshgrid(across, up))  # (2, 300, 300)
-        classes = np.reshape(predict(grid.reshape(2, -1)), grid.shape[1:]).astype(int)
+    if extent is None:
+        margin = 0.1 * np.ptp(X, axis=1).max()
+        (left, bottom), (right, top) = X.min(axis=1) - margin, X.max(axis=1) + margin
     else:
-        classes = np.asarray(predict).astype(int)
-        rows, columns = classes.shape
-        across, up = np.linspace(*extent[:2], columns), np.linspace(*extent[2:], rows)
+        left, right, bottom, top = extent
+    rows, columns = (300, 300) if callable(predict) else np.shape(predict)
+    across, up = np.linspace(left, right, columns), np.linspace(bottom, top, rows)
+    if callable(predict):
+        grid = np.stack(np.meshgrid(across, up))  # (2, rows, columns)
+        predict = predict(grid.reshape(2, -1))
+    classes = np.reshape(predict, (rows, columns)).astype(int)
     colours = {"vmin": 0, "vmax": max(classes.max(), Y.max(), 1), "cmap": "Spectral"}
     figure, axes = _new(4.8, 4.2)
     axes.pcolormesh(across, up, classes, alpha=0.4, rasterized=True, **colours)
@@ -141,16 +147,16 @@ def panels(
         groups: n group names; each group has its own colour.
         logarithmic: labels, of panels or of y, whose axes are logarithmic.
     """
-    y, groups = np.asarray(y), np.asarray(groups)
+    heights, names = np.asarray(y), np.asarray(groups)
     figure = Figure(figsize=(2.5 * len(x) + 0.5, 2.8), layout="constrained")
     for axes, (label, values) in zip(
         figure.subplots(1, len(x), sharey=True, squeeze=False)[0],
         x.items(),
         strict=True,
     ):
-        for name in np.unique(groups):
-            shown = (groups == name) & np.isfinite(y)
-            axes.scatter(np.asarray(values)[shown], y[shown], s=18, label=name)
+        for name in np.unique(names):
+            shown = (names == name) & np.isfinite(heights)
+            axes.scatter(np.asarray(values)[shown], heights[shown], s=18, label=name)
         axes.set_xscale("log" if label in logarithmic else "linear")
         axes.set_yscale("log" if ylabel in logarithmic else "linear")
         axes.set(xlabel=label)
@@ -204,8 +210,8 @@ def boxes(
     # Coordinates are measured from the outer edges of the pixels.
     axes.imshow(photo, aspect="auto", extent=(0, photo.width, photo.height, 0))
     axes.set_axis_off()
-    for (y1, x1, y2, x2), label, colour in zip(corners, labels, colours, strict=True):
-        colour = np.array(colour) / 255
+    for (y1, x1, y2, x2), label, rgb in zip(corners, labels, colours, strict=True):
+        colour = np.array(rgb) / 255
         axes.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=colour, lw=2)
         ink = "black" if colour @ (0.3, 0.59, 0.11) > 0.5 else "white"
         axes.text(
@@ -442,7 +448,7 @@ def spans(
         labels: all possible labels, at most 12; the legend lists those that occur.
     """
     columns, size = 84, 8
-    paints = dict(zip(labels, colormaps["Set3"].colors, strict=False))
+    paints = dict(zip(labels, colormaps["Set3"](range(12)), strict=False))
     seen = [label for label in labels if any(label == kind for *_, kind in marked)]
     lines = list(_wrapped(text, columns))
     wide, high = 0.602 * size / 72, 1.5 * size / 72  # one character, in inches
@@ -458,8 +464,15 @@ def spans(
                 cell = (left - first, y - 0.45), right - left, 0.9
                 axes.add_patch(Rectangle(*cell, color=paints[label]))
         line = text[first:last].replace("\t", " ")
-        font = {"family": "monospace", "fontsize": size, "va": "center_baseline"}
-        axes.text(0, y, line, parse_math=False, **font)
+        axes.text(
+            0,
+            y,
+            line,
+            parse_math=False,
+            family="monospace",
+            fontsize=size,
+            va="center_baseline",
+        )
     axes.set(xlim=(-2, columns + 2), ylim=(len(lines), -1))
     axes.set_axis_off()
     figure.legend(

@@ -28,7 +28,9 @@ SOUNDS = (".mid", ".wav")
 class Commands(click.Group):
     """A group of commands that reports invalid input in one line."""
 
-    def main(self, args: Sequence[str] | None = None, **extra: Any) -> None:
+    def main(  # type: ignore[override]  # click has overloads that no caller needs
+        self, args: Sequence[str] | None = None, **extra: Any
+    ) -> None:
         """Run the command line `args`, by default the shell's, and exit."""
         # TensorFlow reads this when it starts; its log lines help no user.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

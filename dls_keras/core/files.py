@@ -52,9 +52,11 @@ def offline() -> bool:
 
 def data_folder() -> Path | None:
     """The folder `$DLS_KERAS_DATA` with real data sets, if it is set and exists."""
-    if folder := os.environ.get("DLS_KERAS_DATA"):
-        folder = Path(folder).expanduser()
-    return folder if folder and folder.is_dir() else None
+    named = os.environ.get("DLS_KERAS_DATA")
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    return folder if folder.is_dir() else None
 
 
 def in_data_folder(name: str) -> Path | None:
@@ -192,8 +194,9 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
         try:
             pooch.HTTPDownloader(timeout=30)(remote.url, temporary, None)
         except OSError as error:  # requests' errors are OSErrors
-            if getattr(error, "response", None) is not None:
-                error.response.close()  # pooch leaves it open
+            response = getattr(error, "response", None)
+            if response is not None:
+                response.close()  # pooch leaves it open
             raise MissingFileError(
                 f"Could not download {remote.name} from {remote.url} ({error}). "
                 f"Try again, or put the file with hash {digest} at {path} yourself."

@@ -133,8 +133,8 @@ def _frozen(value):
 def find(record: Record) -> Path:
     """Where the file is: `$DLS_KERAS_WEIGHTS`, shipped, the cache, or downloaded."""
     folders = [files.shipped_weights()]
-    if folder := os.environ.get("DLS_KERAS_WEIGHTS"):
-        folders.insert(0, Path(folder).expanduser())
+    if named := os.environ.get("DLS_KERAS_WEIGHTS"):
+        folders.insert(0, Path(named).expanduser())
     for folder in folders:
         if (folder / record.file).is_file():
             return folder / record.file
