@@ -1,7 +1,6 @@
 """Ours beside what a user would pick instead: `python -m benchmarks [NAME...]`.
 
     timing     contenders take turns in one process; medians, ratios, the machine
-    lessons    the course's own way, as plain as its notebooks have it
     steps      the NumPy assignments against their lessons
     networks   convolutional networks against Keras's fit and predict, and PyTorch
     sequences  recurrent networks and the Transformer against the same
