@@ -1,4 +1,4 @@
-"""Alpacas: the photos are split as Keras splits them, the drawn animals repeat."""
+"""Alpacas: photos are split as by Keras, synthetic images depend on their seed only."""
 
 import keras
 import numpy as np
@@ -27,19 +27,19 @@ def test_photos_are_split_as_by_keras(folder, share, seed):
     """Both parts of its directory loader, name by name."""
     parts = alpaca.split(alpaca.photos(), validation_split=share, seed=seed)
     for (names, labels), subset in zip(parts, ("training", "validation"), strict=True):
-        theirs = keras.utils.image_dataset_from_directory(
-            *(folder, "inferred", "int"),
+        expected = keras.utils.image_dataset_from_directory(
+            folder,
             validation_split=share,
             seed=seed,
             subset=subset,
             verbose=False,
         )
-        assert [str(name) for name in names] == theirs.file_paths
+        assert [str(name) for name in names] == expected.file_paths
         assert [alpaca.CLASSES[k] for k in labels] == [p.parent.name for p in names]
 
 
-def test_photos_are_stretched_and_keep_their_label(folder):
-    """24 of 30 to learn from, 6 to validate on; an alpaca is 0."""
+def test_photos_are_resized_and_keep_their_label(folder):
+    """24 of 30 are for training, 6 for validation; an alpaca is 0."""
     x, y, x_val, y_val = alpaca.load_alpacas(size=8)
     assert x.shape == (24, 8, 8, 3) and x_val.shape == (6, 8, 8, 3)
     assert x.dtype == np.uint8 and y.dtype == np.int64
@@ -50,44 +50,46 @@ def test_photos_are_stretched_and_keep_their_label(folder):
     np.testing.assert_array_equal(again.x, x)
 
 
-def test_other_files_in_a_folder_are_passed_over(folder):
-    """As Keras does."""
+def test_files_that_are_not_photos_are_ignored(folder):
+    """As by Keras."""
     (folder / "alpaca" / "notes.txt").write_text("cria")
     assert len(alpaca.photos()[0]) == 30
 
 
-def test_a_missing_class_is_told(folder):
-    """With the folder that lacks it, and what to do where none is there at all."""
+def test_a_missing_class_is_an_error(folder):
+    """The message names the folder without it, or the folder that is empty."""
     with pytest.raises(MissingFileError, match="no folder 'alpaca'.*'not alpaca'"):
         alpaca.load_alpacas(folder / "alpaca")
     for photo in (folder / "not alpaca").iterdir():
         photo.unlink()
-    with pytest.raises(InputError, match="not alpaca holds no pictures"):
+    with pytest.raises(InputError, match="not alpaca contains no photos"):
         alpaca.load_alpacas()
 
 
-def test_a_damaged_photo_is_told(folder):
-    """By its path."""
+def test_a_damaged_photo_is_an_error(folder):
+    """The message names its path."""
     path = sorted((folder / "alpaca").iterdir())[3]
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match=path.name):
         alpaca.load_alpacas()
 
 
-def test_without_photos_the_message_says_where_they_come_from(tmp_path, monkeypatch):
-    """And what draws a stand-in."""
+def test_without_photos_the_message_says_where_to_get_them(tmp_path, monkeypatch):
+    """And how to make synthetic images."""
     monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
-    with pytest.raises(MissingFileError, match=f"{tmp_path}/data/alpaca.*make_alpacas"):
+    with pytest.raises(
+        MissingFileError, match=f"(?s){tmp_path}/data/alpaca.*make_alpacas"
+    ):
         alpaca.load_alpacas()
-    for name in alpaca.CLASSES:  # the cache is a good place, too
+    for name in alpaca.CLASSES:  # the cache is searched, too
         (tmp_path / "data/alpaca" / name).mkdir(parents=True)
         Image.new("RGB", (9, 9)).save(tmp_path / "data/alpaca" / name / "a.jpg")
     assert sorted(alpaca.load_alpacas(size=4).y) == [0, 1]
 
 
-def test_drawn_animals_can_be_drawn_again():
-    """The same seed gives the same pictures, of which m only says how many."""
+def test_synthetic_images_depend_on_their_seed_only():
+    """Not on the number of images m."""
     (x, y), (more, labels) = (alpaca.make_alpacas(m, seed=4, size=40) for m in (3, 5))
     np.testing.assert_array_equal(x, more[:3])
     assert y.tolist() == [0, 1, 0] and labels.tolist() == [0, 1, 0, 1, 0]
@@ -96,35 +98,35 @@ def test_drawn_animals_can_be_drawn_again():
     assert (other != x).any(axis=(1, 2, 3)).all()
 
 
-def test_no_animals_are_an_empty_set():
-    """`load_data` puts none behind the photos where asked so."""
+def test_zero_synthetic_images_are_empty_arrays():
+    """`load_data(synthetic=0)` appends them."""
     x, y = alpaca.make_alpacas(0)
     assert x.shape == (0, 160, 160, 3) and y.shape == (0,)
 
 
 @pytest.mark.parametrize("kind", animals.KINDS)
-def test_an_animal_stands_in_its_landscape(kind):
-    """Where the same landscape without it looks otherwise, and not all over."""
+def test_an_animal_covers_a_part_of_its_landscape(kind):
+    """The image differs from the same landscape without it, but not everywhere."""
     for seed in range(3):
         scene = animals.scene(kind, np.random.default_rng(seed), 48)
         empty = animals.landscape(np.random.default_rng(seed), 144)
         empty = np.asarray(empty.resize((48, 48), Image.Resampling.LANCZOS), float)
-        changed = np.abs(np.asarray(scene) - empty).max(axis=-1) > 40  # noise is below
+        changed = np.abs(np.asarray(scene) - empty).max(axis=-1) > 40  # above the noise
         assert 0.01 < changed.mean() < 0.7
         assert scene.size == (48, 48)
 
 
 def test_an_alpaca_has_a_longer_neck_than_a_bear_and_a_shorter_one_than_a_giraffe():
-    """The proportions by which eyes, and networks, tell them apart."""
+    """These proportions distinguish the classes."""
     necks = {kind: animal.neck[0] for kind, animal in animals.OTHERS.items()}
     assert necks["bear"] < animals.ALPACA.neck[0] < necks["giraffe"]
 
 
 @pytest.mark.data
-def test_the_courses_photos_are_all_there():
-    """142 alpacas and 185 others, of which 262 to learn from."""
+def test_the_courses_photos_are_complete():
+    """142 alpacas and 185 others; 262 of them are for training."""
     names, labels = alpaca.photos()
     assert np.bincount(labels).tolist() == [142, 185]
-    (_, learnt), (_, held_out) = alpaca.split((names, labels))
-    assert np.bincount(learnt).tolist() == [117, 145]
+    (_, training), (_, held_out) = alpaca.split((names, labels))
+    assert np.bincount(training).tolist() == [117, 145]
     assert np.bincount(held_out).tolist() == [25, 40]

@@ -1,4 +1,4 @@
-"""MobileNetV2 in eight bits: every layer is filled, and mistakes are named."""
+"""Quantised MobileNetV2: every layer is loaded, and errors name what is wrong."""
 
 import keras
 import numpy as np
@@ -17,8 +17,8 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def drawn(model):
-    """Layers of the right shapes, filled at random."""
+def random_layers(model):
+    """Random layers of the right shapes."""
     rng = np.random.default_rng(0)
     found = {}
     for layer in model.layers:
@@ -44,13 +44,13 @@ def save(layers, path):
     return path
 
 
-def test_a_file_comes_back_as_it_was_written(drawn, tmp_path):
+def test_a_file_is_read_as_it_was_written(random_layers, tmp_path):
     """All 53 layers, bit for bit."""
-    read = converter.read(save(drawn, tmp_path / "net.npz"))
-    assert list(read) == list(drawn) and len(read) == 53
+    read = converter.read(save(random_layers, tmp_path / "net.npz"))
+    assert list(read) == list(random_layers) and len(read) == 53
     for name, layer in read.items():
-        for ours, theirs in zip(layer, drawn[name], strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+        for got, written in zip(layer, random_layers[name], strict=True):
+            np.testing.assert_array_equal(got, written)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_a_file_comes_back_as_it_was_written(drawn, tmp_path):
         ("Conv_1", "Conv_1_bn", tf.nn.conv2d),
     ],
 )
-def test_a_layer_and_its_norm_are_a_convolution_plus_bias(
-    model, drawn, name, norm, convolve
+def test_a_layer_and_its_normalisation_are_a_convolution_plus_bias(
+    model, random_layers, name, norm, convolve
 ):
-    """With each output channel's kernel scaled by its own number."""
-    converter.fill(model, drawn)
+    """Each output channel has its own scale."""
+    converter.fill(model, random_layers)
     layer, norm = model.get_layer(name), model.get_layer(norm)
-    kernel, scale, bias = drawn[name]
+    kernel, scale, bias = random_layers[name]
     channels = kernel.shape[2]
     x = np.random.default_rng(1).normal(size=(2, 6, 6, channels)).astype("float32")
     unscaled = convolve(x, kernel.astype("float32"), [1, *layer.strides, 1], "SAME")
@@ -77,21 +77,21 @@ def test_a_layer_and_its_norm_are_a_convolution_plus_bias(
             x, kernel.astype("float32"), [1, *layer.strides, 1], "VALID"
         )
     got = norm(layer(x), training=False)
-    # float32 with sums in another order.
+    # float32 sums in another order.
     np.testing.assert_allclose(got, unscaled * scale + bias, rtol=1e-4, atol=1e-4)
 
 
-def test_the_classifier_is_filled_or_left_out(model, drawn):
-    """A base without top takes the other 52 layers."""
-    converter.fill(model, drawn)
-    kernel, scale, bias = drawn["predictions"]
+def test_the_classifier_is_loaded_if_the_model_has_one(model, random_layers):
+    """A base without top has the other 52 layers."""
+    converter.fill(model, random_layers)
+    kernel, scale, bias = random_layers["predictions"]
     dense = model.get_layer("predictions")
     np.testing.assert_allclose(dense.kernel, kernel * scale, rtol=1e-6)
     np.testing.assert_array_equal(dense.bias, bias)
     base = keras.applications.MobileNetV2((32, 32, 3), weights=None, include_top=False)
-    converter.fill(base, drawn)
-    ours, theirs = (m.get_layer("Conv_1").kernel for m in (base, model))
-    np.testing.assert_array_equal(ours, theirs)
+    converter.fill(base, random_layers)
+    kernels = (m.get_layer("Conv_1").kernel for m in (base, model))
+    np.testing.assert_array_equal(*kernels)
 
 
 @pytest.mark.parametrize(
@@ -101,21 +101,24 @@ def test_the_classifier_is_filled_or_left_out(model, drawn):
         (lambda net: net.update(extra=net["Conv1"]), r"differ in \['extra'\]"),
         (
             lambda net: net.update(Conv1=net["block_3_expand"]),
-            r"Conv1 of the file has a kernel \(1, 1, 24, 144\).*\(3, 3, 3, 32\)",
+            r"Conv1 has a kernel of shape \(1, 1, 24, 144\).*\(3, 3, 3, 32\)",
         ),
     ],
 )
-def test_layers_of_another_network_leave_the_model_untouched(
-    model, drawn, change, words
+def test_layers_of_another_network_leave_the_model_unchanged(
+    model, random_layers, change, words
 ):
-    """One missing, one too many, one of another shape."""
+    """One layer is missing, one too many, one of another shape."""
     before = [w.numpy() for w in model.weights]
-    net = {name: layer._replace(bias=layer.bias + 1) for name, layer in drawn.items()}
+    net = {
+        name: layer._replace(bias=layer.bias + 1)
+        for name, layer in random_layers.items()
+    }
     change(net)
     with pytest.raises(InputError, match=words):
         converter.fill(model, net)
-    for ours, theirs in zip(before, model.weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for old, new in zip(before, model.weights, strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 @pytest.mark.parametrize(
@@ -128,27 +131,27 @@ def test_layers_of_another_network_leave_the_model_untouched(
         lambda layer: layer._replace(kernel=layer.kernel[0, 0, 0]),
     ],
 )
-def test_what_cannot_be_a_layer_is_told(drawn, tmp_path, change):
-    """By its name and with what came."""
-    path = save({"Conv1": change(drawn["Conv1"])}, tmp_path / "net.npz")
-    with pytest.raises(InputError, match="Conv1 of .* cannot be a layer: kernel"):
+def test_a_wrong_type_or_shape_is_an_error(random_layers, tmp_path, change):
+    """The message names the layer and what its arrays are."""
+    path = save({"Conv1": change(random_layers["Conv1"])}, tmp_path / "net.npz")
+    with pytest.raises(InputError, match="Conv1 of .* is not a layer: kernel"):
         converter.read(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", b"text"])
-def test_a_file_that_is_no_npz_is_told(tmp_path, content):
-    """Empty, cut off, or a text."""
+def test_a_file_that_is_not_an_npz_is_an_error(tmp_path, content):
+    """Empty, truncated, or a text."""
     path = tmp_path / "net.npz"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="not a network in eight bits"):
+    with pytest.raises(InputError, match="not a quantised MobileNetV2"):
         converter.read(path)
 
 
-def test_an_npz_of_other_things_is_told(drawn, tmp_path):
-    """Arrays of another meaning, one array more, none, or no file."""
+def test_an_npz_with_other_arrays_is_an_error(random_layers, tmp_path):
+    """Other names, one array more, none at all; and a missing file."""
     np.savez(tmp_path / "a.npz", x=np.zeros(3))
     np.savez(tmp_path / "none.npz")
-    layer = drawn["Conv1"]._asdict().items()
+    layer = random_layers["Conv1"]._asdict().items()
     arrays = {f"Conv1/{part}": array for part, array in layer}
     np.savez(tmp_path / "more.npz", **arrays, **{"Conv1/variance": np.ones(32)})
     for name in ("a", "none", "more"):
@@ -159,10 +162,10 @@ def test_an_npz_of_other_things_is_told(drawn, tmp_path):
 
 
 @pytest.mark.data
-def test_four_photos_are_named_as_by_the_original():
-    """Egyptian cat 0.71, dragonfly 0.85, macaw 0.93, samoyed 0.89 were measured.
+def test_four_photos_are_classified_as_by_the_quantised_network():
+    """It gives Egyptian cat 0.71, dragonfly 0.85, macaw 0.93 and samoyed 0.89.
 
-    Within 0.05: another filter that shrinks the photos moves them so far.
+    Within 0.05: another filter for resizing the photos changes them by that much.
     """
     from dls_keras.core import images
 
@@ -175,7 +178,6 @@ def test_four_photos_are_named_as_by_the_original():
     x = [images.resized(folder / f"check_images/{n}.jpg", 224, 224) for n in names]
     y_hat = np.asarray(network(2 * np.stack(x) - 1, training=False))
     answers = [classes[k].split(",")[0] for k in y_hat.argmax(1)]
-    assert [a.lower() for a in answers] == [
-        *("egyptian cat", "dragonfly", "macaw", "samoyed")
-    ]
+    expected = ["egyptian cat", "dragonfly", "macaw", "samoyed"]
+    assert [answer.lower() for answer in answers] == expected
     np.testing.assert_allclose(y_hat.max(1), (0.71, 0.85, 0.93, 0.89), atol=0.05)

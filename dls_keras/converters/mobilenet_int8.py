@@ -1,17 +1,17 @@
-"""MobileNetV2 in eight bits -> `keras.applications.MobileNetV2`.
+"""Quantised MobileNetV2 (int8) -> `keras.applications.MobileNetV2`.
 
-A network made for small chips keeps each kernel as integers in [-127, 127] with one
-scale a channel, and has no batch normalisation left: it is folded into kernel and
-bias. The file is an npz with three arrays a layer, under the names that Keras gives
-the layers, kernels in Keras's layout:
+A network for small chips is quantised: each kernel is stored as integers in [-127, 127]
+with one scale per output channel. Its batch normalisations are folded into kernels and
+biases. The file is an npz with three arrays per layer, under the names of Keras's
+layers; kernels have Keras's layout:
 
     {layer}/kernel int8    {layer}/scale float32    {layer}/bias float32
 
     y = convolve(x, kernel * scale) + bias
 
-Keras's network has its batch normalisations, which are set to do nothing but add the
-bias: mean 0, variance 1, gamma = sqrt(1 + epsilon), beta = bias. Their true statistics
-are lost, so they must stay in inference mode, in fine-tuning, too.
+Keras's network has batch normalisations, so they are set to add only the bias: mean 0,
+variance 1, gamma = sqrt(1 + epsilon), beta = bias. Their original statistics are lost,
+so they must stay in inference mode, also in fine-tuning.
 """
 
 from pathlib import Path
@@ -23,12 +23,12 @@ import numpy as np
 from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
 
-CLASSIFIER = "predictions"  # the one layer that a base without top lacks
+CLASSIFIER = "predictions"  # the only layer that a base without top does not have
 NORMS = {"Conv1": "bn_Conv1", "Conv_1": "Conv_1_bn"}  # the others: {layer}_BN
 
 
 class Layer(NamedTuple):
-    """One layer of a file; `scale` and `bias` have a number for each output channel."""
+    """One layer of a file; `scale` and `bias` have one number per output channel."""
 
     kernel: np.ndarray  # int8
     scale: np.ndarray  # (n_C,) float32
@@ -37,7 +37,7 @@ class Layer(NamedTuple):
     @property
     def weights(self) -> np.ndarray:
         """The kernel as float32."""
-        # A depthwise kernel (3, 3, n_C, 1) has its channels before the last axis.
+        # The channels of a depthwise kernel (3, 3, n_C, 1) are on the third axis.
         scale = self.scale[:, None] if self.kernel.shape[-1] == 1 else self.scale
         return self.kernel.astype("float32") * scale
 
@@ -47,12 +47,12 @@ def read(path: str | Path) -> dict[str, Layer]:
 
     Raises:
         MissingFileError: if there is no such file.
-        InputError: if it is no such file, or holds what no layer can be.
+        InputError: if it is not such a file, or an array has a wrong type or shape.
     """
     if not Path(path).is_file():
-        raise MissingFileError(f"There is no file {path}. Name an existing one.")
+        raise MissingFileError(f"There is no file at {path}. Check the path.")
     try:
-        # np.load leaves a damaged file open that it opened itself.
+        # If the file is damaged, np.load does not close what it opened itself.
         with open(path, "rb") as opened, np.load(opened) as arrays:
             names = dict.fromkeys(key.rpartition("/")[0] for key in arrays.files)
             layers = {
@@ -60,15 +60,15 @@ def read(path: str | Path) -> dict[str, Layer]:
                 for name in names
             }
             count = len(arrays.files)
-    except Exception as error:  # damage shows in many ways
+    except Exception as error:  # a damaged file can raise almost anything
         raise InputError(
-            f"{path} is not a network in eight bits ({error}): expected an npz with "
-            f"kernel, scale and bias of each layer. It is {files.what_is(path)}."
+            f"{path} is not a quantised MobileNetV2 ({error}): expected an npz with "
+            f"kernel, scale and bias of each layer. The file is {files.what_is(path)}."
         ) from error
     if not layers or count != len(Layer._fields) * len(layers):
         raise InputError(
-            f"{path} holds {count} arrays for {len(layers)} layers, expected three "
-            "each: kernel, scale and bias. Take the original file."
+            f"{path} holds {count} arrays for {len(layers)} layers, expected three per "
+            "layer: kernel, scale and bias. Use the original file."
         )
     for name, (kernel, scale, bias) in layers.items():
         ok = (
@@ -80,16 +80,16 @@ def read(path: str | Path) -> dict[str, Layer]:
         )
         if not ok:
             raise InputError(
-                f"{name} of {path} cannot be a layer: kernel {kernel.dtype} "
+                f"{name} of {path} is not a layer: kernel {kernel.dtype} "
                 f"{kernel.shape}, scale {scale.dtype} {scale.shape}, bias {bias.dtype} "
-                f"{bias.shape}. Expected int8, then float32 with one finite number a "
-                "channel. The file is damaged; take another copy."
+                f"{bias.shape}. Expected int8, then float32 with one finite number per "
+                "channel. The file is damaged; use another copy."
             )
     return layers
 
 
 def fill(model: keras.Model, layers: dict[str, Layer]) -> keras.Model:
-    """Give a MobileNetV2 the layers of a file; touch nothing unless all fit.
+    """Load the layers of a file into a MobileNetV2, or nothing unless all fit.
 
     Args:
         model: `keras.applications.MobileNetV2`, of any input size, with its
@@ -100,7 +100,7 @@ def fill(model: keras.Model, layers: dict[str, Layer]) -> keras.Model:
         `model`.
 
     Raises:
-        InputError: if the numbers of layers, or a name or a shape, differ.
+        InputError: if the names of the layers or a shape differ.
     """
     own = {layer.name: layer for layer in model.layers if hasattr(layer, "kernel")}
     wanted = {
@@ -108,17 +108,17 @@ def fill(model: keras.Model, layers: dict[str, Layer]) -> keras.Model:
     }
     if wanted.keys() != own.keys():
         raise InputError(
-            f"The file has {len(layers)} layers, {model.name!r} {len(own)} with a "
+            f"The file has {len(layers)} layers, {model.name!r} has {len(own)} with a "
             f"kernel; they differ in {sorted(wanted.keys() ^ own.keys())}. "
-            "Build keras.applications.MobileNetV2 with alpha 1."
+            "Build keras.applications.MobileNetV2 with alpha=1."
         )
     for name, layer in wanted.items():
         shape = tuple(own[name].kernel.shape)
         if layer.kernel.shape != shape:
             raise InputError(
-                f"{name} of the file has a kernel {layer.kernel.shape}, that of "
-                f"{model.name!r} is {shape}. Build keras.applications.MobileNetV2 "
-                "with alpha 1."
+                f"{name} has a kernel of shape {layer.kernel.shape} in the file and "
+                f"{shape} in {model.name!r}. Build keras.applications.MobileNetV2 "
+                "with alpha=1."
             )
     for name, layer in wanted.items():
         own[name].kernel.assign(layer.weights)
@@ -126,6 +126,7 @@ def fill(model: keras.Model, layers: dict[str, Layer]) -> keras.Model:
             own[name].bias.assign(layer.bias)
             continue
         norm = model.get_layer(NORMS.get(name, f"{name}_BN"))
+        # y = gamma (x - mean) / sqrt(variance + epsilon) + beta = x + bias
         norm.gamma.assign(np.full(layer.bias.shape, np.sqrt(1 + norm.epsilon), "f4"))
         norm.beta.assign(layer.bias)
         norm.moving_mean.assign(np.zeros(layer.bias.shape, "f4"))
@@ -134,5 +135,5 @@ def fill(model: keras.Model, layers: dict[str, Layer]) -> keras.Model:
 
 
 def _channels(kernel):
-    """The output channels of a kernel; a depthwise one ends in 1."""
+    """The output channels of a kernel; the last axis of a depthwise one is 1."""
     return kernel.shape[-2] if kernel.shape[-1] == 1 else kernel.shape[-1]

@@ -73,7 +73,7 @@ def colour_jitter(
         images: (m, n_H, n_W, n_C) float32 in [0, 1].
         brightness: the largest value added to all pixels.
         contrast: the largest relative change of the distance from the image's mean.
-        tint: the largest value added to one channel, drawn for each channel.
+        tint: the largest value added to one channel, sampled for each channel.
 
     Returns:
         Images of the same shape, clipped to [0, 1].

@@ -1,13 +1,14 @@
-"""Alpacas, and other animals: photos of both in two folders, and drawn ones.
+"""Alpacas and other animals: the course's photos, and synthetic images.
 
-The course's set (C4 W2): 142 photos of alpacas (and llamas, vicunas, guanacos) and
-185 of other animals, mostly bears, ostriches, giraffes, camels and red pandas. The
-course reads them with `keras.utils.image_dataset_from_directory`, whose split is
-repeated here: 262 photos to learn from and 65 to validate on, the same ones.
-File names are those of Open Images (photos listed there as CC BY 2.0); the folder as
-a whole states no licence. `make_alpacas` draws a stand-in.
+The course's data set (C4 W2) has 142 photos of alpacas (and llamas, vicunas, guanacos)
+and 185 of other animals, mostly bears, ostriches, giraffes, camels and red pandas. The
+course reads it with `keras.utils.image_dataset_from_directory`; its split is reproduced
+here: the same 262 photos for training and 65 for validation. File names are those of
+Open Images (photos listed there as CC BY 2.0); the folder as a whole states no licence.
+`make_alpacas` makes synthetic images, for use without the photos.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,12 +19,12 @@ from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets.draw import animals
 
 CLASSES = ("alpaca", "not alpaca")  # the names of the folders, in order
-SIZE = 160  # height and width to which the course stretches a photo, in pixels
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what Keras's loader takes
+SIZE = 160  # height and width to which the course resizes a photo, in pixels
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # those Keras's loader reads
 
 
 class Alpacas(NamedTuple):
-    """Pictures (m, size, size, 3) uint8 RGB and labels (m,) int64, 0 for an alpaca."""
+    """Images (m, size, size, 3) uint8 RGB and labels (m,) int64, 0 for an alpaca."""
 
     x: np.ndarray
     y: np.ndarray
@@ -32,19 +33,20 @@ class Alpacas(NamedTuple):
 
 
 def load_alpacas(path: str | Path | None = None, *, size: int = SIZE) -> Alpacas:
-    """The course's photos, stretched to `size`: 262 to learn from, 65 to validate on.
+    """The course's photos: 262 for training, 65 for validation.
 
     Args:
-        path: the folder that holds `CLASSES` as folders; by default the folder
-            alpaca below `$DLS_KERAS_DATA` or the user's cache.
+        path: the folder that contains the folders `CLASSES`; default: the folder
+            alpaca in `$DLS_KERAS_DATA`, else in the user's cache.
+        size: height and width to which photos are resized, in pixels; their aspect
+            ratio is not kept.
 
     Raises:
         MissingFileError: if there is no such folder.
-        InputError: if a folder has no photos, or one of them cannot be read.
+        InputError: if a folder has no photos, or a photo cannot be read.
     """
-    parts = [*split(photos(path))]
     arrays = []
-    for names, labels in parts:
+    for names, labels in split(photos(path)):
         x = np.empty((len(names), size, size, 3), "uint8")
         for picture, name in zip(x, names, strict=True):
             picture[:] = np.rint(images.resized(name, size, size) * 255)
@@ -53,10 +55,10 @@ def load_alpacas(path: str | Path | None = None, *, size: int = SIZE) -> Alpacas
 
 
 def photos(path: str | Path | None = None) -> tuple[list[Path], list[int]]:
-    """The photos' paths and labels, class by class, names in order.
+    """The paths and labels of the photos, sorted by class, then by name.
 
     Raises:
-        MissingFileError, InputError: as `load_alpacas`.
+        MissingFileError, InputError: as in `load_alpacas`.
     """
     folder = Path(path) if path is not None else _folder()
     names: list[Path] = []
@@ -70,34 +72,44 @@ def photos(path: str | Path | None = None) -> tuple[list[Path], list[int]]:
         found = [p for p in (folder / name).iterdir() if p.suffix.lower() in SUFFIXES]
         if not found:
             raise InputError(
-                f"{folder / name} holds no pictures ({', '.join(SUFFIXES)}). "
-                "Fetch the photos again."
+                f"{folder / name} contains no photos ({', '.join(SUFFIXES)}). "
+                "Fetch them again."
             )
         names += sorted(found)
         labels += [label] * len(found)
     return names, labels
 
 
-def split(photos: tuple, *, validation_split: float = 0.2, seed: int = 42) -> tuple:
-    """(names, labels) shuffled and cut in two, as Keras's directory loader does.
+def split(
+    photos: tuple[Sequence, Sequence], *, validation_split: float = 0.2, seed: int = 42
+) -> tuple[tuple[list, list], tuple[list, list]]:
+    """Shuffle (paths, labels) and split them as Keras's directory loader does.
 
-    With the defaults these are the two parts of the course: the last fifth, rounded
-    down, of one shuffle under NumPy's legacy generator is the validation part.
+    The defaults are those of the course. The last part of the photos, shuffled by
+    NumPy's legacy generator, is for validation: `validation_split` of them, rounded
+    down.
+
+    Returns:
+        (paths, labels) for training and (paths, labels) for validation.
     """
     order = np.arange(len(photos[0]))
     np.random.RandomState(seed).shuffle(order)
     cut = len(order) - int(validation_split * len(order))
-    return tuple(
-        tuple([values[i] for i in part] for values in photos)
+    names, labels = photos
+    train, validation = (
+        ([names[i] for i in part], [labels[i] for i in part])
         for part in (order[:cut], order[cut:])
     )
+    return train, validation
 
 
-def make_alpacas(m: int, *, seed: int = 0, size: int = SIZE) -> tuple:
-    """m drawn animals: x (m, size, size, 3) uint8 and y (m,) int64, classes in turn.
+def make_alpacas(
+    m: int, *, seed: int = 0, size: int = SIZE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Synthetic images of animals: x (m, size, size, 3) uint8 RGB and y (m,) int64.
 
-    Every other one is an alpaca; the rest are bears, ostriches, giraffes and camels.
-    Picture i is the same whatever m is. About 40 pictures a second on one CPU core.
+    Images 0, 2, 4, ... show alpacas; the others bears, ostriches, giraffes and camels.
+    Image i does not depend on m. About 40 images per second on one CPU core.
     """
     x = np.empty((m, size, size, 3), "uint8")
     y = np.arange(m) % 2
@@ -115,10 +127,11 @@ def _folder() -> Path:
         if (folder / "alpaca").is_dir():
             return folder / "alpaca"
     raise MissingFileError(
-        "The course's photos of alpacas are not here, and cannot be downloaded as one "
-        f"file. Put the folders {' and '.join(map(repr, CLASSES))} into "
-        f"{(folders[0] or folders[1]) / 'alpaca'}: they are dataset/ of "
-        "github.com/phunggiahuy159/alpaca-classifier (commit bd6e4287683e) or Kaggle's "
-        "sid4sal/alpaca-dataset-small. Or draw alpacas with "
-        "dls_keras.datasets.alpaca.make_alpacas."
+        "The course's photos of alpacas are not available locally and cannot be "
+        "downloaded as one file.\n"
+        f"Put the folders {' and '.join(map(repr, CLASSES))} into "
+        f"{(folders[0] or folders[1]) / 'alpaca'}: they are the folder dataset of "
+        "github.com/phunggiahuy159/alpaca-classifier (commit bd6e4287683e), or "
+        "sid4sal/alpaca-dataset-small on Kaggle.\n"
+        "Or make synthetic images with dls_keras.datasets.alpaca.make_alpacas."
     )

@@ -46,7 +46,7 @@ from dls_keras.course5 import (
     trigger_word,
     word_vectors,
 )
-from dls_keras.datasets import dates, sentence_corpus
+from dls_keras.datasets import dates, faces, paintings, sentence_corpus
 from dls_keras.fast import inference, layers, recurrent
 from dls_keras.networks import darknet, vgg19, yolo_v2
 
@@ -204,7 +204,7 @@ def transfer_learning_train():
 
 
 @case(transfer_learning, pytest.mark.large)
-def transfer_learning_train_by_imitation():
+def transfer_learning_train_by_distillation():
     model, teacher = (transfer_learning.build_model() for _ in range(2))
     data = Data((255 * drawn(2, 160, 160, 3)).astype("uint8"), labels(2, 2))
     return lambda: transfer_learning.train(
@@ -281,7 +281,7 @@ def image_segmentation_confusion():
 def face_recognition_train():
     model = face_recognition.build_model()
     x = (255 * drawn(8, 64, 64, 3)).astype("uint8")
-    data = face_recognition.TrainingFaces(x, labels(8, 4), {})
+    data = faces.TrainingFaces(x, labels(8, 4), {})
     return lambda: face_recognition.train(model, data, epochs=3, batch_size=2)
 
 
@@ -293,7 +293,7 @@ def style_transfer_train():
         )
         for _ in range(2)
     )
-    data = style_transfer.Squares((255 * drawn(4, 96, 96, 3)).astype("uint8"))
+    data = paintings.Crops((255 * drawn(4, 96, 96, 3)).astype("uint8"))
 
     def work():
         with pytest.MonkeyPatch.context() as patch:

@@ -1,8 +1,8 @@
-"""Drawn animals in a landscape: alpacas, and others that are none.
+"""Synthetic images of alpacas and other animals in a landscape.
 
-Every animal is the same few parts in its own proportions: a trunk, legs, a neck,
-a head and what stands on it. Lengths are in trunk lengths, so that one scale makes
-it near or far; the landscape behind it is sky, hills and ground, all at random.
+Every animal has the same few parts in its own proportions: a trunk, legs, a neck, a
+head, and ears or horns. Lengths are in trunk lengths, so one scale makes an animal near
+or far. The landscape is a random sky, hills and ground.
 """
 
 from typing import NamedTuple
@@ -10,19 +10,19 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-FINER = 3  # everything is drawn so many times larger, then reduced
+SUPERSAMPLING = 3  # images are painted this many times larger, then reduced
 
 
 class Animal(NamedTuple):
-    """The proportions of a kind, in trunk lengths; angles in radians."""
+    """The proportions of one kind of animal, in trunk lengths; angles in radians."""
 
     trunk: float  # its height
-    legs: tuple[int, float, float]  # how many, their length and thickness
-    neck: tuple[float, float, float]  # length, lean from upright, thickness
+    legs: tuple[int, float, float]  # number, length and thickness
+    neck: tuple[float, float, float]  # length, angle from upright, thickness
     head: tuple[float, float]  # length and height
     ears: tuple[float, float]  # length and width
-    coats: tuple[tuple[int, int, int], ...]  # colours it comes in
-    wool: float = 0.0  # how far the outline puffs out
+    coats: tuple[tuple[int, int, int], ...]  # possible colours, RGB
+    wool: float = 0.0  # random widening of the outline
 
 
 ALPACA = Animal(
@@ -73,8 +73,12 @@ KINDS = ("alpaca", *OTHERS)
 
 
 def scene(kind: str, rng: np.random.Generator, size: int) -> Image.Image:
-    """A landscape (size, size) with one animal of `kind`, or two."""
-    canvas = landscape(rng, FINER * size)
+    """A square image of `size` pixels: a landscape with one or two animals of `kind`.
+
+    Args:
+        kind: one of `KINDS`.
+    """
+    canvas = landscape(rng, SUPERSAMPLING * size)
     number = rng.choice((1, 2), p=(0.75, 0.25))
     for near in np.sort(rng.random(number)):  # far ones first
         _put(canvas, kind, rng, near)
@@ -84,7 +88,7 @@ def scene(kind: str, rng: np.random.Generator, size: int) -> Image.Image:
 
 
 def landscape(rng: np.random.Generator, side: int) -> Image.Image:
-    """Sky, hills, perhaps a wood, and ground of grass, sand or earth."""
+    """A square image of `side` pixels: sky, hills, ground, and at random a wood."""
     sky = np.array(((120, 170, 225), (205, 215, 225), (226, 196, 160))[rng.integers(3)])
     ground = np.array(
         ((96, 140, 58), (142, 150, 80), (200, 170, 120), (128, 104, 78))[
@@ -101,13 +105,13 @@ def landscape(rng: np.random.Generator, side: int) -> Image.Image:
         _ridge(
             pen, rng, side, horizon, 0.25, ground * 0.4 + sky * rng.uniform(0.3, 0.5)
         )
-    if rng.random() < 0.4:  # a wood: a ridge of crowns
+    if rng.random() < 0.4:  # a wood: a row of crowns
         leaves = np.array((48, 84, 40)) * rng.uniform(0.6, 1.3)
         for _ in range(60):
             x, radius = rng.uniform(0, side), side * rng.uniform(0.03, 0.1)
             _dot(pen, x, horizon - radius / 2, radius, leaves * rng.uniform(0.7, 1.2))
     pen.rectangle((0, horizon, side, side), fill=_rgb(ground * rng.uniform(0.7, 1.1)))
-    for _ in range(500):  # tufts and stones, larger where they are near
+    for _ in range(500):  # tufts and stones, larger if they are near
         depth = rng.random() ** 1.5
         x, y = rng.uniform(0, side), horizon + depth * (side - horizon)
         length = side * (0.006 + 0.03 * depth)
@@ -122,7 +126,7 @@ def landscape(rng: np.random.Generator, side: int) -> Image.Image:
 
 
 def _put(canvas, kind, rng, near):
-    """Draw one animal of `kind` onto the canvas, `near` of 1 at the very front."""
+    """Paint one animal of `kind` onto the canvas; `near`, in [0, 1], is 1 in front."""
     animal = ALPACA if kind == "alpaca" else OTHERS[kind]
     side = canvas.width
     number, leg, thickness = animal.legs
@@ -139,13 +143,13 @@ def _put(canvas, kind, rng, near):
     pen = ImageDraw.Draw(shape)
 
     def place(x, y):
-        """From trunk lengths (x to the head, y up from the ground) to pixels."""
+        """Convert trunk lengths (x to the head, y up from the ground) to pixels."""
         return ground[0] + facing * unit * x, ground[1] - unit * y
 
     def limb(points, widths, pen=pen, fill=255):
-        """Round strokes through `points`, as wide as `widths` at them."""
+        """Paint round strokes through `points`, with the width `widths` at each."""
         for (x0, y0), (x1, y1), w0, w1 in zip(
-            *(points, points[1:], widths, widths[1:]), strict=False
+            points, points[1:], widths, widths[1:], strict=False
         ):
             for t in np.linspace(0, 1, 40):
                 x, y = place(x0 + t * (x1 - x0), y0 + t * (y1 - y0))
@@ -209,7 +213,7 @@ def _put(canvas, kind, rng, near):
 
 
 def _shaded(shape, coat, rng, woolly):
-    """A coat over the whole canvas, darker to the belly of `shape` and curled."""
+    """The texture of a coat, as large as `shape` and darker towards its belly."""
     side = shape.width
     left, upper, right, lower = shape.getbbox() or (0, 0, side, side)
     light = np.interp(np.arange(side), (upper, lower), (1.08, 0.72))[:, None, None]
@@ -220,7 +224,7 @@ def _shaded(shape, coat, rng, woolly):
 
 
 def _ridge(pen, rng, side, horizon, height, colour):
-    """Hills along the horizon."""
+    """Paint hills along the horizon."""
     across = np.linspace(0, side, 9)
     up = horizon - height * side * rng.random(9)
     points = [*zip(across, up, strict=True), (side, horizon), (0, horizon)]
@@ -228,7 +232,7 @@ def _ridge(pen, rng, side, horizon, height, colour):
 
 
 def _fence(pen, rng, side, horizon):
-    """Posts and two rails at the edge of the ground."""
+    """Paint a fence of posts and two rails at the edge of the ground."""
     colour = _rgb(np.array((120, 96, 72)) * rng.uniform(0.7, 1.6))
     low, high = horizon + 0.06 * side, horizon - 0.08 * side
     for x in np.arange(rng.uniform(0, 0.1), 1, rng.uniform(0.1, 0.2)) * side:
