@@ -1,13 +1,14 @@
 # %% [markdown]
 # # Car detection with YOLO
 #
-# One look at the picture, and a box around every car. You will follow the raw numbers
-# of a network to 1,320 boxes, from there to the few that score, and from those to the
-# one for each car; then train such a network.
+# One pass over the image, and a box around every car. You will follow the outputs of a
+# network from 1,320 boxes to the few with a high score, and from those to one box for
+# each car; then you train such a network.
 #
-# Pretrained weights answer in seconds: average precision 0.923 on the last fifth of a
-# video's frames, 0.908 on drawn roads. They took 43 minutes on two CPU cores shared
-# with other work; that is the full run. `--quick` takes a few steps, and 18 seconds.
+# Pretrained weights are included: average precision 0.923 on the last fifth of a
+# video's frames, 0.908 on held-out synthetic images. They took 43 minutes on two CPU
+# cores shared with other work; that is the full run. `--quick` trains for a few steps
+# and takes 18 seconds.
 
 # %%
 import sys
@@ -20,6 +21,7 @@ from dls_keras.core import images
 from dls_keras.core.errors import MissingFileError
 from dls_keras.course4 import car_detection as car
 from dls_keras.datasets import car_boxes
+from dls_keras.networks import yolo_v2
 
 QUICK = "--quick" in sys.argv
 OUT = Path("out/car_detection")
@@ -27,9 +29,10 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The data
-# 415 frames of one drive with a box around each car, drawn by hand and loose. The last
-# fifth of the drive is for testing: neighbouring frames look alike, so a random split
-# would test on what was learnt. Where they are not at hand, drawn roads stand in.
+# 415 frames of one drive, with a box around each car. The boxes were annotated by hand
+# and are larger than the cars. The last fifth of the drive is for testing: neighbouring
+# frames are near-duplicates, so a random split would test on the training set. If the
+# frames are not available, synthetic images replace them.
 
 # %%
 try:
@@ -37,37 +40,38 @@ try:
     kind = "frames"
 except MissingFileError:
     earlier, last = car_boxes.split_by_time(car_boxes.make_roads(60 if QUICK else 600))
-    kind = "drawn roads"
-print(f"{len(earlier.images)} {kind} to learn from, {len(last.images)} to test on")
+    kind = "synthetic images"
+print(f"{len(earlier.images)} {kind} for training, {len(last.images)} for testing")
 chosen = int(np.argmax([len(boxes) for boxes in last.boxes]))
 image, truth = last.images[chosen], last.boxes[chosen]
 figure = plots.boxes(image, truth, ["car"] * len(truth))
 plots.show(figure, OUT / "truth.png")
 
 # %% [markdown]
-# ## Overlap
-# Two boxes agree as far as they overlap: the area they share over the area they cover.
+# ## Intersection over union
+# How well two boxes agree: the area that both cover, divided by the area that at least
+# one of them covers.
 
 # %%
-print(f"iou of two boxes askew: {car.iou((2, 1, 4, 3), (1, 2, 3, 4)):.4f}")
+print(f"IoU of two boxes that overlap: {car.iou((2, 1, 4, 3), (1, 2, 3, 4)):.4f}")
 print(f"of two that only touch: {car.iou((1, 1, 2, 2), (2, 2, 3, 3)):.1f}")
 
 # %% [markdown]
-# By this measure five box sizes are chosen that stand for all, the anchors. In pixels,
-# width by height, and how well the nearest fits a box:
+# K-means with this measure finds five box sizes that represent all boxes: the anchors.
+# Here they are in pixels, width by height, and how well the nearest one fits a box:
 
 # %%
-found = car_boxes.anchors(earlier.boxes)
+found = yolo_v2.find_anchors(earlier.boxes)
 corners = np.concatenate(earlier.boxes)
 sizes = corners[:, [3, 2]] - corners[:, [1, 0]]
 print(", ".join(f"{w:.0f} x {h:.0f}" for w, h in found))
-overlap = car_boxes.size_iou(sizes, found).max(1).mean()
+overlap = yolo_v2.size_iou(sizes, found).max(1).mean()
 print(f"mean IoU with the nearest: {overlap:.2f}")
 
 # %% [markdown]
 # ## The idea
-# The picture is cut into a grid. For each cell and anchor the network says where a box
-# lies, how large it is, whether anything is there, and what:
+# The image is divided into a grid. For each cell and anchor the network predicts where
+# a box is, how large it is, whether it contains an object, and of which class:
 #
 # $$x = \frac{\sigma(t_x) + \text{column}}{\text{columns}}\qquad
 #   w = \frac{\text{anchor}_w\, e^{t_w}}{\text{columns}}\qquad
@@ -86,9 +90,10 @@ box_xy, box_wh, confidence, probabilities = outputs
 print(f"{int(np.prod(confidence.shape))} boxes")
 
 # %% [markdown]
-# Most score next to nothing. Those above a threshold stand in clusters, several cells
-# claiming one car; non-max suppression keeps the best of each. It cannot know two
-# claims on one car from two cars of which one hides the other, and may drop the second.
+# Most scores are close to 0. The boxes above a threshold form clusters, because several
+# cells predict the same car; non-max suppression keeps the best box of each cluster. It
+# cannot distinguish two predictions of one car from two cars of which one hides the
+# other, so it may drop the second car.
 
 # %%
 corners = car.yolo_boxes_to_corners(box_xy, box_wh)
@@ -99,63 +104,62 @@ plots.show(plots.boxes(image, boxes.numpy(), labels), OUT / "before.png")
 best, kept, _ = car.yolo_eval(outputs, image.shape[:2], score_threshold=0.3)
 labels = [f"{float(score):.2f}" for score in best]
 plots.show(plots.boxes(image, kept.numpy(), labels), OUT / "after.png")
-print(f"{len(boxes)} boxes above 0.3, {len(kept)} behind non-max suppression")
-print(f"{len(truth)} cars are there")
+print(f"{len(boxes)} boxes score above 0.3, {len(kept)} after non-max suppression")
+print(f"{len(truth)} cars are in the image")
 
 # %% [markdown]
-# ## Learning
-# The cell that holds a car's centre answers for it, with the anchor nearest in shape:
-# place and size by squared error, "something is there" by cross-entropy. All others
-# shall say that nothing is. The boxes go in as parts of the picture's sides, with rows
-# of zeros where there is no further car.
+# ## Training
+# Each car is assigned to the cell that contains its centre and to the anchor of the
+# most similar size. There the network is trained to predict the position and the size
+# (squared error) and the presence of an object (cross-entropy); all other anchors are
+# trained to predict that there is no object. The boxes are given as fractions of the
+# image, padded with rows of zeros.
 
 # %%
-if QUICK or kind == "drawn roads":
-    part = earlier.images[:32] if QUICK else earlier.images
-    small = [images.resized(picture, car.HEIGHT, car.WIDTH) for picture in part]
-    y = np.zeros((len(part), car.MAX_CARS, 4), "float32")
-    for row, boxes in zip(y, earlier.boxes, strict=False):
-        row[: len(boxes)] = boxes[: car.MAX_CARS] / np.tile(image.shape[:2], 2)
-    data = car.TrainingData((255 * np.stack(small)).astype("uint8"), y)
+if QUICK or kind != "frames":
+    part = car_boxes.Roads(*(field[: 32 if QUICK else None] for field in earlier))
+    arrays = car_boxes.training_arrays(part, car.HEIGHT, car.WIDTH, car.MAX_CARS)
+    data = car.TrainingData(*arrays)
 else:
     data = car.load_data()
-learner = car.build_model()
-print(f"{learner.model.count_params():,} parameters, {len(data.x)} pictures")
-losses = car.train(learner, data, epochs=3 if QUICK else 90)
-curve = plots.curve(losses, title="Cars", ylabel="loss per picture")
+trained = car.build_model()
+print(f"{trained.model.count_params():,} parameters, {len(data.x)} images")
+losses = car.train(trained, data, epochs=3 if QUICK else 90)
+curve = plots.curve(losses, title="Cars", ylabel="loss per image")
 plots.show(curve, OUT / "loss.png")
 print(f"loss {losses[0]:.1f} -> {losses[-1]:.1f}")
 
 # %% [markdown]
-# ## How good it is
-# Average precision: the boxes of all pictures in the order of their scores, right where
-# they overlap a free car by half; the mean precision over all recalls.
+# ## Evaluation
+# Average precision: the boxes of all images are sorted by score. A box is correct if
+# its IoU with a car that has no better box is at least 0.5. Average precision is the
+# mean of the precision over all values of recall.
 
 # %%
 part = car_boxes.Roads(*(field[:: 4 if QUICK else 1] for field in last))
 if not QUICK:
-    print(f"trained here: AP {car.average_precision_on(learner, part):.3f}")
+    print(f"trained here: AP {car.average_precision_on(trained, part):.3f}")
 precision = car.average_precision_on(detector, part)
-print(f"shipped: AP {precision:.3f} on {len(part.images)} {kind}")
+print(f"pretrained: AP {precision:.3f} on {len(part.images)} {kind}")
 question, example = car.example()
-found = car.infer(detector, example)
-print(question, *(f"{score:.2f}" for score in found.scores))
-plots.show(car.picture(detector, example), OUT / "answer.png")
+answer = car.infer(detector, example)
+print(question, answer, *(f"{box['score']:.2f}" for box in answer.details["boxes"]))
+plots.show(car.picture(example, answer), OUT / "answer.png")
 
 # %% [markdown]
-# ## What it cannot do
-# It has seen one road, from the side, and drawn ones. On a photo of another road, from
-# behind a windscreen, it misses what a detector finds that has seen a hundred thousand
-# photos; `load_pretrained("yolo-fastest-1.1-xl")` reads such a one from Darknet's
-# files.
+# ## Limits
+# The training set has one real road, seen from the side, and synthetic ones. On photos
+# of other roads, taken through a windscreen, the network misses cars that are found by
+# a detector trained on a hundred thousand photos, such as
+# `load_pretrained("yolo-fastest-1.1-xl")`, which loads files of Darknet.
 
 # %%
 if photos := car_boxes.road_photos():
-    found = car.infer(detector, photos[-1])
-    print(f"ours, on another road: {len(found.boxes)} cars")
-    plots.show(car.picture(detector, photos[-1]), OUT / "other_road.png")
+    answer = car.infer(detector, photos[-1])
+    print(f"compact network, another road: {answer}")
+    plots.show(car.picture(photos[-1], answer), OUT / "other_road.png")
     if not QUICK:
         fastest = car.load_pretrained("yolo-fastest-1.1-xl")
-        found = car.infer(fastest, photos[-1])
-        print(f"YOLO-Fastest: {len(found.boxes)} things")
-        plots.show(car.picture(fastest, photos[-1]), OUT / "fastest.png")
+        answer = car.infer(fastest, photos[-1])
+        print(f"YOLO-Fastest: {answer}")
+        plots.show(car.picture(photos[-1], answer), OUT / "fastest.png")

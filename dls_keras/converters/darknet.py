@@ -1,13 +1,14 @@
-"""Darknet's weight files into Keras models, every number accounted for.
+"""Load Darknet's weight files into Keras models; every number must be used.
 
-A `.weights` file is a header and then little-endian float32, without names or
-shapes: only the `.cfg` tells what they are. For each `[convolutional]` section,
+A `.weights` file is a header followed by little-endian float32 numbers, without names
+or shapes: these are in the `.cfg`. The file holds for each `[convolutional]` section,
 in order,
 
     bias (n,)  [scale (n,)  mean (n,)  variance (n,)]  kernel (n, c/groups, k, k)
 
-the three in brackets only with `batch_normalize=1`, where the bias is beta. A
-cfg that belongs to another file is told by the numbers left over or missing.
+The three arrays in brackets exist only with `batch_normalize=1`, where the bias is
+beta. If a cfg belongs to another file, numbers are left over or missing, which is an
+error.
 """
 
 from collections.abc import Sequence
@@ -46,7 +47,10 @@ VOC_CLASSES = tuple(
 class Weights(NamedTuple):
     """The content of a `.weights` file.
 
-    `seen` counts the images of its training; `values` is (n,) float32.
+    Fields:
+        major, minor, revision: the version of the format.
+        seen: number of images seen in training.
+        values: (n,) float32.
     """
 
     major: int
@@ -60,13 +64,13 @@ def read(path: str | Path) -> Weights:
     """The header and the numbers of a `.weights` file.
 
     Raises:
-        InputError: if the file is no such file; what it is instead is said.
+        InputError: if the file has another format; the message names it.
     """
     if not Path(path).is_file():
         raise MissingFileError(f"There is no file {path}. Check the path.")
     content = Path(path).read_bytes()
     version = np.frombuffer(content[:12], "<i4") if len(content) >= 12 else ()
-    # Larger version numbers would mean transposed kernels, which nobody published.
+    # Larger version numbers mean transposed kernels, which no published file has.
     if len(version) == 0 or not all(0 <= number < 1000 for number in version):
         raise InputError(
             f"{path} is not a Darknet .weights file: its header does not begin with "
@@ -77,8 +81,8 @@ def read(path: str | Path) -> Weights:
     header = 12 + np.dtype(seen_type).itemsize
     if len(content) < header or (len(content) - header) % 4:
         raise InputError(
-            f"{path} has {len(content):,} bytes, expected {header} of header and then "
-            "4 a number. The file is cut off; fetch it again."
+            f"{path} has {len(content):,} bytes, expected a header of {header} bytes "
+            "and 4 bytes for each number. The file is cut off; download it again."
         )
     seen = int(np.frombuffer(content[12:header], seen_type)[0])
     values = np.frombuffer(content, "<f4", offset=header)
@@ -94,15 +98,16 @@ def load(
     """The network that a .cfg file describes, with the weights of a .weights file.
 
     Args:
-        input_shape: (height, width, 3) in place of the cfg's: a larger input finds
-            smaller objects with the same weights.
+        input_shape: (height, width, 3) instead of that of the cfg: with a larger
+            input the same weights detect smaller objects.
 
     Raises:
-        InputError: if a file is of another kind, or the two do not fit together.
+        MissingFileError: if a file does not exist.
+        InputError: if a file has another format, or the two do not fit together.
     """
-    file = read(weights_path)
+    file, text = read(weights_path), read_cfg(cfg_path)
     try:
-        sections = darknet.parse(read_cfg(cfg_path))
+        sections = darknet.parse(text)
         network = darknet.build(sections, input_shape=input_shape)
         fill(network.model, sections, file.values)
     except InputError as error:
@@ -111,15 +116,20 @@ def load(
 
 
 def read_cfg(path: str | Path) -> str:
-    """The text of a .cfg file."""
+    """The text of a .cfg file.
+
+    Raises:
+        MissingFileError: if there is no such file.
+        InputError: if it is not a text file.
+    """
     if not Path(path).is_file():
         raise MissingFileError(f"There is no file {path}. Check the path.")
     try:
         return Path(path).read_text("utf-8")
     except UnicodeDecodeError:
         raise InputError(
-            f"{path} is not a Darknet .cfg: it is not text. Were the two files given "
-            "in the wrong order?"
+            f"{path} is not a Darknet .cfg: it is not text. Are the two files in the "
+            "right order, FILE.cfg FILE.weights?"
         ) from None
 
 
@@ -129,36 +139,44 @@ def class_names(
     """The names of the classes that a detector's heads score.
 
     Args:
-        names: one a class. By default those of COCO where there are 80, of Pascal VOC
-            where there are 20, else "class 0", "class 1" and so on.
+        names: one for each class; default: those of COCO for 80 classes, those of
+            Pascal VOC for 20 classes, else "class 0", "class 1" and so on.
 
     Raises:
-        InputError: if there are more or fewer names than classes.
+        InputError: if the number of names differs from the number of classes, or if
+            there are no heads.
     """
-    count = heads[0].classes if heads else 0
+    if not heads:
+        raise InputError(
+            "The network is not a detector: its cfg has no [region] or [yolo] section. "
+            "Use the cfg of a detector such as YOLOv2."
+        )
+    count = heads[0].classes
     if names is None:
         known = {80: COCO_CLASSES, 20: VOC_CLASSES}
         names = known.get(count, [f"class {k}" for k in range(count)])
     if len(names) != count:
         raise InputError(
-            f"The network scores {count} classes, received {len(names)} names. Give "
-            "one name for each class, in the order of its training."
+            f"The network has {count} classes, received {len(names)} class names. Give "
+            "one name for each class (--names FILE.names), in the order of training."
         )
     return tuple(names)
 
 
-def fill(model: keras.Model, sections: Sequence, values: np.ndarray) -> None:
-    """Give `model` the weights `values`; touch nothing unless all of them fit.
+def fill(
+    model: keras.Model, sections: Sequence[darknet.Section], values: np.ndarray
+) -> None:
+    """Assign `values` to the weights of `model`, all of them or none.
 
     Args:
-        model: has layers `conv_i` and `bn_i` for the convolutional sections i, such
-            as `networks.darknet.build` gives them.
-        sections: what `networks.darknet.parse` returns.
+        model: a model with layers `conv_i` and `bn_i` for the convolutional sections
+            i, as `networks.darknet.build` names them.
+        sections: the result of `networks.darknet.parse`.
         values: (n,) float32, in the order of the file.
 
     Raises:
-        InputError: if there are too few or too many numbers, or they cannot be
-            weights; the message says in which section.
+        InputError: if there are too few or too many numbers, or some are not valid
+            weights; the message names the section. The model is then unchanged.
     """
     start, assignments = 0, []
     for section in sections:
@@ -170,9 +188,9 @@ def fill(model: keras.Model, sections: Sequence, values: np.ndarray) -> None:
         if sum(sizes) > left:
             raise InputError(
                 f"The weights end in {section}: with its kernel of shape "
-                f"{tuple(variables[-1].shape)} it takes {sum(sizes):,} numbers, "
-                f"{left:,} of {len(values):,} are left. The file is cut off or belongs "
-                "to another cfg."
+                f"{tuple(variables[-1].shape)} it needs {sum(sizes):,} numbers, but "
+                f"only {left:,} of {len(values):,} are left. The file is cut off or "
+                "belongs to another cfg."
             )
         for variable, size in zip(variables, sizes, strict=True):
             array = values[start : start + size]
@@ -180,9 +198,8 @@ def fill(model: keras.Model, sections: Sequence, values: np.ndarray) -> None:
                 variable.name == "moving_variance" and array.min() < 0
             ):
                 raise InputError(
-                    f"What the file holds for the {variable.name} of {section} cannot "
-                    "be that: it is negative, infinite or not a number. The file is "
-                    "damaged or belongs to another cfg."
+                    f"The {variable.name} of {section} is negative, infinite or not a "
+                    "number in the file. The file is damaged or belongs to another cfg."
                 )
             assignments.append((variable, _keras_layout(array, variable)))
             start += size
@@ -208,11 +225,11 @@ def _variables(model, section):
 
 
 def _keras_layout(array, variable):
-    """Darknet's numbers in the shape of a Keras variable; only kernels are turned.
+    """Darknet's numbers in the shape of a Keras variable; only kernels are transposed.
 
-    Darknet walks a kernel's columns fastest, then rows, input channels and filters:
-    (n, c, k, k). Keras keeps (k, k, c, n), or (k, k, n, 1) for a depthwise kernel,
-    which has one channel a filter: (n, 1, k, k) and (1, n, k, k) are the same walk.
+    A Darknet kernel is (n, c, k, k) in row-major order: filters, input channels, rows,
+    columns. A Keras kernel is (k, k, c, n), or (k, k, n, 1) if it is depthwise. Then
+    each filter has one channel, and (n, 1, k, k) has the same order as (1, n, k, k).
     """
     if len(variable.shape) == 1:
         return array

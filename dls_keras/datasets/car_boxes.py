@@ -1,28 +1,27 @@
-"""Road pictures with a box around every car: real video frames, and drawn ones.
+"""Images of roads with a box around every car: real video frames and synthetic images.
 
-The real frames (`load_car_boxes`) are 415 pictures of one drive, looking out of
-the side of a car across the road. They cannot be downloaded as one file, so
-`make_roads` draws a stand-in of the same geometry: a camera 1.2 m above a road,
-lanes and cars laid out in metres, projected by a pinhole camera, painted from
-far to near. Detectors trained on both kinds answer both.
+The real frames (`load_car_boxes`) are 415 images of one drive, taken from the side of
+a car across the road. They cannot be downloaded as one file, so `make_roads` renders
+synthetic images with a similar geometry: lanes and cars have positions in metres, are
+projected by a pinhole camera above the road, and are painted from far to near.
 
-A box is (y1, x1, y2, x2): its upper left and lower right corner in pixels, rows
-first as in TensorFlow, with (0, 0) at the picture's upper left corner.
+A box is (y1, x1, y2, x2): its upper left and lower right corner in pixels, rows first
+as in TensorFlow, with (0, 0) at the upper left corner of the image.
 """
 
 import csv
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from dls_keras.core import files, images
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets.draw import roads as draw_roads
 
-HEIGHT, WIDTH = 380, 676  # of the real frames, pixels
+HEIGHT, WIDTH = 380, 676  # of the real frames, in pixels
 HEADER = ["image", "xmin", "ymin", "xmax", "ymax"]
 
 BOXES = files.Remote(
@@ -32,29 +31,19 @@ BOXES = files.Remote(
     instead=(
         "Put the folder car_boxes (images/vid_4_*.jpg, boxes.csv and "
         "images_without_cars.txt) below the folder that DLS_KERAS_DATA names, "
-        "or draw road scenes with dls_keras.datasets.car_boxes.make_roads."
+        "or use synthetic images: dls_keras.datasets.car_boxes.make_roads."
     ),
-)
-
-# (width, height) in cells of 32 pixels: Darknet's yolov2.cfg, found by its authors
-# on COCO with the k-means that `anchors` repeats.
-YOLO_ANCHORS = (
-    (0.57273, 0.677385),
-    (1.87446, 2.06253),
-    (3.33843, 5.47434),
-    (7.88282, 3.52778),
-    (9.77052, 9.16828),
 )
 
 
 class Roads(NamedTuple):
-    """Pictures of roads and, for each, the boxes of its cars.
+    """Images of roads and the boxes of the cars in each.
 
     Fields:
         images: (m, height, width, 3) uint8 RGB.
         boxes: m arrays (k, 4) float32, corners (y1, x1, y2, x2) in pixels; k is 0
-            where there is no car.
-        frames: (m,) int64, the frame's number in its video, ascending.
+            for an image without cars.
+        frames: (m,) int64, the number of each frame in its video, ascending.
     """
 
     images: np.ndarray
@@ -65,41 +54,43 @@ class Roads(NamedTuple):
 def load_car_boxes(path: str | Path | None = None) -> Roads:
     """The 415 real frames, 355 of them with cars (559 boxes), in order of time.
 
-    About 320 MB in memory. The boxes were drawn by hand and are loose, about 13 %
-    wider and 37 % taller than the cars (judged by eye in nine frames); a few far or
-    half-seen cars have none.
+    They take about 320 MB of memory. The boxes were annotated by hand and are too
+    large: about 13 % wider and 37 % taller than the cars (estimated on nine frames). A
+    few distant or partly hidden cars have no box.
 
     Args:
-        path: the folder car_boxes; by default the one in `$DLS_KERAS_DATA`.
+        path: the folder car_boxes; default: the one in `$DLS_KERAS_DATA`.
 
     Raises:
-        MissingFileError: if the folder or one of its files is not there.
-        InputError: if a line of a list or a picture is not as expected.
+        MissingFileError: if the folder or one of its files does not exist.
+        InputError: if a line of a list or an image is not as expected.
     """
     table = files.find_data(BOXES, path and Path(path) / "boxes.csv")
     boxes = _read_boxes(table)
     boxes |= {name: [] for name in _read_names(table.parent, boxes)}
     names = sorted(boxes, key=_frame)
-    pictures = np.empty((len(names), HEIGHT, WIDTH, 3), np.uint8)
-    for picture, name in zip(pictures, names, strict=True):
+    frames = np.empty((len(names), HEIGHT, WIDTH, 3), np.uint8)
+    for frame, name in zip(frames, names, strict=True):
         image = images.read(table.parent / "images" / name)
         if image.size != (WIDTH, HEIGHT):
             raise InputError(
                 f"{name} is {image.width} x {image.height} pixels, expected "
-                f"{WIDTH} x {HEIGHT}, to which the boxes refer. Take the original."
+                f"{WIDTH} x {HEIGHT}, the size that the boxes refer to. Use the "
+                "original image."
             )
-        picture[:] = image
+        frame[:] = image
     return Roads(
-        pictures,
+        frames,
         [np.array(boxes[name], np.float32).reshape(-1, 4) for name in names],
         np.array([_frame(name) for name in names], np.int64),
     )
 
 
 def split_by_time(roads: Roads, last: float = 0.2) -> tuple[Roads, Roads]:
-    """The earlier frames for training, the `last` share of them for testing.
+    """The earlier frames for training, the `last` fraction of them for testing.
 
-    Neighbouring frames look alike: a random split would test on what was learnt.
+    Neighbouring frames are near-duplicates, so a random split would put copies of
+    training images into the test set.
 
     Raises:
         InputError: if either part would be empty.
@@ -108,8 +99,8 @@ def split_by_time(roads: Roads, last: float = 0.2) -> tuple[Roads, Roads]:
     cut = len(order) - round(last * len(order))
     if not 0 < cut < len(order):
         raise InputError(
-            f"The last {last:g} of {len(order)} frames leaves one part empty. "
-            "Choose a share between 0 and 1 that gives each part a frame."
+            f"Splitting off the last {last:g} of {len(order)} frames leaves one part "
+            "empty. Choose a fraction between 0 and 1 that gives each part a frame."
         )
 
     def part(chosen):
@@ -123,32 +114,69 @@ def split_by_time(roads: Roads, last: float = 0.2) -> tuple[Roads, Roads]:
 def make_roads(
     m: int, *, height: int = HEIGHT, width: int = WIDTH, seed: int = 0
 ) -> Roads:
-    """m drawn road scenes with 0 to 4 cars each, and the cars' exact boxes.
+    """m synthetic images of roads with 0 to 4 cars each, and the exact boxes.
 
-    Two thirds look across the road as the real frames do, the others along it or
-    askew. Boxes end at the picture's edge; a car of which less than a fifth can be
-    seen has none. Picture i is the same whatever m is. About 35 pictures a second
-    on one CPU core.
+    Two thirds look across the road like the real frames, the others along it or
+    diagonally. Boxes are clipped to the image; a car of which less than a fifth is
+    visible has no box. Image i does not depend on m. About 35 images per second on one
+    CPU core.
 
     Raises:
-        InputError: if m is not positive or the pictures are under 64 pixels.
+        InputError: if m is not positive or a side is shorter than 64 pixels.
     """
     if m < 1 or min(height, width) < 64:
         raise InputError(
-            "Expected at least one picture of at least 64 x 64 pixels; received "
+            "Expected at least one image of at least 64 x 64 pixels; received "
             f"m = {m}, height = {height}, width = {width}."
         )
-    pictures = np.empty((m, height, width, 3), np.uint8)
+    rendered = np.empty((m, height, width, 3), np.uint8)
     boxes = []
-    for i, picture in enumerate(pictures):
+    for i, image in enumerate(rendered):
         rng = np.random.default_rng([seed, i])
-        picture[:], found = draw_roads.scene(rng, height, width)
+        image[:], found = draw_roads.scene(rng, height, width)
         boxes.append(found)
-    return Roads(pictures, boxes, np.arange(m, dtype=np.int64))
+    return Roads(rendered, boxes, np.arange(m, dtype=np.int64))
+
+
+def enlarged(roads: Roads) -> Roads:
+    """Synthetic roads with boxes enlarged to match the annotation style of the frames.
+
+    A box becomes 13 % wider and 36 % taller. Without this a detector trained on both
+    kinds of images would have to learn two conventions.
+    """
+    height, width = roads.images.shape[1:3]
+    boxes = []
+    for y1, x1, y2, x2 in (box.T for box in roads.boxes):
+        dy, dx = 0.18 * (y2 - y1), 0.065 * (x2 - x1)
+        large = np.stack([y1 - dy, x1 - dx, y2 + dy, x2 + dx], 1)
+        boxes.append(large.clip(0, [height, width, height, width]).astype("float32"))
+    return roads._replace(boxes=boxes)
+
+
+def training_arrays(
+    roads: Roads, height: int, width: int, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images at the input size of a network, and their boxes in one array.
+
+    Returns:
+        x: (m, height, width, 3) uint8, resized without keeping the aspect ratio.
+        y: (m, most, 4) float32, the first `most` boxes as fractions of the image,
+            padded with rows of zeros.
+    """
+    x = np.empty((len(roads.images), height, width, 3), "uint8")
+    for small, image in zip(x, roads.images, strict=True):
+        small[:] = Image.fromarray(image).resize(
+            (width, height), Image.Resampling.BILINEAR
+        )
+    size = roads.images.shape[1:3]
+    y = np.zeros((len(x), most, 4), "float32")
+    for row, boxes in zip(y, roads.boxes, strict=True):
+        row[: len(boxes)] = boxes[:most] / (*size, *size)
+    return x, y
 
 
 def road_photos() -> list[Path]:
-    """The course's 1280 x 720 road photos in `$DLS_KERAS_DATA`; [] without them.
+    """The course's 1280 x 720 road photos in `$DLS_KERAS_DATA`, or [].
 
     Source: Drive.ai sample data set, Creative Commons Attribution 4.0.
     """
@@ -156,80 +184,21 @@ def road_photos() -> list[Path]:
     return sorted(folder.glob("yolo/road_images/*.jpg")) if folder else []
 
 
-def size_iou(sizes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes laid on one centre, (n, k) in [0, 1].
-
-    Args:
-        sizes: (n, 2) widths and heights.
-        others: (k, 2) widths and heights, in the same unit.
-    """
-    overlap = np.minimum(sizes[:, None], others).prod(axis=-1)
-    return overlap / (sizes.prod(axis=-1)[:, None] + others.prod(axis=-1) - overlap)
-
-
-def anchors(boxes: Iterable[np.ndarray], k: int = 5, seed: int = 0) -> np.ndarray:
-    """The k box sizes that stand best for all: k-means under the distance 1 - IoU.
-
-    Of ten seeded starts the one with the highest mean IoU is kept. From Redmon &
-    Farhadi (2017), YOLO9000, section 2, https://arxiv.org/abs/1612.08242
-
-    Args:
-        boxes: (n, 4) corners (y1, x1, y2, x2), or a list of such arrays.
-
-    Returns:
-        (k, 2) float32, (width, height) in the unit of the boxes, ascending by area.
-
-    Raises:
-        InputError: if the boxes have fewer than k different sizes.
-    """
-    corners = np.reshape([corner for box in boxes for corner in np.ravel(box)], (-1, 4))
-    sizes = np.float64(corners)[:, [3, 2]] - np.float64(corners)[:, [1, 0]]
-    different = np.unique(sizes, axis=0)
-    if not 1 <= k <= len(different):
-        raise InputError(
-            f"Expected k from 1 to {len(different)}, the number of different box "
-            f"sizes; received {k}."
-        )
-    rng = np.random.default_rng(seed)
-    starts = [rng.choice(different, k, replace=False) for _ in range(10)]
-    best = max((_k_means(sizes, start) for start in starts), key=lambda found: found[0])
-    return best[1][np.argsort(best[1].prod(axis=1))].astype(np.float32)
-
-
-def _k_means(sizes, centres):
-    """Move the centres (k, 2) to the means of their boxes until they rest.
-
-    Returns:
-        The mean IoU of the boxes with their nearest centre, and the centres.
-    """
-    for _ in range(100):  # the means need not raise the IoU, so rounds may circle
-        before, nearest = centres, size_iou(sizes, centres).argmax(axis=1)
-        centres = np.array(
-            [
-                sizes[nearest == i].mean(axis=0) if (nearest == i).any() else centre
-                for i, centre in enumerate(before)
-            ]
-        )
-        if np.array_equal(centres, before):
-            break
-    return size_iou(sizes, centres).max(axis=1).mean(), centres
-
-
 def _frame(name):
-    """The frame number in "vid_4_1020.jpg", or None where the name holds none."""
+    """The frame number in "vid_4_1020.jpg"; None if the name has another form."""
     found = re.fullmatch(r"vid_\d+_(\d+)\.jpg", name)
     return int(found[1]) if found else None
 
 
 def _read_boxes(table):
-    """The boxes of each picture: {name: [(y1, x1, y2, x2), ...]}."""
+    """The boxes of each image: {name: [(y1, x1, y2, x2), ...]}."""
     boxes = {}
     with open(table, newline="", encoding="utf-8", errors="replace") as file:
         lines = csv.reader(file)
         if (header := next(lines, [])) != HEADER:
             raise InputError(
                 f"{table}, line 1: expected {','.join(HEADER)}, found "
-                f"{','.join(header)!r}. Take the original file."
+                f"{','.join(header)!r}. Use the original file."
             )
         for line in lines:
             try:
@@ -249,7 +218,7 @@ def _read_boxes(table):
 
 
 def _read_names(folder, boxes):
-    """The names listed as pictures without cars; none may have `boxes`."""
+    """The names in the list of images without cars; none of them may have boxes."""
     path = folder / "images_without_cars.txt"
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist. {BOXES.instead}")
@@ -257,7 +226,7 @@ def _read_names(folder, boxes):
     for number, name in enumerate(names, start=1):
         if _frame(name) is None or name in boxes:
             raise InputError(
-                f"{path}, line {number}: expected vid_4_FRAME.jpg, a picture that "
+                f"{path}, line {number}: expected vid_4_FRAME.jpg, an image that "
                 f"boxes.csv does not list; found {name!r}."
             )
     return names

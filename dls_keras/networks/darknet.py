@@ -1,18 +1,19 @@
-"""Darknet's network descriptions (`.cfg`) as Keras models: YOLOv2, YOLOv3 and kin.
+"""Darknet's network descriptions (`.cfg`) as Keras models: YOLOv2, YOLOv3 and similar.
 
-A cfg is a list of sections. `[net]` states the input; each section after it is
-one layer, fed by the one before unless it says otherwise, and numbered from 0.
-`[route]` and `[shortcut]` fetch earlier outputs by these numbers, and our Keras
-layers carry them too (`conv_0`, `bn_0`, ...), so a weight file finds its place.
+A cfg is a list of sections. `[net]` states the input shape; each later section is one
+layer, numbered from 0. Its input is the output of the preceding section; `[route]` and
+`[shortcut]` name other sections by their numbers. The names of the Keras layers
+contain these numbers, too (`conv_0`, `bn_0`, ...), so that `converters.darknet` finds
+the layer of each weight.
 
-Two habits of Darknet differ from Keras's: `pad=1` puts size // 2 zeros on *both*
-sides, also where the stride is 2 ("same" would pad one side only), and `[reorg]`
-mixes positions in an order of its own (see `Reorg`).
+Darknet differs from Keras in two ways: `pad=1` adds size // 2 zeros on *both* sides,
+even if the stride is 2 ("same" would pad one side only), and `[reorg]` reorders
+positions in its own way (see `Reorg`).
 
 Source: the behaviour of https://github.com/pjreddie/darknet (public domain).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import layers, ops
@@ -20,56 +21,59 @@ from keras import layers, ops
 from dls_keras.core.errors import InputError
 from dls_keras.fast.layers import BatchNormalization
 
-EPSILON = 1e-5  # added to a variance before its root is taken
+EPSILON = 1e-5  # added to a variance before its square root is taken
 
 
 class Section(NamedTuple):
-    """One section of a cfg; `index` is -1 for `[net]`, then counts the layers."""
+    """One section of a cfg; `index` is -1 for `[net]` and counts the layers from 0."""
 
     kind: str
     index: int
     line: int
     options: dict[str, str]
 
-    def __str__(self):
+    def __str__(self) -> str:
         number = "" if self.index < 0 else f"section {self.index} "
         return f"{number}[{self.kind}] (line {self.line} of the cfg)"
 
-    def numbers(self, key: str, default: str | None = None, *, of=int) -> list:
-        """The comma-separated numbers under `key`, each made by `of`."""
+    def numbers(
+        self, key: str, default: str | None = None, *, of: type = int
+    ) -> list[Any]:
+        """The comma-separated numbers of the option `key`, converted to type `of`."""
         text = self.options.get(key, default)
         if text is None:
-            raise InputError(f"{self} lacks the option {key!r}. Add it to the cfg.")
+            raise InputError(f"{self} has no option {key!r}. Add it to the cfg.")
         try:
             return [of(number) for number in text.rstrip(",").split(",")]
         except ValueError:
             raise InputError(
                 f"{self} has {key}={text!r}, expected {of.__name__} numbers "
-                "separated by commas. Mend that line."
+                "separated by commas. Correct that line."
             ) from None
 
-    def number(self, key: str, default: str | None = None, *, of=int):
-        """The one number under `key`."""
+    def number(self, key: str, default: str | None = None, *, of: type = int) -> Any:
+        """The one number of the option `key`."""
         found = self.numbers(key, default, of=of)
         if len(found) != 1:
             raise InputError(
-                f"{self} has {len(found)} numbers for {key!r}, expected 1."
+                f"{self} has {len(found)} numbers for {key!r}, expected 1. Correct "
+                "that line."
             )
         return found[0]
 
 
 class Head(NamedTuple):
-    """What the numbers of one output of a detector mean.
+    """How one output of a detector is decoded.
 
     An output is (m, rows, columns, len(anchors) * (5 + classes)): for each anchor
     tx, ty, tw, th, the objectness logit and the class logits.
 
     Attributes:
         kind: "region" (YOLOv2: classes exclude each other, softmax) or "yolo"
-            (YOLOv3: each class by itself, sigmoid).
+            (YOLOv3: classes are independent, sigmoid).
         anchors: (width, height) of each anchor: in grid cells for "region", in
             pixels of the network's input for "yolo".
-        classes: how many classes there are.
+        classes: the number of classes.
         stride: side of a grid cell in pixels of the network's input.
     """
 
@@ -80,10 +84,10 @@ class Head(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A Keras model and the meaning of its outputs, in the same order.
+    """A Keras model and one head for each of its outputs, in the same order.
 
     The model takes (m, height, width, 3) float32, RGB in [0, 1]. With one head (or
-    none) it returns a tensor, with several a list.
+    none) it returns a tensor, with several heads a list.
     """
 
     model: keras.Model
@@ -92,29 +96,31 @@ class Network(NamedTuple):
 
 @keras.saving.register_keras_serializable(package="dls_keras")
 class Reorg(layers.Layer):
-    """Fold s x s positions into channels: (m, H, W, C) -> (m, H/s, W/s, s*s*C).
+    """Move s x s positions into channels: (m, H, W, C) -> (m, H/s, W/s, s*s*C).
 
-    The obvious order gathers neighbours: position (s*y + i, s*x + j) goes to
-    channels (s*i + j)*C onwards. That is `tf.nn.space_to_depth`, here
-    `darknet=False`. Darknet's own order is another one. Its loop is the inverse
-    of unfolding (C, H, W) to (C/s², s*H, s*W), yet YOLOv2 runs it on the tensor
-    that is to be folded. So the C*H*W numbers, channel after channel, are read as
-    C/s² planes of s*H x s*W, the neighbours *there* are gathered to (C, H, W),
-    and the result is read as (s*s*C, H/s, W/s):
+    The usual order gathers neighbours: position (s*y + i, s*x + j) goes to channels
+    (s*i + j)*C onwards. That is `tf.nn.space_to_depth`, here `darknet=False`.
+
+    Darknet's order is another one. Its loop computes the inverse operation, from
+    (C, H, W) to (C/s², s*H, s*W), but YOLOv2 applies it where the forward operation
+    is meant. So the C*H*W numbers, channel after channel, are read as C/s² planes of
+    s*H x s*W, the neighbours in *these* planes are gathered to (C, H, W), and the
+    result is read as (s*s*C, H/s, W/s):
 
         out[(s*i + j)*C/s² + c, y, x] = in_[c, s*y + i, s*x + j]
 
-    with `in_` the (C/s², s*H, s*W) view. Positions that meet are no neighbours in
-    the picture, but Darknet's weights were trained that way and no reordering of
-    weights can undo it. YAD2K, and so the course's `yolo.h5`, kept those weights
-    and took the obvious order: choose `darknet=False` to repeat the course's boxes.
+    with `in_` the (C/s², s*H, s*W) view. Positions that end in one pixel are not
+    neighbours in the image, but Darknet's weights were trained in this order, and no
+    permutation of the weights can compensate for it. YAD2K, and therefore the course's
+    `yolo.h5`, kept these weights with the usual order: `darknet=False` reproduces the
+    course's boxes.
 
     Args:
         stride: s; H and W are multiples of it and, for Darknet's order, C of s².
-        darknet: whether to take Darknet's order.
+        darknet: whether to use Darknet's order.
     """
 
-    def __init__(self, stride=2, *, darknet=True, **kwargs):
+    def __init__(self, stride: int = 2, *, darknet: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         self.stride = stride
         self.darknet = darknet
@@ -123,9 +129,9 @@ class Reorg(layers.Layer):
         s, (H, W, C) = self.stride, input_shape[1:]
         if H % s or W % s or (self.darknet and C % (s * s)):
             raise ValueError(
-                f"Reorg with stride {s} folds heights and widths that are multiples "
-                f"of {s}, and channels that are multiples of {s * s} in Darknet's "
-                f"order; received {H} x {W} x {C}."
+                f"Reorg with stride {s} expects a height and width that are multiples "
+                f"of {s} and, in Darknet's order, channels that are multiples of "
+                f"{s * s}; received {H} x {W} x {C}."
             )
 
     def call(self, x):
@@ -151,8 +157,8 @@ class Reorg(layers.Layer):
 def parse(cfg_text: str) -> list[Section]:
     """The sections of a cfg, `[net]` first.
 
-    As in Darknet, spaces do not count, lines that begin with # or ; are comments,
-    and the first of two equal options holds.
+    As in Darknet, spaces are ignored, lines that begin with # or ; are comments, and
+    of two equal options the first is used.
 
     Raises:
         InputError: if a line is neither `[kind]` nor `option=value`.
@@ -171,11 +177,13 @@ def parse(cfg_text: str) -> list[Section]:
             raise InputError(
                 f"Line {line} of the cfg is {text[:60]!r}, expected "
                 f"{'[section] or option=value' if sections else '[net]'}. "
-                "Hand in the text of a Darknet .cfg file."
+                "Pass the text of a Darknet .cfg file."
             )
     if not sections or sections[0].kind not in ("net", "network"):
-        first = f"[{sections[0].kind}]" if sections else "nothing"
-        raise InputError(f"A Darknet cfg begins with [net]; this one with {first}.")
+        raise InputError(
+            "A Darknet cfg begins with [net]; this one "
+            + (f"begins with [{sections[0].kind}]." if sections else "is empty.")
+        )
     return sections
 
 
@@ -187,11 +195,12 @@ def build(
     Args:
         sections: what `parse` returns.
         input_shape: (height, width, channels) instead of the one in `[net]`. The
-            weights do not depend on height and width; a larger input finds
-            smaller things. Both must be multiples of the largest stride (32).
+            weights do not depend on height and width; with a larger input the
+            network detects smaller objects. Both must be multiples of the largest
+            stride (32).
 
     Raises:
-        InputError: for a section or option that is not known, or layers that do
+        InputError: for a section or option that is not supported, or layers that do
             not fit together; the message names the section and its line.
     """
     net, *rest = sections
@@ -200,10 +209,11 @@ def build(
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise InputError(
             "The input shape of a Darknet network is (height, width, channels), each "
-            f"at least 1; received {tuple(input_shape)}. Take (416, 416, 3), say."
+            f"at least 1, such as (416, 416, 3); received {tuple(input_shape)}. "
+            "Correct [net] in the cfg, or input_shape."
         )
     x = image = keras.Input(input_shape, name="image")
-    outputs, predictions, heads = [], [], []  # `outputs` is what routes count
+    outputs, predictions, heads = [], [], []  # `outputs` of all sections, for routes
     for section in rest:
         try:
             if section.kind in _HEADS:
@@ -213,10 +223,10 @@ def build(
                 x = _layer(section, x, outputs)
         except InputError:
             raise
-        except ValueError as error:  # Keras's word on shapes that do not fit
+        except ValueError as error:  # Keras's error for shapes that do not fit
             raise InputError(
-                f"{section} cannot take an input of {_size(x)}, with "
-                f"{_size(image)} at the start: {error}"
+                f"{section} cannot take an input of {_size(x)}; the network's input "
+                f"is {_size(image)}: {error}"
             ) from error
         outputs.append(x)
     results = predictions or [x]
@@ -227,12 +237,13 @@ def build(
     for section in rest:
         if section.kind == "convolutional" and f"conv_{section.index}" not in used:
             raise InputError(
-                f"{section} feeds no output. Remove it, or let a route fetch it."
+                f"The output of {section} is not used. Remove the section, or name "
+                "it in a [route]."
             )
     return Network(model, tuple(heads))
 
 
-# One function a kind of layer: (section, x, outputs) -> the layer's output.
+# One function for each kind of layer: (section, x, outputs) -> the layer's output.
 
 
 def _convolutional(section, x, outputs):
@@ -242,7 +253,7 @@ def _convolutional(section, x, outputs):
     padding = section.number("padding", "0")
     if section.number("pad", "0"):
         padding = size // 2
-    # Where the stride is 1, "same" means the same zeros and saves a copy.
+    # With stride 1, "same" adds the same zeros without a copy of the input.
     same = stride == 1 and size == 2 * padding + 1
     if padding and not same:
         x = layers.ZeroPadding2D(padding, name=f"pad_{section.index}")(x)
@@ -265,10 +276,10 @@ def _maxpool(section, x, outputs):
     stride = section.number("stride", "1")
     size = section.number("size", str(stride))
     if size != 2 and stride != 1:
-        # Darknet pads (size - 1) // 2 in front, TensorFlow may pad less.
+        # Darknet pads (size - 1) // 2 at the top and left, TensorFlow may pad less.
         raise InputError(
-            f"{section} has size={size} and stride={stride}; only size 2 or stride 1 "
-            "is pooled here as Darknet does it."
+            f"{section} has size={size} and stride={stride}; only size=2 or stride=1 "
+            "is supported."
         )
     return layers.MaxPooling2D(size, stride, "same", name=f"maxpool_{section.index}")(x)
 
@@ -284,9 +295,9 @@ def _route(section, x, outputs):
         return found[0]
     if len({output.shape[1:3] for output in found}) > 1:
         raise InputError(
-            f"{section} joins outputs of {', '.join(map(_size, found))}: heights and "
-            "widths must be equal. Take an input height and width that are multiples "
-            "of 32, or mend its layers."
+            f"{section} concatenates outputs of {', '.join(map(_size, found))}: "
+            "heights and widths must be equal. Use an input height and width that are "
+            "multiples of 32, or correct its option 'layers'."
         )
     return layers.Concatenate(name=f"route_{section.index}")(found)
 
@@ -296,7 +307,7 @@ def _shortcut(section, x, outputs):
     if other.shape != x.shape:
         raise InputError(
             f"{section} adds outputs of {_size(x)} and {_size(other)}, which must be "
-            "equal. Mend its option 'from'."
+            "equal. Correct its option 'from'."
         )
     x = layers.Add(name=f"shortcut_{section.index}")([x, other])
     return _activated(section, x)
@@ -312,8 +323,8 @@ def _dropout(section, x, outputs):
     return layers.Dropout(probability, name=f"dropout_{section.index}")(x)
 
 
-# Each kind's function and options. An option that does not stand here might
-# change the numbers, so it is refused.
+# Function and options of each kind of layer. Any other option might change the
+# numbers, so it is an error.
 _LAYERS = {
     "convolutional": (
         _convolutional,
@@ -327,8 +338,8 @@ _LAYERS = {
     "dropout": (_dropout, ["probability"]),
 }
 
-# The heads' options that change the numbers, and the only value we decode; their
-# other options steer Darknet's training.
+# Options of the heads that change how boxes are decoded, with the only supported
+# value; the other options of a head concern Darknet's training.
 _HEADS = {
     "region": {"coords": 4, "softmax": 1},
     "yolo": {"scale_x_y": 1, "new_coords": 0},
@@ -338,14 +349,14 @@ _HEADS = {
 def _layer(section, x, outputs):
     if section.kind not in _LAYERS:
         raise InputError(
-            f"{section} is of a kind that is not known here. Known are "
+            f"{section} is not a supported kind of section. Supported are "
             f"{', '.join([*_LAYERS, *_HEADS])}."
         )
     layer, known = _LAYERS[section.kind]
     if unknown := sorted({*section.options} - {*known}):
         raise InputError(
-            f"{section} has the option {unknown[0]!r}, which is not known here. Known "
-            f"are {', '.join(known)}."
+            f"{section} has the option {unknown[0]!r}, which is not supported. "
+            f"Supported are {', '.join(known)}."
         )
     return layer(section, x, outputs)
 
@@ -353,7 +364,9 @@ def _layer(section, x, outputs):
 def _head(section, x, image):
     for key, value in _HEADS[section.kind].items():
         if (got := section.number(key, str(value), of=float)) != value:
-            raise InputError(f"{section} has {key}={got:g}; only {value} is decoded.")
+            raise InputError(
+                f"{section} has {key}={got:g}; only {key}={value} is supported."
+            )
     sizes = section.numbers("anchors", of=float)
     anchors = tuple(zip(sizes[::2], sizes[1::2], strict=False))
     if "mask" in section.options:
@@ -361,7 +374,7 @@ def _head(section, x, image):
         if not all(0 <= n < len(anchors) for n in mask):
             raise InputError(
                 f"{section} has mask={section.options['mask']} for {len(anchors)} "
-                "anchors, which are counted from 0. Mend its mask or its anchors."
+                "anchors, which are counted from 0. Correct its mask or its anchors."
             )
         anchors = tuple(anchors[n] for n in mask)
     classes = section.number("classes", "20")
@@ -369,8 +382,8 @@ def _head(section, x, image):
     if x.shape[-1] != channels:
         raise InputError(
             f"{section} has {len(anchors)} anchors and {classes} classes and so needs "
-            f"{channels} channels; the layer before it has filters={x.shape[-1]}. "
-            "Make them agree."
+            f"{channels} channels; the preceding layer has filters={x.shape[-1]}. "
+            f"Set filters={channels} there, or correct the anchors or classes."
         )
     return Head(section.kind, anchors, classes, image.shape[1] // x.shape[1])
 
@@ -387,16 +400,16 @@ def _activated(section, x):
 
 
 def _earlier(section, n, outputs):
-    """The output of layer n, or, if n is negative, of the layer -n before this."""
+    """The output of layer n or, if n is negative, of the layer -n before this one."""
     absolute = section.index + n if n < 0 else n
     if not 0 <= absolute < section.index:
         raise InputError(
-            f"{section} asks for layer {n}; before it stand layers 0 to "
-            f"{section.index - 1}. Mend that number."
+            f"{section} refers to layer {n}; the layers before it are 0 to "
+            f"{section.index - 1}. Correct that number."
         )
     return outputs[absolute]
 
 
 def _size(x):
-    """A tensor's "height x width x channels" for a message."""
+    """The shape of a tensor as "height x width x channels", for messages."""
     return " x ".join(map(str, x.shape[1:]))

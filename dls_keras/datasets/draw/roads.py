@@ -1,24 +1,26 @@
-"""Draws one road scene with its cars and their boxes, in perspective.
+"""Render a synthetic image of a road with cars, and the boxes of the cars.
 
-The world is in metres: x along the road, y across it, z up, the camera above
-x = y = 0 in a lane of its own. Cars and roadside are laid out there, projected by
-one pinhole camera and painted from far to near on paper twice too large. Where the
-boxes of the real frames lie decided how high the camera and how far the lanes are.
+Coordinates are in metres: x along the road, y across it, z up. The camera is above
+x = y = 0 in its own lane. Cars and other objects have positions in these coordinates,
+are projected by one pinhole camera and painted from far to near, at twice the final
+resolution. The height of the camera and the distances of the lanes were chosen so that
+boxes are where they are in the real frames.
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-EYE = 1.6  # height of the camera; puts the cars in the rows of the real frames
-NEAR = 0.4  # what is less deep than this is cut off
+EYE = 1.6  # height of the camera; cars then have the rows they have in the real frames
+NEAR = 0.4  # near plane: points with a smaller depth are clipped
 LANE = 3.5  # width of a lane
 CORNERS = ((-1, -1), (-1, 1), (1, 1), (1, -1))
 
 # Shapes of cars. `size` is length, width and height. `body` and `cabin` are convex
 # outlines from the rear over the top to the front, (x / length, z / height); `lamps`
-# are the heights of rear and front lamps, `windows` stretches of the cabin's side.
+# are the heights of rear and front lamps, `windows` intervals along the cabin's side.
 SALOON = {
     "size": (4.75, 1.84, 1.45),
     "body": [
@@ -84,78 +86,81 @@ PAINT_SHARES = np.array([18, 14, 12, 12, 18, 6, 4, 5, 5, 3, 4, 2, 2, 1]) / 106
 def scene(
     rng: np.random.Generator, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One road scene.
+    """One image of a road.
 
     Returns:
-        picture: (height, width, 3) uint8 RGB.
-        boxes: (k, 4) float32, corners (y1, x1, y2, x2) of the cars one sees, in pixels.
+        image: (height, width, 3) uint8 RGB.
+        boxes: (k, 4) float32, corners (y1, x1, y2, x2) of the visible cars, in pixels.
     """
-    canvas = _Canvas(rng, height, width)
-    lanes, kerbs = _draw_ground(rng, canvas)
-    things = _roadside(rng, canvas, kerbs)
-    cars = _place_cars(rng, canvas, lanes)
-    things += [(canvas.depth(car.middle), car.paint) for car in cars]
-    for _, paint in sorted(things, key=lambda thing: -thing[0]):
+    canvas = Canvas(rng, height, width)
+    lanes, kerbs = draw_ground(rng, canvas)
+    objects = _roadside(rng, canvas, kerbs)
+    cars = place_cars(rng, canvas, lanes)
+    objects += [(canvas.depth(car.middle), car.paint) for car in cars]
+    for _, paint in sorted(objects, key=lambda one: -one[0]):
         paint()
-    return _develop(rng, canvas), _seen_boxes(canvas, cars)
+    return _finished(rng, canvas), visible_boxes(canvas, cars)
 
 
-class _Canvas:
-    """A picture being painted from far to near by a camera above the road."""
+class Canvas:
+    """An image that is painted from far to near, and the camera that projects it."""
 
-    def __init__(self, rng, height, width):
+    def __init__(self, rng: np.random.Generator, height: int, width: int):
         self.height, self.width = height, width
-        # A camera looking across the road (90 degrees), along it, or between.
+        # The camera is directed across the road (90 degrees), along it, or between.
         across, along = rng.normal(90, 9), rng.normal(0, 5)
         yaw = rng.choice([across, along, rng.uniform(15, 70)], p=[0.68, 0.2, 0.12])
         self.across = yaw > 40
         self.ahead = np.array([np.cos(np.radians(yaw)), np.sin(np.radians(yaw))])
         self.right = np.array([self.ahead[1], -self.ahead[0]])
-        self.right *= rng.choice([-1, 1])  # traffic keeps right, or left
+        self.right *= rng.choice([-1, 1])  # right-hand or left-hand traffic
         self.focal = width * rng.uniform(0.45, 0.6)
         self.horizon = height * rng.normal(0.5, 0.02)
-        self.bend = rng.uniform(0, 0.12)  # a wide lens bows the lines
-        warm = rng.uniform(-0.2, 0.05)  # dusk is blue
+        self.distortion = rng.uniform(0, 0.12)  # of a wide-angle lens
+        warm = rng.uniform(-0.2, 0.05)  # light is blue at dusk
         self.light = rng.uniform(0.35, 1.0) * np.array([1 + warm, 1, 1 - warm])
         self.haze = rng.uniform(0, 0.003) if rng.random() < 0.93 else 0.015
         self.sky = np.array([(45, 125, 205), (130, 190, 235), (222, 234, 242)], float)
         overcast = rng.random() ** 3
         self.sky += overcast * (self.sky.mean(axis=1, keepdims=True) + 30 - self.sky)
         self.sky *= 0.6 + 0.4 * self.light.mean()
-        self.paper = Image.new("RGB", (2 * width, 2 * height))  # halved at the end
+        self.paper = Image.new("RGB", (2 * width, 2 * height))  # reduced at the end
         top = (2 * width, int(2 * self.horizon) + 2)
         self.paper.paste(_sky(rng, self.sky).resize(top, Image.Resampling.BILINEAR))
         self.draw = ImageDraw.Draw(self.paper)
-        self.owner = Image.new("L", (width, height))  # which car shows in each pixel
-        self.own = ImageDraw.Draw(self.owner)
+        self.owner = Image.new("L", (width, height))  # the visible car at each pixel
+        self.draw_owner = ImageDraw.Draw(self.owner)
 
-    def depth(self, point):
-        """Metres from the camera in the direction it looks."""
+    def depth(self, point: np.ndarray) -> np.ndarray:
+        """Distance in metres from the camera along its optical axis."""
         return point[..., :2] @ self.ahead
 
-    def project(self, points):
-        """Pixel (column, row) of each point (n, 3) with depth over zero."""
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Pixel (column, row) of each point (n, 3) with positive depth."""
         depth = self.depth(points)
         u = self.focal * (points[:, :2] @ self.right) / depth
         v = self.focal * (EYE - points[:, 2]) / depth
-        v = v * (1 - self.bend * np.minimum((2 * u / self.width) ** 2, 2))
+        v = v * (1 - self.distortion * np.minimum((2 * u / self.width) ** 2, 2))
         return np.array([u + self.width / 2, v + self.horizon]).T
 
-    def tint(self, colour, depth):
-        """The colour (3,) or colours (n, 3) in today's light, paler with distance."""
+    def tint(self, colour: Any, depth: float) -> Any:
+        """The colour (3,) or colours (n, 3) under the light and haze of the scene."""
         clear = np.exp(-self.haze * depth)
         tinted = clear * np.multiply(colour, self.light) + (1 - clear) * self.sky[2]
         tinted = np.minimum(tinted, 255).astype(int).tolist()
         return [*map(tuple, tinted)] if np.ndim(colour) == 2 else tuple(tinted)
 
-    def face(self, points, colour, owner=None, lit=True):
+    def face(
+        self, points: Any, colour: Any, owner: int | None = None, lit: bool = True
+    ) -> None:
         """Paint a polygon of points (n, 3).
 
         Args:
-            owner: 0 hides the cars behind it, i belongs to car i, None does neither.
-            lit: False for what shines by itself.
+            owner: i if the polygon belongs to car i; 0 if it hides the cars behind
+                it; None if it does not change which car is visible.
+            lit: False for a light source.
         """
-        points = _before(np.asarray(points, float), self.depth)
+        points = _clip_to_near_plane(np.asarray(points, float), self.depth)
         if len(points) < 3:
             return
         pixels = self.project(points)
@@ -163,9 +168,17 @@ class _Canvas:
             colour = self.tint(colour, self.depth(points).mean())
         self.draw.polygon((2 * pixels).ravel().tolist(), fill=tuple(colour))
         if owner is not None:
-            self.own.polygon(pixels.ravel().tolist(), fill=owner)
+            self.draw_owner.polygon(pixels.ravel().tolist(), fill=owner)
 
-    def ground(self, y1, y2, colour, x1=-90.0, x2=90.0, pieces=24):
+    def ground(
+        self,
+        y1: float,
+        y2: float,
+        colour: Any,
+        x1: float = -90.0,
+        x2: float = 90.0,
+        pieces: int = 24,
+    ) -> None:
         """Paint a strip of ground along the road."""
         strip = np.zeros((2 * pieces, 3))
         strip[:pieces, 0] = np.linspace(x1, x2, pieces)
@@ -173,21 +186,30 @@ class _Canvas:
         strip[:pieces, 1], strip[pieces:, 1] = y1, y2
         self.face(strip, colour)
 
-    def upright(self, x, y, half, z1, z2, colour, owner=0):
-        """Paint a standing rectangle of half width `half` that faces the camera."""
+    def upright(
+        self,
+        x: float,
+        y: float,
+        half: float,
+        z1: float,
+        z2: float,
+        colour: Any,
+        owner: int = 0,
+    ) -> None:
+        """Paint a vertical rectangle of width 2 * half that faces the camera."""
         left, right = np.array([x, y]) + np.outer([-half, half], self.right)
         points = [(*left, z1), (*left, z2), (*right, z2), (*right, z1)]
         self.face(points, colour, owner)
 
 
-def _before(points, depth):
-    """The part of a polygon (n, 3) that lies deeper than NEAR."""
+def _clip_to_near_plane(points, depth):
+    """The part of a polygon (n, 3) with a depth greater than NEAR."""
     deep = depth(points) - NEAR
     if (deep > 0).all():
         return points
     kept = []
     for i in range(len(points)):
-        if deep[i - 1] * deep[i] < 0:  # the edge crosses: keep where it does
+        if deep[i - 1] * deep[i] < 0:  # the edge crosses the plane: add that point
             share = deep[i] / (deep[i] - deep[i - 1])
             kept.append(points[i] + share * (points[i - 1] - points[i]))
         if deep[i] > 0:
@@ -196,7 +218,7 @@ def _before(points, depth):
 
 
 def _sky(rng, colours):
-    """A small sky with clouds, 48 rows from the zenith's colour to the horizon's."""
+    """A small image of a sky with clouds, 48 rows from the zenith to the horizon."""
     rows, stops = np.linspace(0, 1, 48), [0, rng.uniform(0.4, 0.7), 1]
     sky = np.array([np.interp(rows, stops, colour) for colour in colours.T]).T
     streaks = Image.fromarray(rng.standard_normal((12, 6), np.float32))
@@ -207,18 +229,20 @@ def _sky(rng, colours):
     return Image.fromarray(np.clip(sky, 0, 255).astype(np.uint8))
 
 
-def _draw_ground(rng, canvas):
+def draw_ground(
+    rng: np.random.Generator, canvas: Canvas
+) -> tuple[list[tuple[float, float]], tuple[float, float]]:
     """Paint grass, road, median and markings; return where lanes and kerbs are.
 
     Returns:
-        lanes: list of (y, heading in radians) at the middle of each lane.
-        kerbs: y of the far and of the near roadside.
+        lanes: (y, heading in radians) of the middle of each lane.
+        kerbs: y of the far and of the near side of the road.
     """
     grass = np.array([84, 96, 62]) + rng.uniform([-20, -10, -20], [26, 20, 20])
     asphalt = rng.uniform(60, 115) + np.array([-5, 0, 6])
     concrete = rng.uniform(130, 180) + np.array([6, 0, -12])
     white, yellow = np.array([205, 205, 200]), np.array([205, 150, 50])
-    # The camera's road reaches from verge to near, the other one from far to kerb.
+    # The camera's carriageway is from verge to near, the other one from far to kerb.
     near = float(rng.choice([1.8, 5.2]))
     gaps = [0.5, rng.uniform(2, 6), rng.uniform(6, 14)]
     far = near + rng.choice(gaps, p=[0.15, 0.35, 0.5])
@@ -263,17 +287,17 @@ def _draw_ground(rng, canvas):
 
 
 def _spot(rng, canvas, y):
-    """A point (x, y) that the camera sees on the line y, or None after bad luck."""
+    """A random visible point (x, y) on the line y, or None if it is too far or near."""
     u = rng.uniform(-0.55, 0.55) * canvas.width / canvas.focal
-    sight = canvas.ahead + u * canvas.right
+    ray = canvas.ahead + u * canvas.right
     if y == 0:  # the camera's own lane: any distance ahead
         return np.array([np.exp(rng.uniform(1.9, 4)), 0.0])
-    distance = y / sight[1]  # also the depth, since ahead . sight = 1
-    return distance * sight if 3 < distance < 110 else None
+    distance = y / ray[1]  # also the depth, since ahead . ray = 1
+    return distance * ray if 3 < distance < 110 else None
 
 
 def _roadside(rng, canvas, kerbs):
-    """What stands beside the road: a list of (depth, function that paints it)."""
+    """Objects next to the road: a list of (depth, function that paints it)."""
     leaves = np.array([42, 62, 42]) + rng.uniform(-12, 14, 3)
     wood = rng.random() < 0.65
     _draw_skyline(rng, canvas, 0.75 * leaves, 60, rng.uniform(2, 14 if wood else 6))
@@ -289,18 +313,18 @@ def _roadside(rng, canvas, kerbs):
         (_draw_sign, rng.integers(0, 3), (0.6, 2)),
         (_draw_bin, rng.integers(0, 3), (1, 5)),
     ]
-    things = []
+    objects = []
     for draw, count, (nearest, farthest) in kinds:
         for _ in range(count):
             offset = rng.uniform(nearest, farthest)
             y = kerbs[0] + offset if rng.random() < 0.75 else kerbs[1] - offset
             if draw in (_draw_pole, _draw_sign) and rng.random() < 0.15:
-                y = rng.uniform(5.5, 8)  # on the median, before the cars
+                y = rng.uniform(5.5, 8)  # on the median, in front of the cars
             spot = _spot(rng, canvas, y)
             if spot is not None:
                 paint = functools.partial(draw, rng, canvas, spot, leaves)
-                things.append((canvas.depth(spot), paint))
-    return things
+                objects.append((canvas.depth(spot), paint))
+    return objects
 
 
 def _draw_skyline(rng, canvas, leaves, depth, tall):
@@ -310,7 +334,7 @@ def _draw_skyline(rng, canvas, leaves, depth, tall):
     waves = np.interp(columns, knots, rng.uniform(0.5, 1, len(knots)))
     tops = (waves + rng.uniform(-0.06, 0.06, 220)) * tall * canvas.focal / depth
     floor = canvas.horizon + EYE * canvas.focal / depth
-    for share in (1, 0.75, 0.5, 0.25):  # the deeper in, the darker
+    for share in (1, 0.75, 0.5, 0.25):  # lower layers are darker
         edge = np.array([columns, 2 * (canvas.horizon - share * tops)]).T.ravel()
         edge[1::2] += rng.uniform(-1, 1, 220) * 0.05 * tops
         canvas.draw.polygon(
@@ -330,15 +354,15 @@ def _draw_wires(rng, canvas):
 
 
 def _draw_tree(rng, canvas, spot, leaves, tall=None):
-    """Paint a tree (or bush) as ragged patches of leaves, lit from above."""
+    """Paint a tree (or bush) as random polygons of leaves, lit from above."""
     depth = canvas.depth(spot)
     ((column, row),) = 2 * canvas.project(np.array([[*spot, 0.0]]))
     tall = tall or rng.uniform(5, 14)
     metre = 2 * canvas.focal / depth
     canvas.upright(*spot, 0.012 * tall, 0, 0.6 * tall, (52, 44, 38))
-    large, small = 7, 24  # the dark inside, then the leaves that catch light
+    large, small = 7, 24  # dark polygons inside, then lighter ones outside
     count = large + small
-    up = rng.beta(1.5, 1.2, count)  # where in the crown, 0 to 1
+    up = rng.beta(1.5, 1.2, count)  # height within the crown, 0 to 1
     breadth = tall * rng.uniform(0.16, 0.28) * (0.3 + np.sin(np.pi * up**0.8))
     side = rng.uniform(-1, 1, count) * breadth
     radii = (
@@ -357,7 +381,7 @@ def _draw_tree(rng, canvas, spot, leaves, tall=None):
 
 
 def _draw_bush(rng, canvas, spot, leaves):
-    """Paint a bush: a tree of a man's height."""
+    """Paint a bush: a tree of 1 to 2.6 metres."""
     _draw_tree(rng, canvas, spot, leaves, tall=rng.uniform(1, 2.6))
 
 
@@ -382,7 +406,7 @@ def _draw_house(rng, canvas, spot, _):
 
 
 def _draw_fence(rng, canvas, spot, _):
-    """Paint a stretch of fence, wall or guard rail along the road."""
+    """Paint a section of fence, wall or guard rail along the road."""
     x, y = spot
     tall, length = rng.uniform(0.5, 1.9), rng.uniform(8, 40)
     colour = np.array([[140, 112, 84], [150, 148, 142], [190, 190, 190]])
@@ -391,7 +415,7 @@ def _draw_fence(rng, canvas, spot, _):
 
 
 def _draw_pole(rng, canvas, spot, _):
-    """Paint a pole: bare, with a lamp, or with an arm of traffic lights."""
+    """Paint a pole, alone or with an arm that carries traffic lights."""
     tall, colour = rng.uniform(5, 9), np.array([112, 104, 98]) * rng.uniform(0.6, 1.3)
     canvas.upright(*spot, rng.uniform(0.07, 0.16), 0, tall, colour)
     reach = rng.uniform(1.5, 7) * rng.choice([-1, 1]) * canvas.right
@@ -415,17 +439,23 @@ def _draw_sign(rng, canvas, spot, _):
 
 
 def _draw_bin(rng, canvas, spot, _):
-    """Paint a bin, box or shelter: something dark that is not a car."""
+    """Paint a bin, box or shelter: a dark object that is not a car."""
     half, tall = rng.uniform(0.3, 1.6), rng.uniform(0.7, 2.2)
     shade = rng.uniform(30, 110) + rng.uniform(-20, 20, 3)
     canvas.upright(*spot, half, 0, tall, shade)
     canvas.upright(*spot, 0.8 * half, 0.3 * tall, 0.85 * tall, 0.7 * shade)
 
 
-class _Car:
-    """One car of a scene, in its own axes: length forward, side to the left, up."""
+class Car:
+    """One car; points are in its own axes: forward, to the left, up, in metres."""
 
-    def __init__(self, rng, canvas, middle, heading):
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        canvas: Canvas,
+        middle: np.ndarray,
+        heading: float,
+    ):
         self.canvas, self.middle = canvas, middle
         self.shape = SHAPES[rng.choice(5, p=[0.3, 0.2, 0.3, 0.1, 0.1])]
         self.size = np.array(self.shape["size"]) * rng.uniform(0.94, 1.06, 3)
@@ -434,26 +464,26 @@ class _Car:
         self.rims = rng.uniform(60, 180) * np.ones(3)
         self.on = rng.random() < 0.3
         forward = np.array([np.cos(heading), np.sin(heading)])
-        self.axes = np.stack([forward, [-forward[1], forward[0]]])  # own to world
+        self.axes = np.stack([forward, [-forward[1], forward[0]]])  # car to world
         self.eye = np.append(self.axes @ -middle, EYE)
         sun = rng.normal(size=3) + [0, 0, 1.5]
         self.sun = sun / np.linalg.norm(sun)
         self.tyre = rng.uniform(0.31, 0.37)
         length, width, _ = self.size
         self.reach = np.abs(self.axes.T) @ [length / 2, width / 2]  # along x and y
-        self.number = 0  # in the canvas's map of owners, from 1
-        self.painted = None  # its pixels before others hid it
+        self.number = 0  # in `canvas.owner`, from 1
+        self.painted = None  # its pixels before other objects hide it
 
-    def world(self, points):
-        """Own points (n, 3) in metres, in the axes of the road."""
+    def world(self, points: Any) -> np.ndarray:
+        """Points (n, 3) of the car in the axes of the road."""
         points = np.asarray(points, float)
         return np.hstack([points[:, :2] @ self.axes + self.middle, points[:, 2:]])
 
-    def prism(self, part):
+    def prism(self, part: str) -> tuple[np.ndarray, np.ndarray]:
         """Left and right outline (n, 3) of the body or the cabin."""
         length, width, tall = self.size
         outline = np.array(self.shape[part])
-        if part == "body":  # rounded towards the ends, seen from above
+        if part == "body":  # narrower at both ends
             half = np.where(np.abs(outline[:, 0]) > 0.465, 0.43, 0.5)
         else:
             half = np.where(outline[:, 1] > 0.8, 0.38, 0.47)
@@ -462,8 +492,8 @@ class _Car:
         )
         return left, left * [1, -1, 1]
 
-    def wheel(self, front, side, share=1.0):
-        """The rim (14, 3) of a wheel, `share` of its radius."""
+    def wheel(self, front: int, side: int, share: float = 1.0) -> np.ndarray:
+        """A polygon (14, 3) around a wheel's centre, with `share` of its radius."""
         angles = np.linspace(0, 2 * np.pi, 14, endpoint=False)
         length, width, _ = self.size
         return np.stack(
@@ -475,38 +505,45 @@ class _Car:
             axis=1,
         )
 
-    def touches(self, other):
-        """Whether another car stands too near for both to be there."""
+    def touches(self, other: "Car") -> bool:
+        """Whether another car is so close that both would overlap."""
         apart = np.abs(self.middle - other.middle)
         return (apart < self.reach + other.reach + 0.3).all()
 
-    def extent(self):
-        """The whole car's (y1, x1, y2, x2) in pixels, whether in the picture or not."""
+    def extent(self) -> np.ndarray:
+        """The box (y1, x1, y2, x2) of the whole car in pixels, not clipped."""
         wheels = [self.wheel(front, side) for front in (0, 1) for side in (-1, 1)]
         hull = np.concatenate([*self.prism("body"), *self.prism("cabin"), *wheels])
         pixels = self.canvas.project(self.world(hull))[:, ::-1]
         return np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
 
-    def face(self, points, colour, own=False, lit=True):
-        """Paint a polygon of own points; `own` faces count as the car's outline."""
-        owner = self.number if own else None
+    def face(
+        self, points: Any, colour: Any, outline: bool = False, lit: bool = True
+    ) -> None:
+        """Paint a polygon of points of the car.
+
+        Args:
+            outline: whether the polygon is part of the car's outline.
+            lit: False for a light source.
+        """
+        owner = self.number if outline else None
         self.canvas.face(self.world(points), colour, owner, lit)
 
-    def shade(self, normal):
-        """How bright a surface with this own normal is, about 0.6 to 1.1."""
+    def shade(self, normal: np.ndarray) -> float:
+        """Brightness of a surface with this normal in the car's axes, 0.6 to 1.1."""
         normal = normal / np.linalg.norm(normal)
         turned = np.append(normal[:2] @ self.axes, normal[2])
         return 0.6 + 0.35 * max(0, turned @ self.sun) + 0.2 * max(0, normal[2])
 
-    def paint(self):
-        """Paint shadow, hidden wheels, body, cabin and details, in this order."""
+    def paint(self) -> None:
+        """Paint shadow, wheels on the far side, body, cabin and details, in order."""
         length, width, tall = self.size
         side = np.sign(self.eye[1]) if abs(self.eye[1]) > width / 2 else 0
         floor = [(a * 0.53 * length, b * 0.56 * width, 0) for a, b in CORNERS]
         self.face(floor, (26, 27, 30))
         for front in (0, 1):
             for hidden in (-1, 1):
-                self.face(self.wheel(front, hidden), (18, 18, 19), own=True)
+                self.face(self.wheel(front, hidden), (18, 18, 19), outline=True)
         belly = [(a * 0.42 * length, b * 0.4 * width, 0.25) for a, b in CORNERS]
         self.face(belly, (14, 14, 15))
 
@@ -520,8 +557,8 @@ class _Car:
                 self.paint_end(end)
         self.painted = self.pixels()
 
-    def paint_prism(self, part, side):
-        """Paint those faces of a convex part that look towards the camera."""
+    def paint_prism(self, part: str, side: int) -> None:
+        """Paint the faces of a convex part that are directed towards the camera."""
         left, right = self.prism(part)
         for i in range(len(left) - (part == "cabin")):
             j = (i + 1) % len(left)
@@ -529,13 +566,13 @@ class _Car:
             normal = np.array([-up, 0, along])
             if (self.eye - left[i]) @ normal > 0:
                 colour = self.colour * self.shade(normal)
-                self.face([left[i], left[j], right[j], right[i]], colour, own=True)
+                self.face([left[i], left[j], right[j], right[i]], colour, outline=True)
         if side:
             colour = self.colour * self.shade(np.array([0, side, 0.25]))
-            self.face(left if side > 0 else right, colour, own=True)
+            self.face(left if side > 0 else right, colour, outline=True)
 
-    def paint_side(self, side):
-        """Paint sill, doors, lamps and wheels on the side one sees."""
+    def paint_side(self, side: int) -> None:
+        """Paint sill, doors, lamps and wheels on the visible side."""
         length, width, tall = self.size
         y = 0.5 * side * width
         base = self.colour * self.shade(np.array([0, side, 0]))
@@ -554,12 +591,12 @@ class _Car:
         strip(0.43, 0.48, front - 0.02, front + 0.05, (205, 208, 205), 0.9)
         for end in (0, 1):
             self.face(self.wheel(end, side, 1.18), (20, 20, 22))
-            self.face(self.wheel(end, side), (26, 26, 28), own=True)
+            self.face(self.wheel(end, side), (26, 26, 28), outline=True)
             self.face(self.wheel(end, side, 0.66), self.rims)
             self.face(self.wheel(end, side, 0.22), 0.5 * self.rims)
 
-    def paint_glass(self, side):
-        """Paint windscreen, rear window and the windows of the side one sees."""
+    def paint_glass(self, side: int) -> None:
+        """Paint windscreen, rear window and the windows on the visible side."""
         left, right = self.prism("cabin")
         for low, high in ((0, 1), (3, 2)):
             pane = np.array([left[low], left[high], right[high], right[low]])
@@ -579,11 +616,11 @@ class _Car:
 
             for start, stop in self.shape["windows"]:
                 top = [at(start, 0.86), at(stop, 0.86)]
-                for sill, shine in ((0.1, 1), (0.6, 1.3)):  # the sky shines above
+                for sill, shine in ((0.1, 1), (0.6, 1.3)):  # the sky is reflected above
                     pane = [at(start, sill), *top, at(stop, sill)]
                     self.face(pane, shine * self.glass)
 
-    def paint_end(self, end):
+    def paint_end(self, end: int) -> None:
         """Paint lamps, plate and grille of the front (1) or the rear (-1)."""
         length, width, tall = self.size
         x = 0.497 * end * length
@@ -605,15 +642,17 @@ class _Car:
         plate(-0.4, 0.4, 0.17, 0.25, (34, 34, 36))
         plate(-0.13, 0.13, 0.28, 0.35, (215, 215, 205))
 
-    def pixels(self):
-        """Rows and columns (2, n) of the picture's pixels that show the car by now."""
+    def pixels(self) -> np.ndarray:
+        """Rows and columns (2, n) of the pixels where the car is visible so far."""
         x, y = np.maximum(self.extent()[[1, 0]].astype(int) - 2, 0)
         window = self.canvas.owner.crop((x, y, self.canvas.width, self.canvas.height))
         return np.array(np.nonzero(np.asarray(window) == self.number)) + [[y], [x]]
 
 
-def _place_cars(rng, canvas, lanes):
-    """Cars standing in the lanes without touching, at sizes the camera meets."""
+def place_cars(
+    rng: np.random.Generator, canvas: Canvas, lanes: list[tuple[float, float]]
+) -> list[Car]:
+    """Up to four cars in the lanes that do not overlap and have realistic sizes."""
     cars = []
     for _ in range(rng.choice(5, p=[0.12, 0.4, 0.24, 0.14, 0.1])):
         for _ in range(20):  # tries
@@ -625,7 +664,7 @@ def _place_cars(rng, canvas, lanes):
                 heading = rng.uniform(0, 2 * np.pi)
             elif canvas.across and rng.random() < 0.3:
                 heading += np.pi
-            car = _Car(rng, canvas, middle, heading + rng.normal(0, 0.05))
+            car = Car(rng, canvas, middle, heading + rng.normal(0, 0.05))
             if _fits(canvas, car) and not any(map(car.touches, cars)):
                 cars.append(car)
                 car.number = len(cars)
@@ -634,7 +673,7 @@ def _place_cars(rng, canvas, lanes):
 
 
 def _fits(canvas, car):
-    """Whether a car is neither too near nor too far nor outside the picture."""
+    """Whether a car is neither too near nor too far nor outside the image."""
     if canvas.depth(car.middle) < 4.5:
         return False
     y1, x1, y2, x2 = car.extent()
@@ -642,14 +681,14 @@ def _fits(canvas, car):
     return broad and min(x2, canvas.width) - max(x1, 0) > 0.2 * (x2 - x1)
 
 
-def _seen_boxes(canvas, cars):
-    """The boxes (k, 4) of the cars of which a fifth or more can be seen."""
+def visible_boxes(canvas: Canvas, cars: list[Car]) -> np.ndarray:
+    """The boxes (k, 4) of the cars of which at least a fifth is visible."""
     boxes = []
     for car in cars:
         whole, painted = car.extent(), car.painted
         if painted.size == 0:
             continue
-        # The pixels end where the picture cuts the car, the corners are exact inside.
+        # At the border of the image the pixels limit the box, inside it the corners.
         box = np.concatenate(
             [
                 np.maximum(whole[:2], painted.min(axis=1)),
@@ -662,8 +701,8 @@ def _seen_boxes(canvas, cars):
     return np.array(boxes, np.float32).reshape(-1, 4)
 
 
-def _develop(rng, canvas):
-    """The finished picture: halved, softened, leaves roughened, sensor noise."""
+def _finished(rng, canvas):
+    """The final image: half the resolution, blur, texture of leaves, sensor noise."""
     image = canvas.paper.reduce(2)
     if rng.random() < 0.7:
         image = image.filter(ImageFilter.BoxBlur(rng.uniform(0.2, 0.9)))
@@ -672,7 +711,7 @@ def _develop(rng, canvas):
     fine = rng.standard_normal((height, width), np.float32)
     coarse = Image.fromarray(fine[: height // 4, : width // 4])
     coarse = np.asarray(coarse.resize((width, height), Image.Resampling.BILINEAR))
-    # Leaves and grass are what is more green than anything else.
+    # Leaves and grass are where green is the largest channel.
     red, green, blue = np.moveaxis(picture, 2, 0)
     rough = (green - np.maximum(red, blue)) / (green + 10)
     rough = np.clip(7 * rough, 0, 0.5, out=rough)
