@@ -94,6 +94,7 @@ def style_transfer(quick, dtype="float32"):
 
     from dls_keras.core import training
     from dls_keras.course4 import style_transfer as st
+    from dls_keras.fast import style_costs
     from dls_keras.fast.layers import Adam
     from dls_keras.networks import vgg19
 
@@ -108,7 +109,7 @@ def style_transfer(quick, dtype="float32"):
     model.set_weights(plain.get_weights())
     image = keras.Variable(content, dtype="float32")
     image.constraint = st.clip_0_1
-    costs = st.relative_costs(model, content, style)
+    costs = style_costs.relative_costs(model, content, style)
     step = training.compile_step(
         lambda: st.total_cost(*costs(tf.convert_to_tensor(image)), st.ALPHA, st.BETA),
         [image],

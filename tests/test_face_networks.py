@@ -1,7 +1,7 @@
-"""MobileFaceNet and OpenFace: the published graphs, and files written to be read.
+"""MobileFaceNet and OpenFace: their graphs, and readers of their weight files.
 
-No OpenFace file was at hand, so its files are made here from drawn numbers, in the
-layout that its readers expect.
+No OpenFace file was available, so its files are written here with random numbers, in
+the layout that the readers expect.
 """
 
 import json
@@ -29,22 +29,22 @@ FACES = RNG.uniform(size=(2, 112, 112, 3)).astype("float32")
 
 @pytest.fixture(scope="module")
 def mobile():
-    return drawn(mobile_face_net())
+    return randomised(mobile_face_net())
 
 
 @pytest.fixture(scope="module")
 def openface():
-    return drawn(open_face())
+    return randomised(open_face())
 
 
-def drawn(model):
-    """The model with drawn weights, those of normalisations too."""
+def randomised(model):
+    """The model with random weights, including those of batch normalisations."""
     rng = np.random.default_rng(1)
     for variable in model.weights:
         values = rng.normal(0, 0.1, variable.shape)
         if variable.name in ("gamma", "moving_variance"):
             values = rng.uniform(0.5, 1.5, variable.shape)
-        variable.assign(np.round(64 * values) / 64)  # which seven digits can write
+        variable.assign(np.round(64 * values) / 64)  # exact in seven digits
     return model
 
 
@@ -65,7 +65,7 @@ def arrays_of(model):
     [(mobile_face_net, 112, 1_022_720), (open_face, 96, 3_743_280)],
 )
 def test_a_network_has_the_published_parameters(network, size, parameters):
-    """1,022,848 numbers in MobileFaceNet's file, of which 128 gammas do not count."""
+    """MobileFaceNet's file has 1,022,848, of which 128 gammas are not used."""
     model = network()
     assert model.count_params() == parameters
     assert model.input_shape == (None, size, size, 3)
@@ -73,14 +73,14 @@ def test_a_network_has_the_published_parameters(network, size, parameters):
 
 
 def test_encodings_have_unit_length(mobile, openface):
-    """Of both networks, whatever their weights."""
+    """Of both networks, with any weights."""
     for model, x in ((mobile, FACES), (openface, FACES[:, :96, :96])):
         lengths = np.linalg.norm(model(x, training=False), axis=1)
         np.testing.assert_allclose(lengths, 1, rtol=1e-5)
 
 
 def test_l2_pooling_is_the_root_of_the_sum_of_squares():
-    """In windows laid edge to edge, as a loop over them says."""
+    """In windows without overlap, compared with a loop over them."""
     x = RNG.normal(size=(2, 6, 9, 3)).astype("float32")
     out = L2Pooling(3)(x)
     assert out.shape == (2, 2, 3, 3)
@@ -90,8 +90,8 @@ def test_l2_pooling_is_the_root_of_the_sum_of_squares():
         np.testing.assert_allclose(out[:, i, j], norm, rtol=1e-5)
 
 
-def test_l2_pooling_of_nothing_has_a_finite_gradient():
-    """After a relu whole windows are zero, where a root is infinitely steep."""
+def test_l2_pooling_of_zeros_has_a_finite_gradient():
+    """After a relu whole windows are zero, where a root has an infinite slope."""
     x = tf.zeros((1, 3, 3, 1))
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -99,8 +99,8 @@ def test_l2_pooling_of_nothing_has_a_finite_gradient():
     assert np.isfinite(tape.gradient(y, x)).all()
 
 
-def test_response_normalisation_looks_at_five_channels_on_either_side():
-    """Each number over (1 + 1e-4 * sum of squares of 11 channels) ** 0.75."""
+def test_response_normalisation_uses_five_channels_on_either_side():
+    """Each value is divided by (1 + 1e-4 * sum of squares of 11 channels) ** 0.75."""
     x = 50 * RNG.normal(size=(1, 2, 2, 14)).astype("float32")
     out = LocalResponseNormalization()(x)
     for channel in range(14):
@@ -109,13 +109,19 @@ def test_response_normalisation_looks_at_five_channels_on_either_side():
         np.testing.assert_allclose(out[..., channel], x[..., channel] / scale, 1e-4)
 
 
-def test_layers_of_openface_survive_saving(tmp_path):
-    """They are registered: a .keras file needs no custom objects."""
-    x = keras.Input((6, 6, 3))
-    model = keras.Model(x, L2Pooling(3)(LocalResponseNormalization()(x)))
+@pytest.mark.parametrize("name", ["mobile", "openface"])
+def test_a_saved_network_gives_the_same_encodings(name, request, tmp_path):
+    """Loaded from a .keras file without custom objects, and cloned."""
+    model = request.getfixturevalue(name)
     model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(again(FACES[:, :6, :6]), model(FACES[:, :6, :6]))
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    x = FACES[:, : model.input_shape[1], : model.input_shape[2]]
+    for other in (loaded, clone):
+        np.testing.assert_array_equal(
+            other(x, training=False), model(x, training=False)
+        )
 
 
 @pytest.mark.data
@@ -141,7 +147,7 @@ def test_mobile_face_net_is_the_published_graph(mobile):
             )
             side = layer.input.shape[1]
             if node["stride"] == [2, 2]:
-                side -= 2 * node["pad"][0]  # which a layer of its own has added
+                side -= 2 * node["pad"][0]  # added by a ZeroPadding2D
             elif node["pad"] == [1, 1]:
                 assert layer.padding == "same"
             else:
@@ -170,13 +176,13 @@ def mxnet_names(arrays):
         if name == "pre_fc1/kernel":
             layer = "fc1"
         renamed[f"{layer}_{part}"] = array
-    renamed["fc1_gamma"] = np.full(128, 7, "float32")  # which must not count
+    renamed["fc1_gamma"] = np.full(128, 7, "float32")  # which is not used
     return renamed
 
 
 @pytest.fixture(scope="module")
 def mxnet(mobile, tmp_path_factory):
-    """A file of drawn numbers under MXNet's names, 284 arrays as the published one."""
+    """A file of random numbers with MXNet's names: 284 arrays, as published."""
     path = tmp_path_factory.mktemp("mxnet") / "mobilefacenet.npz"
     arrays = mxnet_names(arrays_of(mobile))
     assert len(arrays) == 284
@@ -184,8 +190,8 @@ def mxnet(mobile, tmp_path_factory):
     return path
 
 
-def test_mxnet_arrays_come_back_as_they_were(mobile, mxnet):
-    """A model filled from the file answers as the one that wrote it."""
+def test_weights_in_mxnet_format_are_read_unchanged(mobile, mxnet):
+    """A model filled from the file gives the encodings of the one that wrote it."""
     model = face_networks.fill(mobile_face_net(), face_networks.read_mxnet(mxnet))
     np.testing.assert_allclose(
         model(FACES, training=False), mobile(FACES, training=False), atol=1e-6
@@ -193,45 +199,45 @@ def test_mxnet_arrays_come_back_as_they_were(mobile, mxnet):
 
 
 @pytest.mark.data
-def test_the_published_file_has_the_names_of_the_test(mobile):
-    """Names and shapes of what `mxnet_names` makes are those of the real file."""
+def test_the_published_file_has_the_names_of_this_test(mobile):
+    """`mxnet_names` gives the names and shapes of the real file."""
     with np.load(files.in_data_folder("faces/mobilefacenet.npz")) as npz:
         real = {name: npz[name].shape for name in npz.files}
     made = {name: a.shape for name, a in mxnet_names(arrays_of(mobile)).items()}
     assert made == real
 
 
-def test_files_that_are_no_mxnet_npz_are_told(mxnet, tmp_path):
-    """Missing, text, cut off, an array alone, foreign names, pickled objects."""
+def test_files_without_the_mxnet_arrays_are_refused(mxnet, tmp_path):
+    """Missing, text, truncated, a single array, other names, pickled objects."""
     with pytest.raises(MissingFileError, match="no file"):
         face_networks.read_mxnet(tmp_path / "none.npz")
     wrong = tmp_path / "wrong.npz"
     for content in (b"", b"text", mxnet.read_bytes()[:100_000]):
         wrong.write_bytes(content)
-        with pytest.raises(InputError, match="no npz that can be read"):
+        with pytest.raises(InputError, match="not a readable npz"):
             face_networks.read_mxnet(wrong)
     with open(wrong, "wb") as file:
         np.save(file, np.zeros(3))
-    with pytest.raises(InputError, match="no npz"):
+    with pytest.raises(InputError, match="not a readable npz"):
         face_networks.read_mxnet(wrong)
     np.savez(wrong, conv_1_conv2d_weight=np.array([{"a": 1}]))
-    with pytest.raises(InputError, match="no npz"):
+    with pytest.raises(InputError, match="not a readable npz"):
         face_networks.read_mxnet(wrong)
     np.savez(wrong, images=np.zeros(3))
     with pytest.raises(InputError, match="'images'"):
         face_networks.read_mxnet(wrong)
 
 
-def test_arrays_that_do_not_fit_leave_the_model_as_it_was(mobile):
-    """One missing, one too many, one of another shape, NaN, a negative variance."""
+def test_invalid_arrays_do_not_change_the_model(mobile):
+    """One missing, one unknown, one of another shape, NaN, a negative variance."""
     good = arrays_of(mobile)
     name = "conv_1_conv2d/kernel"
     variance = "fc1/moving_variance"
     cases = {
-        f"missing {name}": {k: v for k, v in good.items() if k != name},
-        "foreign conv_9/kernel": good | {"conv_9/kernel": good[name]},
+        f"missing: {name}": {k: v for k, v in good.items() if k != name},
+        "unknown: conv_9/kernel": good | {"conv_9/kernel": good[name]},
         "has shape": good | {name: good[name][:2]},
-        "not a number": good | {name: np.full_like(good[name], np.nan)},
+        "not finite": good | {name: np.full_like(good[name], np.nan)},
         "negative": good | {variance: -good[variance]},
     }
     model = mobile_face_net()
@@ -248,7 +254,7 @@ def test_arrays_that_do_not_fit_leave_the_model_as_it_was(mobile):
 
 @pytest.fixture(scope="module")
 def csv_folder(openface, tmp_path_factory):
-    """Drawn numbers as CSV files in Torch's order, one kernel a line an output."""
+    """Random numbers as CSV files in Torch's order, one line per output channel."""
     folder = tmp_path_factory.mktemp("csv")
     ends = {"kernel": "w", "bias": "b", "gamma": "w", "beta": "b"}
     ends |= {"moving_mean": "m", "moving_variance": "v"}
@@ -268,8 +274,8 @@ def csv_folder(openface, tmp_path_factory):
     return folder
 
 
-def test_openface_csv_files_come_back_as_they_were(openface, csv_folder):
-    """224 files in Torch's order make the network that wrote them."""
+def test_openface_csv_files_are_read_unchanged(openface, csv_folder):
+    """The 224 files give the encodings of the network that wrote them."""
     assert len([*csv_folder.iterdir()]) == len(openface.weights) == 224
     model = open_face()
     face_networks.fill(model, face_networks.read_open_face_csv(csv_folder, model))
@@ -279,7 +285,7 @@ def test_openface_csv_files_come_back_as_they_were(openface, csv_folder):
     )
 
 
-def test_csv_files_that_do_not_fit_are_told(openface, csv_folder, tmp_path):
+def test_invalid_csv_files_are_refused(openface, csv_folder, tmp_path):
     """Missing, not numbers, too few of them."""
     folder = shutil.copytree(csv_folder, tmp_path / "csv")
     bias = folder / "conv1_b.csv"
@@ -287,7 +293,7 @@ def test_csv_files_that_do_not_fit_are_told(openface, csv_folder, tmp_path):
         (b"1,2,3", "holds 3 numbers, expected 64"),
         (b"<html>", "a web page"),
         (b"", "empty"),
-        (b"\xff\xfe", "other things than numbers"),
+        (b"\xff\xfe", "not a list of numbers"),
     ):
         bias.write_bytes(content)
         with pytest.raises(InputError, match=message):
@@ -298,8 +304,8 @@ def test_csv_files_that_do_not_fit_are_told(openface, csv_folder, tmp_path):
 
 
 @pytest.mark.parametrize("keras_version", [1, 2])
-def test_an_openface_h5_comes_back_as_it_was(openface, keras_version, tmp_path):
-    """Found by the layers' names, in whatever order Keras 1 or 2 wrote them."""
+def test_an_openface_h5_is_read_unchanged(openface, keras_version, tmp_path):
+    """By the names of the layers, in any order, in the layout of Keras 1 and 2."""
     path = tmp_path / "nn4.small2.v1.h5"
     with h5py.File(path, "w") as file:
         group = file if keras_version == 1 else file.create_group("model_weights")

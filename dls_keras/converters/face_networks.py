@@ -1,16 +1,16 @@
 """Published face networks into Keras models: MXNet's npz, OpenFace's CSV and h5.
 
-Each reader turns its format into one thing, a dict from "layer/variable" under the
-names of our networks to an array in Keras's layout; `fill` then wants a variable
-for every array and an array for every variable:
+Each reader returns a dict of arrays in Keras's layout, named "layer/variable" after the
+layers of our networks. `fill` assigns them and requires exactly one array for each
+variable:
 
     fill(mobile_face_net(), read_mxnet("mobilefacenet.npz"))
     fill(open_face(), read_open_face_csv("weights"))
 
-MobileFaceNet comes as npz under MXNet's names (`conv_1_conv2d_weight`), kernels
-already turned to (rows, columns, in, out). OpenFace comes as a folder with one CSV
-an array (`conv1_w.csv`, `bn1_m.csv`), kernels in Torch's order (out, in, rows,
-columns); or as the h5 that Keras 1 or 2 wrote of the same layers.
+MobileFaceNet's npz has MXNet's names (`conv_1_conv2d_weight`) and kernels already
+transposed to (rows, columns, in, out). OpenFace's folder has one CSV file per array
+(`conv1_w.csv`, `bn1_m.csv`), with kernels in Torch's order (out, in, rows, columns);
+its h5 file has the same layers as Keras 1 or 2 saved them.
 """
 
 import re
@@ -27,18 +27,18 @@ from dls_keras.core.errors import InputError, MissingFileError
 MXNET = re.compile(r"(.+?)_(weight|bias|gamma|beta|moving_mean|moving_var)")
 MXNET_PARTS = {"weight": "kernel", "moving_var": "moving_variance"}
 
-# The variables of a convolution or dense layer and of a normalisation, in the order
-# in which Keras keeps them; and what their CSV files end in.
+# The variables of a convolution or dense layer and of a batch normalisation, in Keras's
+# order, with the endings of their CSV files.
 WEIGHTED = {"kernel": "w", "bias": "b"}
 NORMALISED = {"gamma": "w", "beta": "b", "moving_mean": "m", "moving_variance": "v"}
 
 
 def read_mxnet(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of MobileFaceNet, saved from MXNet as npz.
+    """The arrays of MobileFaceNet in an npz file with MXNet's names.
 
     Raises:
         MissingFileError: if there is no such file.
-        InputError: if it is no npz of arrays under MXNet's names.
+        InputError: if it is not an npz of arrays with MXNet's names.
     """
     path = Path(path)
     if not path.is_file():
@@ -46,43 +46,43 @@ def read_mxnet(path: str | Path) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as npz:
             stored = {name: npz[name] for name in npz.files}
-    except Exception as error:  # damage shows in many ways
+    except Exception as error:  # damaged files raise errors of many kinds
         raise InputError(
-            f"{path} is no npz that can be read ({error}); it is "
-            f"{files.what_is(path)}. Take the npz of MobileFaceNet."
+            f"{path} is not a readable npz ({error}); it is "
+            f"{files.what_is(path)}. Use the npz of MobileFaceNet."
         ) from error
     arrays = {}
     for name, array in stored.items():
         match = MXNET.fullmatch(name)
         if match is None:
             raise InputError(
-                f"{path} holds {name!r}, but MXNet's names end in _weight, _bias, "
-                "_gamma, _beta, _moving_mean or _moving_var. Take the npz of "
+                f"{path} holds {name!r}; expected names that end in _weight, _bias, "
+                "_gamma, _beta, _moving_mean or _moving_var. Use the npz of "
                 "MobileFaceNet."
             )
         layer, part = match.groups()
         part = MXNET_PARTS.get(part, part)
-        if layer.endswith("_relu"):  # PReLU's slopes, one a channel
+        if layer.endswith("_relu"):  # PReLU's slopes, one per channel
             part, array = "alpha", array[np.newaxis, np.newaxis]
-        if name == "fc1_weight":  # named after the normalisation behind its layer
+        if name == "fc1_weight":  # MXNet names it after the batch norm
             layer = "pre_fc1"
         arrays[f"{layer}/{part}"] = array
-    arrays.pop("fc1/gamma", None)  # the graph says fix_gamma: it counts as 1
+    arrays.pop("fc1/gamma", None)  # the graph sets fix_gamma: it is 1
     return arrays
 
 
 def read_open_face_csv(folder: str | Path, model: keras.Model) -> dict[str, np.ndarray]:
-    """The arrays of OpenFace's CSV files, turned to Keras's layout.
+    """The arrays of OpenFace's CSV files, transposed to Keras's layout.
 
     Args:
-        folder: holds NAME_w.csv and so on; those of the dense layer are called
-            dense_w.csv and dense_b.csv. Lines may be of any length: only the number
-            of values counts.
-        model: `networks.open_face.open_face()`, which tells names and shapes.
+        folder: holds NAME_w.csv and so on; the files of the dense layer are
+            dense_w.csv and dense_b.csv. Lines may have any length: only the number
+            of values is checked.
+        model: `networks.open_face.open_face()`, from which names and shapes are read.
 
     Raises:
         MissingFileError: if a file is missing.
-        InputError: if a file holds something else, or too many or few numbers.
+        InputError: if a file does not hold the expected number of numbers.
     """
     folder, arrays = Path(folder), {}
     for layer in model.layers:
@@ -90,16 +90,16 @@ def read_open_face_csv(folder: str | Path, model: keras.Model) -> dict[str, np.n
         for variable in layer.weights:
             name = "dense" if layer.name == "dense_layer" else layer.name
             path = folder / f"{name}_{ends[variable.name]}.csv"
-            arrays[f"{layer.name}/{variable.name}"] = _turned(
+            arrays[f"{layer.name}/{variable.name}"] = _transposed(
                 _numbers(path), tuple(variable.shape), path
             )
     return arrays
 
 
 def read_open_face_h5(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of OpenFace in a Keras 1 or 2 h5, by the names of the layers.
+    """The arrays of OpenFace in an h5 file of Keras 1 or 2, by layer names.
 
-    The model's Lambdas stay unread; see `keras_h5.read` for what it refuses.
+    Lambda layers are ignored; `keras_h5.read` documents the errors.
     """
     arrays = {}
     for layer in keras_h5.read(path).layers:
@@ -111,37 +111,37 @@ def read_open_face_h5(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def fill(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> keras.Model:
-    """Give `model` the arrays under its layers' names; return it.
+    """Assign the arrays to the variables of `model` by name; return the model.
 
     Raises:
-        InputError: if names, shapes or values do not fit; the model is then as it
-            was.
+        InputError: if names or shapes do not match or values are impossible; the model
+            is then unchanged.
     """
     variables = {
         f"{layer.name}/{variable.name}": variable
         for layer in model.layers
         for variable in layer.weights
     }
-    missing, foreign = variables.keys() - arrays.keys(), arrays.keys() - variables
-    if missing or foreign:
+    missing, unknown = variables.keys() - arrays.keys(), arrays.keys() - variables
+    if missing or unknown:
         raise InputError(
-            f"{model.name} has {len(variables)} variables, {len(arrays)} arrays came: "
-            f"missing {_some(missing)}, foreign {_some(foreign)}. "
+            f"{model.name} has {len(variables)} variables, the file {len(arrays)} "
+            f"arrays (missing: {_some(missing)}; unknown: {_some(unknown)}). "
             "The file belongs to another network."
         )
     for name, variable in variables.items():
         array = arrays[name]
         if array.shape != tuple(variable.shape):
             raise InputError(
-                f"{name} of {model.name} has shape {tuple(variable.shape)}, an array "
-                f"{array.shape} came. The file belongs to another network."
+                f"{name} of {model.name} has shape {tuple(variable.shape)}, but the "
+                f"array in the file {array.shape}. It belongs to another network."
             )
         if not np.isfinite(array).all() or (
             name.endswith("variance") and array.min() < 0
         ):
             raise InputError(
-                f"What came for {name} of {model.name} cannot be that: it is "
-                "negative, infinite or not a number. The file is damaged."
+                f"The array for {name} of {model.name} has values that are not finite "
+                "or, in a variance, negative. The file is damaged."
             )
     for name, variable in variables.items():
         variable.assign(arrays[name])
@@ -149,7 +149,7 @@ def fill(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> keras.Model:
 
 
 def _numbers(path):
-    """The numbers of a CSV file, in the order of reading."""
+    """The numbers of a CSV file, line by line, as one array."""
     if not path.is_file():
         raise MissingFileError(
             f"There is no file {path}. Expected the folder `weights` of Keras-OpenFace."
@@ -158,30 +158,30 @@ def _numbers(path):
         return np.array(
             re.split(r"[,\s]+", path.read_text("ascii").strip(", \n\r")), "float32"
         )
-    except ValueError as error:  # of a decoder, too
+    except ValueError as error:  # also if it is not ASCII
         raise InputError(
-            f"{path} holds other things than numbers ({error}); it is "
-            f"{files.what_is(path)}. Fetch it again."
+            f"{path} is not a list of numbers ({error}); it is "
+            f"{files.what_is(path)}. Download it again."
         ) from error
 
 
-def _turned(values, shape, path):
+def _transposed(values, shape, path):
     """Numbers in Torch's order as an array of Keras's `shape`.
 
-    A kernel (out, in, rows, columns) becomes (rows, columns, in, out), the matrix
-    of a dense layer (out, in) becomes (in, out); vectors stay.
+    A kernel (out, in, rows, columns) becomes (rows, columns, in, out), the matrix of a
+    dense layer (out, in) becomes (in, out); vectors do not change.
     """
     torch = (*shape[:-3:-1], *shape[:-2])
     if values.size != np.prod(shape):
         raise InputError(
             f"{path} holds {values.size:,} numbers, expected {np.prod(shape):,} for "
-            f"{torch}. The file is cut off or belongs to another network."
+            f"{torch}. The file is truncated or belongs to another network."
         )
-    turned = values.reshape(torch).T  # (columns, rows, in, out) of a kernel
-    return turned.swapaxes(0, 1) if turned.ndim == 4 else turned
+    array = values.reshape(torch).T  # (columns, rows, in, out) for a kernel
+    return array.swapaxes(0, 1) if array.ndim == 4 else array
 
 
 def _some(names):
-    """A few of many names, for a message."""
+    """At most three names, for a message."""
     names = sorted(names)
     return ", ".join(names[:3]) + " and others" * (len(names) > 3) or "none"

@@ -1,44 +1,45 @@
-"""Neural style transfer: a photo painted in the manner of a painting (C4 W4 A2).
+"""Neural style transfer: render a photo in the style of a painting (C4 W4 A2).
 
-Nothing is learnt here but a picture. A network trained on other things looks at it,
-and its activations a say how near it is to what is wanted: deep inside they should
-be those of the photo, and what the channels of a layer have to do with each other,
-wherever that is in the picture, should be as in the painting:
+No weights are trained here; gradient descent updates the pixels of an image. A network
+trained for another task measures how close the image is to the goal. In a deep layer
+its activations a should be those of the photo (the content). In several layers the
+correlations between channels, summed over all positions, should be those of the
+painting (the style):
 
     J_content = sum((a_C - a_G)^2) / (4 n_H n_W n_C)
     G = A A^T,   J_style = sum((G_S - G_G)^2) / (4 n_C^2 (n_H n_W)^2)
     J = alpha J_content + beta J_style
 
-Gradient descent then moves the pixels.
-
-Shapes: a layer's activations are (1, n_H, n_W, n_C), A is their unrolled form (n_C,
-n_H n_W) and G their Gram matrix (n_C, n_C); C is the photo, S the painting, G what is
-made. Edition: 2021; in 2017 `compute_content_cost` took the two activations and
-`compute_style_cost` the model, and pictures went through
-`reshape_and_normalize_image`.
+Shapes: the activations of a layer are (1, n_H, n_W, n_C), A is their unrolled form
+(n_C, n_H n_W) and G their Gram matrix (n_C, n_C). The index C stands for the content
+image, S for the style image and G for the generated image. Edition: 2021; in 2017
+`compute_content_cost` took the two activations and `compute_style_cost` the model, and
+images were prepared by `reshape_and_normalize_image`.
 Paper: Gatys, Ecker & Bethge (2015), https://arxiv.org/abs/1508.06576
 """
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
 from PIL import Image
 
 from dls_keras import plots
 from dls_keras.converters import vgg19 as vgg19_files
 from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.core.progress import progress
-from dls_keras.datasets import alpaca, paintings
-from dls_keras.fast import inference
+from dls_keras.datasets import paintings
+from dls_keras.fast import style_costs
 from dls_keras.fast.layers import Adam
 from dls_keras.networks import vgg19
 
-# The layers in which the course compares manners, and how much each counts.
+# The style layers of the course, and the weight of each.
 STYLE_LAYERS = [
     ("block1_conv1", 0.2),
     ("block2_conv1", 0.2),
@@ -46,20 +47,20 @@ STYLE_LAYERS = [
     ("block4_conv1", 0.2),
     ("block5_conv1", 0.2),
 ]
-MEANS = np.array([123.68, 116.779, 103.939])  # of ImageNet's pictures, RGB in [0, 255]
+MEANS = np.array([123.68, 116.779, 103.939])  # of ImageNet's images, RGB in [0, 255]
 
-# The assignment: the course's functions under the course's signatures.
+# The assignment: the course's functions with the course's signatures.
 
 
 def compute_content_cost(content_output, generated_output):
-    """How far the made picture is from the photo, in the last of the layers.
+    """The squared distance of generated and content image in the content layer.
 
     Args:
-        content_output, generated_output: lists of activations of the same layers; the
+        content_output, generated_output: lists of activations of the same layers. The
             last ones, (1, n_H, n_W, n_C), are compared.
 
     Returns:
-        A scalar tensor, at least 0.
+        J_content, a scalar tensor, at least 0.
     """
     a_C, a_G = content_output[-1], generated_output[-1]
     _, n_H, n_W, n_C = a_G.shape
@@ -67,66 +68,73 @@ def compute_content_cost(content_output, generated_output):
 
 
 def gram_matrix(A):
-    """What each two channels have in common: (n_C, n_C) from A, (n_C, n_H n_W)."""
+    """The Gram matrix A A^T: the inner product of each pair of channels.
+
+    Args:
+        A: (n_C, n_H n_W), one row per channel.
+
+    Returns:
+        (n_C, n_C).
+    """
     return tf.matmul(A, A, transpose_b=True)
 
 
 def compute_layer_style_cost(a_S, a_G):
-    """How far the manners of two pictures are apart in one layer, a scalar tensor.
+    """The squared distance of the Gram matrices of one layer, a scalar tensor.
 
     Args:
-        a_S, a_G: (1, n_H, n_W, n_C) activations of painting and made picture.
+        a_S, a_G: (1, n_H, n_W, n_C) activations of style and generated image.
     """
     _, n_H, n_W, n_C = a_G.shape
-    G_S, G_G = (gram_matrix(_unrolled(a)) for a in (a_S, a_G))
+    A_S, A_G = (tf.transpose(tf.reshape(a, (-1, n_C))) for a in (a_S, a_G))
+    G_S, G_G = gram_matrix(A_S), gram_matrix(A_G)
     return tf.reduce_sum(tf.square(G_S - G_G)) / (4 * n_C**2 * (n_H * n_W) ** 2)
 
 
 def compute_style_cost(
     style_image_output, generated_image_output, STYLE_LAYERS=STYLE_LAYERS
 ):
-    """How far the manners are apart in several layers together, a scalar tensor.
+    """The weighted sum of the style costs of several layers, a scalar tensor.
 
     Args:
         style_image_output, generated_image_output: lists of activations, one for each
-            of `STYLE_LAYERS` and one more, the content layer's, which is left out.
-        STYLE_LAYERS: pairs of a layer's name and its share.
+            of `STYLE_LAYERS` and, last, those of the content layer, which are not used.
+        STYLE_LAYERS: pairs of a layer's name and its weight.
     """
-    # The last element is the content layer's.
     a_S, a_G = style_image_output[:-1], generated_image_output[:-1]
-    return sum(
-        share * compute_layer_style_cost(a_S[i], a_G[i])
-        for i, (_, share) in enumerate(STYLE_LAYERS)
-    )
+    J_style = 0
+    for i, (_, weight) in enumerate(STYLE_LAYERS):
+        J_style += weight * compute_layer_style_cost(a_S[i], a_G[i])
+    return J_style
 
 
 def total_cost(J_content, J_style, alpha=10, beta=40):
-    """Both costs together, `alpha` and `beta` times each."""
+    """The total cost J = alpha J_content + beta J_style."""
     return alpha * J_content + beta * J_style
 
 
 def get_layer_outputs(vgg, layer_names):
-    """A model to the activations of some layers of `vgg`.
+    """A model that returns the activations of some layers of `vgg`.
 
-    What lies behind the last of them is left out, so it costs nothing.
+    Layers after the last of them are not part of it.
 
     Args:
-        layer_names: pairs of a layer's name and its share, which is not used here.
+        layer_names: pairs of a layer's name and its weight, which is not used here.
 
     Returns:
-        A model from what `vgg` takes to a list of activations.
+        A model from the input of `vgg` to a list of activations.
     """
     outputs = [vgg.get_layer(name).output for name, _ in layer_names]
     return keras.Model(vgg.input, outputs)
 
 
 def clip_0_1(image):
-    """The picture with values below 0 set to 0, and those above 1 to 1."""
+    """The image with its values limited to [0, 1]."""
     return tf.clip_by_value(image, 0.0, 1.0)
 
 
 def tensor_to_image(tensor):
-    """A picture (h, w, 3) or (1, h, w, 3) of values in [0, 1] as a PIL image."""
+    """An image (h, w, 3) or (1, h, w, 3) with values in [0, 1] as a PIL image."""
     pixels = np.asarray(tensor) * 255
     return Image.fromarray(pixels.reshape(pixels.shape[-3:]).astype("uint8"))
 
@@ -134,20 +142,20 @@ def tensor_to_image(tensor):
 def train_step(
     generated_image, *, vgg_model_outputs, a_C, a_S, optimizer, alpha=10, beta=40
 ):
-    """Move the picture down the gradient of the total cost, once.
+    """Update the image by one step of gradient descent on the total cost.
 
-    The keyword arguments are the notebook's globals. `infer` makes the same move with
-    all that does not change computed before, compiled into one graph.
+    The keyword arguments are the notebook's globals. `infer` compiles such steps and
+    computes what is the same in all of them once.
 
     Args:
-        generated_image: a variable (1, n_H, n_W, 3) in [0, 1], changed in place.
-        vgg_model_outputs: what `get_layer_outputs` returns for `STYLE_LAYERS` and,
+        generated_image: a variable (1, n_H, n_W, 3) in [0, 1], updated in place.
+        vgg_model_outputs: the model of `get_layer_outputs` for `STYLE_LAYERS` and,
             last, the content layer.
-        a_C, a_S: its outputs for the photo and for the painting.
-        optimizer: a Keras optimiser; the course's is Adam at 0.01.
+        a_C, a_S: its outputs for the content image and for the style image.
+        optimizer: a Keras optimiser; the course's is Adam with a rate of 0.01.
 
     Returns:
-        The cost before the move.
+        The cost before the step.
     """
     with tf.GradientTape() as tape:
         a_G = vgg_model_outputs(generated_image)
@@ -161,23 +169,18 @@ def train_step(
 
 
 def reshape_and_normalize_image(image):
-    """A picture (h, w, 3) in [0, 255] less ImageNet's mean, (1, h, w, 3) float64.
+    """An image (h, w, 3) in [0, 255] minus ImageNet's mean, (1, h, w, 3) float64.
 
-    The helper of 2017; our networks do this themselves.
+    A helper of the 2017 edition; our networks contain this step.
     """
     return image[np.newaxis] - MEANS
 
 
-def _unrolled(a):
-    """Activations (1, n_H, n_W, n_C) with a row for each channel, (n_C, n_H n_W)."""
-    return tf.transpose(tf.reshape(a, (-1, a.shape[-1])))
-
-
 # The application: the names that every assignment shares.
 
-# What networks look at: their style layers and, last, the content layer. The compact
-# one and the part of VGG-19 in eight files end with the third block.
-DEEP = (*STYLE_LAYERS, ("block4_conv2", 1.0))  # content as in the paper
+# Style layers and, last, the content layer, as `get_layer_outputs` takes them. The
+# compact network and VGG-19 in eight files end with the third block.
+DEEP = (*STYLE_LAYERS, ("block4_conv2", 1.0))  # the content layer of the paper
 SHALLOW = (
     ("block1_conv1", 0.25),
     ("block2_conv1", 0.25),
@@ -185,105 +188,82 @@ SHALLOW = (
     ("block3_conv4", 0.25),
     ("block3_conv3", 1.0),
 )
-SQUARE, WINDOW = 96, 64  # sides of a square to learn from and of a window, in pixels
-SMALLEST = 32  # shortest side of a picture, in pixels
-ALPHA, BETA = 1.0, 40.0  # weights of the relative costs, chosen by eye
+CROP, WINDOW = 96, 64  # sides of a stored and of a sampled training crop, in pixels
+SMALLEST = 32  # shortest side of an image, in pixels
+ALPHA, BETA = 1.0, 40.0  # weights of `fast.style_costs`, chosen by eye
 
 
-class Squares(NamedTuple):
-    """Pictures to learn activations from, as `load_data` returns them."""
+def load_data(
+    photos: int = 2400, synthetic: int = 800, seed: int = 0
+) -> paintings.Crops:
+    """Training crops of photos and of synthetic paintings and landscapes.
 
-    x: np.ndarray
-
-
-def load_data(m=2400, drawn=800, seed=0):
-    """Squares of photos and drawings, x (m + drawn, 96, 96, 3) uint8.
-
-    The photos are the alpacas and other animals of `datasets.alpaca`; of the drawings
-    three quarters are paintings and one landscapes of `datasets.paintings`. No picture
-    of the course's style transfer is among them.
+    See `datasets.paintings.load_training_crops`. No image of the course's style
+    transfer is among them.
     """
-    scenes = drawn // 4
-    size = {"height": SQUARE, "width": SQUARE}
-    parts = [
-        paintings.make_paintings(drawn - scenes, seed=seed, **size),
-        paintings.make_scenes(scenes, seed=seed, **size),
-    ]
-    if m:
-        parts.append(paintings.crops(alpaca.photos()[0], m, size=SQUARE, seed=seed))
-    return Squares(np.concatenate(parts))
+    return paintings.load_training_crops(photos, synthetic, size=CROP, seed=seed)
 
 
-def build_model(*, dtype="float32"):
-    """The compact network, untrained, to its style layers and, last, the content layer.
+def build_model(*, dtype: str = "float32") -> keras.Model:
+    """The compact network, untrained, with its style layers and, last, content layer.
 
     Args:
-        dtype: "mixed_bfloat16" trains faster on CPUs that multiply such numbers.
+        dtype: of the arithmetic; "mixed_bfloat16" trains faster on CPUs with bfloat16
+            units.
+
+    Returns:
+        A model from (m, n_H, n_W, 3) float32, RGB in [0, 1], to a list of activations.
     """
     return get_layer_outputs(vgg19.compact_vgg19(dtype=dtype), SHALLOW)
 
 
 def train(
-    model,
-    data,
+    model: keras.Model,
+    data: paintings.Crops,
     *,
-    epochs=5,
-    batch_size=8,
-    learning_rate=0.0015,
-    seed=0,
-    on_epoch=None,
-    checkpoint=None,
-):
-    """Teach `model` in place to give the activations of VGG-19, in units of its spread.
+    epochs: int = 5,
+    batch_size: int = 8,
+    learning_rate: float = 0.0015,
+    seed: int = 0,
+    **settings: Any,
+) -> list[float]:
+    """Knowledge distillation: train `model` in place to give VGG-19's activations.
 
-    It learns on random windows, turned, relit, blended with each other and with noise,
-    since the pictures on the way to a painting look like none of these alone.
+    Args:
+        settings: further settings of `core.training.fit`.
 
     Returns:
-        Each epoch's mean loss: the squared error in parts of the variance and the
-        relative squared error of the Gram matrices, means over the layers.
+        Each epoch's mean `networks.vgg19.distillation_loss`.
     """
     keras.utils.set_random_seed(seed)
     teacher = load_pretrained("vgg19_layers", dtype=model.layers[-1].dtype_policy)
-    spreads = [vgg19.SPREAD[name] for name, _ in SHALLOW]
-    steps = len(data.x) // batch_size
-
-    def loss_fn(x):
-        loss = 0.0
-        for a, a_hat, spread in zip(
-            teacher(x), model(x, training=True), spreads, strict=True
-        ):
-            a = tf.stop_gradient(tf.cast(a, tf.float32)) / spread
-            a_hat = tf.cast(a_hat, tf.float32)
-            G, G_hat = _grams(a), _grams(a_hat)
-            error = tf.reduce_sum(tf.square(G_hat - G), (1, 2))
-            loss += tf.reduce_mean(tf.square(a_hat - a))
-            loss += tf.reduce_mean(error / tf.reduce_sum(tf.square(G), (1, 2)))
-        return loss / len(spreads)
-
-    rate = training.warm_cosine(learning_rate, steps * epochs, warmup=50)
+    names = [name for name, _ in SHALLOW]
+    steps = epochs * (len(data.x) // batch_size)
+    rate = training.cosine_decay_with_warmup(learning_rate, steps, warmup=50)
     return training.fit(
-        loss_fn,
+        lambda x: vgg19.distillation_loss(names, teacher(x), model(x, training=True)),
         (data.x,),
         model.trainable_variables,
         Adam(rate, clipnorm=1.0),
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
-        augment=_changed,
-        on_epoch=on_epoch,
-        checkpoint=checkpoint,
+        augment=augmented,
+        **settings,
     )
 
 
-def _changed(seed, x):
-    """Windows of squares as the train docstring says: (m, 64, 64, 3) in [0, 1]."""
+def augmented(seed: Any, x: tf.Tensor) -> list[tf.Tensor]:
+    """Random windows of crops, transformed: (m, 64, 64, 3) float32 in [0, 1].
+
+    Half of them are blended with another window, and half get noise, since images
+    during style transfer look like neither photos nor paintings.
+    """
     x = tf.cast(x, tf.float32) / 255
     x = augment.affine(seed, x, rotation=0.3, zoom=0.25, flip=True)
     m = x.shape[0]
     x = tf.image.stateless_random_crop(x, (m, WINDOW, WINDOW, 3), seed)
-    x = augment.light(seed, x, brightness=0.2, contrast=0.4, tint=0.15)
-    # Half of the pictures are blended, and another half get noise.
+    x = augment.colour_jitter(seed, x, brightness=0.2, contrast=0.4, tint=0.15)
     blend, noise = tf.unstack(
         tf.random.stateless_uniform((2, m, 1, 1, 1), seed, -0.5, 0.5)
     )
@@ -292,15 +272,16 @@ def _changed(seed, x):
     return [clip_0_1(x)]
 
 
-def load_pretrained(variant="default", *, dtype="float32"):
-    """A network that looks at pictures, to its style layers and the content layer.
+def load_pretrained(variant: str = "default", *, dtype: Any = "float32") -> keras.Model:
+    """A pretrained network with its style layers and, last, its content layer.
 
     Args:
-        variant: "default" is ours, shipped. The others are VGG-19 as published:
-            "vgg19" from Keras's file and "vgg19_mat" from MatConvNet's, with the
-            course's five style layers, and "vgg19_layers" from the first eight
-            layers, one file each, with the layers of the default.
-        dtype: of the arithmetic; "mixed_bfloat16" is faster where the CPU has it.
+        variant: "default" is our compact network, whose weights ship with the package.
+            The others are VGG-19 as published: "vgg19" from Keras's file and
+            "vgg19_mat" from MatConvNet's, with the course's five style layers;
+            "vgg19_layers" from one file for each of the first eight layers, with the
+            layers of "default".
+        dtype: of the arithmetic; "mixed_bfloat16" is faster on CPUs with such units.
     """
     if variant == "default":
         model = weights.load(build_model(), "style_transfer")  # checked in float32
@@ -323,218 +304,157 @@ def load_pretrained(variant="default", *, dtype="float32"):
 
 
 def infer(
-    model,
-    content,
+    model: keras.Model,
+    content: Any,
     *,
-    style=None,
-    size=400,
-    steps=80,
-    alpha=ALPHA,
-    beta=BETA,
-    smoothness=0.0,
-    start="content",
-    learning_rate=0.03,
-    seed=0,
-    every=0,
-    folder=None,
-):
-    """Paint a photo in the manner of a painting.
+    style: Any = None,
+    size: int = 400,
+    steps: int = 80,
+    alpha: float = ALPHA,
+    beta: float = BETA,
+    smoothness: float = 0.0,
+    start: str = "content",
+    learning_rate: float = 0.03,
+    seed: int = 0,
+    every: int = 0,
+    folder: str | Path | None = None,
+) -> Answer:
+    """Render a photo in the style of a painting.
 
     Args:
-        model: what `load_pretrained` returns.
-        content: the photo (path, PIL image or array), or both pictures: a
-            `paintings.Pair`, or their paths joined as in PATH, "photo.jpg:painting.jpg"
+        model: as `load_pretrained` returns it.
+        content: the photo (path, PIL image or array), or both images: a
+            `paintings.Pair`, or two paths joined as in PATH, "photo.jpg:painting.jpg"
             (on Windows by a semicolon).
-        style: the painting; default: the one in `content`, else a generated one.
-        size: the longer side of the result in pixels; a smaller photo keeps its own.
-            The painting is reduced likewise, so `size` also sets how coarse its
-            strokes come out.
-        steps: moves of Adam, whose rate falls from `learning_rate` to 0.
-        alpha, beta: weights of the costs of content and style (see `relative_costs`).
-        smoothness: weight of the mean difference of neighbouring pixels.
-        start: "content" begins with the photo, "noise" with noise drawn from `seed`.
-        every: write the picture as `folder`/00010.png and so on after so many steps.
+        style: the painting; default: the one in `content`, else a synthetic one.
+        size: the longer side of the result in pixels; a smaller photo keeps its size.
+            The painting is reduced in the same way, so `size` also determines how
+            coarse its brush strokes are.
+        steps: of Adam, whose learning rate decays from `learning_rate` to 0.
+        alpha, beta: weights of the relative costs of content and style
+            (`fast.style_costs`).
+        smoothness: weight of `total_variation`.
+        start: "content" starts from the photo, "noise" from uniform noise with `seed`.
+        every: write the image to `folder`/00010.png and so on after so many steps.
 
     Returns:
-        A PIL image, RGB, with the photo's proportions.
+        An `Answer` such as "an image of 400 x 300 pixels"; the result is
+        `details["image"]`, a PIL image with the photo's aspect ratio. `confidence` is
+        None, since no probability is computed.
     """
-    content, style = _both(content, style)
-    x_C, x_S = (_fitted(picture, size) for picture in (content, style))
+    content, given = _content_and_style(content)
+    style = given if style is None else style
+    style = paintings.make_pictures().style if style is None else style
+    x_C, x_S = _reduced(content, size), _reduced(style, size)
     if steps < 1:
-        raise InputError(f"Painting takes some steps, received steps={steps}.")
+        raise InputError(f"steps must be at least 1, received {steps}.")
     if start not in ("content", "noise"):
-        raise InputError(f'start must be "content" or "noise", not {start!r}.')
+        raise InputError(f'start must be "content" or "noise", received {start!r}.')
     if every and folder is None:
-        raise InputError("Pictures along the way need a folder: name one.")
+        raise InputError(f"every={every} needs a folder to write to: set `folder`.")
     noise = np.random.default_rng(seed).uniform(size=x_C.shape)
     image = keras.Variable(x_C if start == "content" else noise, dtype="float32")
-    image.constraint = clip_0_1  # which the optimiser applies after each move
-    costs = relative_costs(model, x_C, x_S)
+    image.constraint = clip_0_1  # applied by the optimiser after each step
+    costs = style_costs.relative_costs(model, x_C, x_S)
 
     def cost():
-        picture = tf.convert_to_tensor(image)
-        J = total_cost(*costs(picture), alpha, beta)
-        return J + smoothness * total_variation(picture) if smoothness else J
+        generated = tf.convert_to_tensor(image)
+        J = total_cost(*costs(generated), alpha, beta)
+        return J + smoothness * total_variation(generated) if smoothness else J
 
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     step = training.compile_step(cost, [image], Adam(rate))
-    with progress("painting", total=steps) as bar:
+    with progress("style transfer", total=steps) as bar:
         for i in range(1, steps + 1):
             J = float(step())
             bar.advance(1, f"cost {J:.4g}")
             if every and i % every == 0:
                 images.write(tensor_to_image(image), Path(folder) / f"{i:05}.png")
-    return tensor_to_image(image)
+    result = tensor_to_image(image)
+    return Answer(
+        f"an image of {result.width} x {result.height} pixels",
+        image=result,
+        for_picture={"style": images.read(x_S[0])},
+    )
 
 
-def relative_costs(model, content, style):
-    """How far a picture is from the photo and from the painting's manner.
+def total_variation(image: tf.Tensor) -> tf.Tensor:
+    """The mean absolute difference of neighbouring pixels (1, h, w, 3), a scalar.
 
-    Layers differ in scale by factors of ten, and networks more. So each cost is taken
-    in parts of what it would be if the layer saw nothing:
-
-        J_content = J(a_C, a_G) / J(a_C, 0)
-        J_style = mean over the layers of J(a_S, a_G) / J(a_S, 0)
-
-    with the course's costs J, whose constant factors cancel. The Gram matrices are
-    divided by n_H n_W, so photo and painting may differ in size.
-
-    Args:
-        model: what `load_pretrained` returns.
-        content, style: (1, h, w, 3) float32 in [0, 1].
-
-    Returns:
-        A function from a picture of the content's size to J_content and J_style. What
-        does not change is computed here, and a graph of it holds the network's
-        weights as constants.
+    It is the sum of two means, over vertical and over horizontal neighbours.
     """
-    a_C = model(content)[-1]
-    G_S = [_mean_gram(a) for a in model(style)[:-1]]
-    network = inference.constant(model)
-
-    def costs(image):
-        *a_G, a_last = network(image)
-        J_style = [_error(_mean_gram(a), G) for a, G in zip(a_G, G_S, strict=True)]
-        return _error(a_last, a_C), tf.reduce_mean(J_style)
-
-    return costs
-
-
-def total_variation(image):
-    """The mean difference of pixels (1, h, w, 3) to those below and to the right."""
     down = tf.reduce_mean(tf.abs(image[:, 1:] - image[:, :-1]))
     return down + tf.reduce_mean(tf.abs(image[:, :, 1:] - image[:, :, :-1]))
 
 
-def explained_variance(activations, estimates):
-    """The share of the variance of VGG's layers that the compact network explains.
+def evaluate(model: keras.Model | None = None) -> list[Row]:
+    """How well the compact network replaces VGG-19, on images not used for training.
 
-    Args:
-        activations: of VGG-19 at the layers of `SHALLOW`.
-        estimates: what the compact network gives, in units of `vgg19.SPREAD`.
-
-    Returns:
-        A dict from each layer's name to its share, at most 1.
-    """
-    shares = {}
-    for (name, _), a, a_hat in zip(SHALLOW, activations, estimates, strict=True):
-        a = np.asarray(a) / vgg19.SPREAD[name]
-        shares[name] = float(1 - np.mean(np.square(a - a_hat)) / np.var(a))
-    return shares
-
-
-def evaluate(model=None):
-    """How well the compact network stands in for VGG-19, as rows (what, ours, goal).
-
-    On pictures it was not trained on: the share of the variance of each of VGG's
-    layers that it explains, and the style cost, measured by VGG, of the course's
-    photo, of what VGG paints from it and of what the network paints.
+    The rows are the share of the variance of each layer of VGG-19 that it explains, and
+    the style cost, measured by VGG-19, of the course's photo and of the results of both
+    networks.
     """
     model = model or load_pretrained()
     teacher = load_pretrained("vgg19_layers")
     held_out = [files.find_data(remote) for remote in paintings.PICTURES.values()]
-    squares = paintings.crops(held_out, 108, size=128, seed=1) / np.float32(255)
+    x = paintings.crops(held_out, 108, size=128, seed=1) / np.float32(255)
+    a, a_hat = (network.predict(x, verbose=0) for network in (teacher, model))
+    shares = vgg19.explained_variance([name for name, _ in SHALLOW], a, a_hat)
     rows = [
-        (f"explained variance of {name}", share, None)
-        for name, share in explained_variance(
-            teacher.predict(squares, verbose=0), model.predict(squares, verbose=0)
-        ).items()
+        Row(f"explained variance of VGG-19's {name}", r) for name, r in shares.items()
     ]
     pair = paintings.load_pictures()
-    x_C, x_S = (_fitted(picture, 200) for picture in pair)
-    judged = relative_costs(teacher, x_C, x_S)
-    for what, picture in {
+    x_C, x_S = (_reduced(image, 200) for image in pair)
+    costs = style_costs.relative_costs(teacher, x_C, x_S)
+    for what, image in {
         "the photo": pair.content,
-        "painted by VGG-19": infer(teacher, pair, size=200),
-        "painted by the network": infer(model, pair, size=200),
+        "the result of VGG-19": infer(teacher, pair, size=200).details["image"],
+        "our result": infer(model, pair, size=200).details["image"],
     }.items():
-        _, J_style = judged(_fitted(picture, 200))
-        rows.append((f"style cost by VGG-19, {what}", float(J_style), None))
+        _, J_style = costs(_reduced(image, 200))
+        rows.append(Row(f"style cost measured by VGG-19, {what}", float(J_style)))
     return rows
 
 
-def picture(model, content):
-    """Photo, painting and result side by side, a matplotlib figure."""
-    content, style = _both(content, None)
-    painted = infer(model, content, style=style)
-    return plots.row({"photo": content, "manner of": style, "painted": painted})
+def picture(content: Any, answer: Answer) -> Figure:
+    """Photo, style and result side by side."""
+    photo, _ = _content_and_style(content)
+    style, result = answer.for_picture["style"], answer.details["image"]
+    return plots.row({"photo": photo, "style": style, "result": result})
 
 
-def example():
-    """The question of the tour: the course's pictures if at hand, else drawn ones."""
+def example() -> tuple[str, paintings.Pair]:
+    """A question and its images: the course's if available, else synthetic ones."""
     if files.in_data_folder(paintings.PICTURES["louvre"].name):
-        question, pair = "Can the Louvre be painted so?", paintings.load_pictures()
+        question, pair = "How would Monet paint the Louvre?", paintings.load_pictures()
     else:
-        question = "Can this drawn landscape be painted so?"
+        question = "How does this landscape look in the style of that painting?"
         pair = paintings.make_pictures()
-    small = [images.read(picture) for picture in pair]
-    for picture in small:
-        picture.thumbnail((160, 160))
+    small = [images.read(image) for image in pair]
+    for image in small:
+        image.thumbnail((160, 160))
     return question, paintings.Pair(*small)
 
 
-def _both(content, style):
-    """Photo and painting as pictures, however they were handed in."""
-    joined = isinstance(content, str) and os.pathsep in content
-    if joined and not Path(content).exists():
-        content = tuple(content.split(os.pathsep, 1))
+def _content_and_style(content):
+    """The content image, and the style image given with it or None."""
+    if isinstance(content, str) and os.pathsep in content:
+        if not Path(content).exists():
+            content = tuple(content.split(os.pathsep, 1))
     if isinstance(content, tuple) and len(content) == 2:
-        content, beside = content
-        style = beside if style is None else style
-    if style is None:
-        style = paintings.make_pictures().style
-    return images.read(content), images.read(style)
+        return content
+    return content, None
 
 
-def _fitted(picture, size):
-    """A picture with its longer side reduced to `size`: (1, h, w, 3) in [0, 1]."""
-    picture = images.read(picture)
-    scale = min(1.0, size / max(picture.size))
-    height, width = (max(1, round(scale * side)) for side in picture.size[::-1])
+def _reduced(image, size):
+    """An image with its longer side reduced to `size`: (1, h, w, 3) in [0, 1]."""
+    image = images.read(image)
+    scale = min(1.0, size / max(image.size))
+    height, width = (max(1, round(scale * side)) for side in image.size[::-1])
     if min(height, width) < SMALLEST:
         raise InputError(
-            f"A picture of {picture.width} x {picture.height} would be looked at in "
-            f"{width} x {height} pixels, expected {SMALLEST} at least either way. "
-            "Crop it, take a larger one, or raise `size`."
+            f"With size={size} an image of {image.width} x {image.height} is reduced "
+            f"to {width} x {height} pixels; both sides must be at least {SMALLEST}. "
+            "Crop it, use a larger one, or increase `size`."
         )
-    return images.resized(picture, height, width)[np.newaxis]
-
-
-def _error(a, target):
-    """The squared error in parts of the target's own square, a scalar."""
-    a, target = tf.cast(a, tf.float32), tf.cast(target, tf.float32)
-    # Nothing would divide by zero: a black picture in a network without biases.
-    whole = tf.reduce_sum(tf.square(target)) + 1e-9
-    return tf.reduce_sum(tf.square(a - target)) / whole
-
-
-def _mean_gram(a):
-    """The Gram matrix of activations (1, n_H, n_W, n_C) over n_H n_W."""
-    return _grams(a)[0] / (a.shape[1] * a.shape[2])
-
-
-def _grams(a):
-    """The Gram matrix of each picture's activations, (m, n_C, n_C)."""
-    m, n_H, n_W, n_C = a.shape
-    a = tf.reshape(tf.cast(a, tf.float32), (m, n_H * n_W, n_C))
-    return tf.matmul(a, a, transpose_a=True)
+    return images.resized(image, height, width)[np.newaxis]

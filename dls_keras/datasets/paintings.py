@@ -1,9 +1,10 @@
-"""Pictures for style transfer: what to paint, and in whose manner.
+"""Images for style transfer: content images, style images and training crops.
 
 `load_pictures` gives two of the course's photos and paintings (licence: none stated).
-`make_scenes` draws landscapes to paint, and `make_paintings` generates manners of
-painting: brush strokes along a current, stained glass, bands of rock, coloured dots.
-`crops` cuts squares out of photos, for networks that learn how things look close by.
+`make_scenes` generates synthetic landscapes and `make_paintings` synthetic paintings in
+four styles: brush strokes along a vector field, stained glass, bands of rock, coloured
+dots. `load_training_crops` gives square crops of all kinds, to train a network that
+replaces VGG-19.
 """
 
 import itertools
@@ -17,13 +18,14 @@ from scipy.spatial import cKDTree
 
 from dls_keras.core import files, images
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import alpaca
 
 _FOLDER = (
     "https://raw.githubusercontent.com/enggen/Deep-Learning-Coursera/"
     "1407e19c98833d2686a0748db26b594f3102301e/Convolutional%20Neural%20Networks/"
     "Week4/Neural%20Style%20Transfer/images/"
 )
-_SHA256 = {  # each picture once; the folder also has smaller copies
+_SHA256 = {  # each image once; the folder also has smaller copies
     "camp-nou": "7c1e132cc32aa53ad0bfa6414b3bf7ab8b54fafc208cf238e84946d677bf9756",
     "cat": "5f8c07f0b2feb175308a1125d1078c272115753cbc17468b3fcd48c129782121",
     "content300": "3fcc8f6f17aa585e1369bf9614bc939161fb44ab979180c269981c48b873a941",
@@ -42,11 +44,16 @@ PICTURES = {  # the course's photos and paintings
     )
     for name, sha256 in _SHA256.items()
 }
-MANNERS = ("strokes", "glass", "bands", "dots")
+
+
+class Crops(NamedTuple):
+    """Training images, x (m, size, size, 3) uint8 RGB."""
+
+    x: np.ndarray
 
 
 class Pair(NamedTuple):
-    """What to paint, and a painting in whose manner: RGB pictures of any size."""
+    """A content image and a style image, RGB of any size."""
 
     content: Image.Image
     style: Image.Image
@@ -58,7 +65,7 @@ def load_pictures(content: str = "louvre", style: str = "monet_800600") -> Pair:
 
 
 def make_pictures(seed: int = 0) -> Pair:
-    """A drawn landscape and a generated painting of strokes, 400 x 300 pixels each."""
+    """A synthetic landscape and a synthetic painting, 400 x 300 pixels each."""
     size = {"height": 300, "width": 400, "seed": seed}
     (scene,), (painting,) = make_scenes(1, **size), make_paintings(1, **size)
     return Pair(Image.fromarray(scene), Image.fromarray(painting))
@@ -67,19 +74,19 @@ def make_pictures(seed: int = 0) -> Pair:
 def make_paintings(
     m: int, *, seed: int = 0, height: int = 192, width: int = 256
 ) -> np.ndarray:
-    """m generated paintings (m, height, width, 3) uint8, the four `MANNERS` in turn."""
+    """m synthetic paintings (m, height, width, 3) uint8, in four styles by turns."""
     rng = np.random.default_rng(seed)
-    paint = itertools.cycle((_strokes, _glass, _bands, _dots))
+    styles = itertools.cycle((_strokes, _glass, _bands, _dots))
     paintings = np.empty((m, height, width, 3), "uint8")
-    for painting, manner in zip(paintings, paint, strict=False):
-        painting[:] = manner(rng, height, width)
+    for painting, style in zip(paintings, styles, strict=False):
+        painting[:] = style(rng, height, width)
     return paintings
 
 
 def make_scenes(
     m: int, *, seed: int = 0, height: int = 192, width: int = 256
 ) -> np.ndarray:
-    """m drawn landscapes (m, height, width, 3) uint8: hills, trees, a house."""
+    """m synthetic landscapes (m, height, width, 3) uint8: hills, trees, a house."""
     rng = np.random.default_rng(seed)
     scenes = np.empty((m, height, width, 3), "uint8")
     for scene in scenes:
@@ -92,30 +99,59 @@ def make_scenes(
 def crops(
     photos: Iterable[str | Path], m: int, *, size: int = 96, seed: int = 0
 ) -> np.ndarray:
-    """m random squares of photos, (m, size, size, 3) uint8.
+    """m random square crops of photos, (m, size, size, 3) uint8.
 
-    Each photo in turn gives one more, at a scale between its own and that at which
-    the square covers its shorter side.
+    The crops are divided equally among the photos. The scale is random, from that of
+    the photo to one at which the crop covers its shorter side.
+
+    Raises:
+        InputError: if there are no photos.
     """
     photos = list(photos)
     if not photos:
-        raise InputError("There are no photos to cut. Hand in the paths of pictures.")
+        raise InputError("There are no photos to crop. Pass the paths of at least one.")
     rng = np.random.default_rng(seed)
-    squares = np.empty((m, size, size, 3), "uint8")
+    found = np.empty((m, size, size, 3), "uint8")
     for k, path in enumerate(photos[:m]):
         photo = images.read(path)
-        for i in range(k, m, len(photos)):  # the photos in turn, each read once
+        for i in range(k, m, len(photos)):  # photos take turns; each is read once
             side = min(photo.size)
             window = int(rng.uniform(min(size, side), side + 1))
             x, y = (int(rng.integers(0, n - window + 1)) for n in photo.size)
-            squares[i] = photo.resize(
+            found[i] = photo.resize(
                 (size, size), Image.Resampling.LANCZOS, (x, y, x + window, y + window)
             )
-    return squares
+    return found
+
+
+def load_training_crops(
+    photos: int = 2400, synthetic: int = 800, *, size: int = 96, seed: int = 0
+) -> Crops:
+    """Crops to train a network that replaces VGG-19.
+
+    Args:
+        photos: how many crops of the photos of `datasets.alpaca`.
+        synthetic: how many synthetic images: three quarters are paintings, one quarter
+            landscapes.
+        size: height and width of a crop in pixels.
+    """
+    scenes = synthetic // 4
+    shape = {"height": size, "width": size}
+    parts = [
+        make_paintings(synthetic - scenes, seed=seed, **shape),
+        make_scenes(scenes, seed=seed, **shape),
+    ]
+    if photos:
+        parts.append(crops(alpaca.photos()[0], photos, size=size, seed=seed))
+    return Crops(np.concatenate(parts))
 
 
 def _noise(rng, height, width, cells):
-    """A smooth random field (height, width) of mean 0 and deviation about 1."""
+    """A smooth random field (height, width): mean 0, standard deviation about 1.
+
+    Args:
+        cells: random values along the width, between which it is interpolated.
+    """
     rows = max(2, round(cells * height / width))
     coarse = rng.normal(size=(rows + 2, cells + 2)).astype("float32")
     field = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
@@ -123,7 +159,7 @@ def _noise(rng, height, width, cells):
 
 
 def _palette(rng, n=5):
-    """n colours (n, 3) in [0, 255] that go together: kin of one hue, and a guest."""
+    """n colours (n, 3) in [0, 255]: similar hues and one contrasting hue."""
     hue = rng.uniform() + rng.normal(0, 0.06, n)
     hue[-1] += rng.uniform(0.35, 0.65)
     saturation, value = rng.uniform(0.25, 0.95, n), np.linspace(0.25, 0.98, n)
@@ -134,22 +170,22 @@ def _palette(rng, n=5):
 
 
 def _coloured(field, palette):
-    """A field in the colours of a palette, low values first: (..., 3)."""
+    """Map a field to the colours of a palette, low values to the first: (..., 3)."""
     ranks = np.clip((field + 1.7) / 3.4, 0, 1) * (len(palette) - 1)
     low = np.minimum(ranks.astype(int), len(palette) - 2)
     share = (ranks - low)[..., None]
     return palette[low] * (1 - share) + palette[low + 1] * share
 
 
-def _field(rng, height, width):
-    """Patches of colour, the ground that strokes and dots repeat."""
+def _patches(rng, height, width):
+    """Smooth patches of colour, from which strokes and dots take theirs."""
     field = _noise(rng, height, width, 4) + 0.4 * _noise(rng, height, width, 12)
     return _coloured(field, _palette(rng))
 
 
 def _strokes(rng, height, width):
-    """Short strokes along a current, as van Gogh's skies have them."""
-    ground = _field(rng, height, width)
+    """Short brush strokes along a vector field, as in van Gogh's skies."""
+    ground = _patches(rng, height, width)
     angle = np.pi * _noise(rng, height, width, 3)
     image = Image.fromarray(ground.astype("uint8")).resize((2 * width, 2 * height))
     pen = ImageDraw.Draw(image)
@@ -158,7 +194,7 @@ def _strokes(rng, height, width):
     for y, x in zip(rng.integers(0, height, n), rng.integers(0, width, n), strict=True):
         colour = ground[y, x] + rng.normal(0, 22) + rng.normal(0, 9, 3)
         points = [(2 * x, 2 * y)]
-        for _ in range(3):  # a stroke bends as the current does
+        for _ in range(3):  # a stroke follows the vector field
             a, b = points[-1]
             turn = angle[min(int(b / 2), height - 1), min(int(a / 2), width - 1)]
             a, b = a + length * np.cos(turn), b + length * np.sin(turn)
@@ -170,7 +206,7 @@ def _strokes(rng, height, width):
 
 
 def _glass(rng, height, width):
-    """Panes of coloured glass in lead."""
+    """Stained glass: panes of coloured glass framed in lead."""
     n = int(rng.integers(60, 300))
     points = rng.uniform(0, (height, width), (n, 2))
     pixels = np.stack(np.mgrid[:height, :width], -1).reshape(-1, 2)
@@ -184,7 +220,7 @@ def _glass(rng, height, width):
 
 
 def _bands(rng, height, width):
-    """Bent bands of rock, coarse ones and fine ones."""
+    """Curved bands of rock, coarse and fine."""
     y, x = np.mgrid[:height, :width] / width
     slope = rng.uniform(-1, 1)
     bend = rng.uniform(0.05, 0.2) * _noise(rng, height, width, 3)
@@ -195,8 +231,8 @@ def _bands(rng, height, width):
 
 
 def _dots(rng, height, width):
-    """Dots side by side whose colours mix in the eye, as Seurat set them."""
-    ground = _field(rng, height, width)
+    """Pointillism: dots of pure colour, as in Seurat's paintings."""
+    ground = _patches(rng, height, width)
     image = Image.fromarray(ground.astype("uint8")).resize((2 * width, 2 * height))
     pen = ImageDraw.Draw(image)
     radius = rng.uniform(2, 6)
@@ -209,7 +245,7 @@ def _dots(rng, height, width):
 
 
 def _landscape(rng, height, width):
-    """Sky and sun, rows of hills, a meadow with trees and a house."""
+    """Sky and sun, rows of hills, a meadow with trees and a house, as a PIL image."""
     dusk = rng.uniform()
     sky = np.array([[90, 150, 225], [200, 220, 245]]) * (1 - dusk)
     sky = sky + np.array([[70, 60, 120], [250, 170, 110]]) * dusk
@@ -227,7 +263,7 @@ def _landscape(rng, height, width):
     pen.ellipse((x - r, y - r, x + r, y + r), (255, 244, 200))
 
     across = np.arange(width)
-    for row in range(4):  # from the farthest, blue with haze, to the meadow
+    for row in range(4):  # from distant hills, blue with haze, to the meadow
         near = row / 3
         base = height * (0.42 + 0.14 * row)
         rough = _noise(rng, 4, width, 4 + 2 * row)[0] * (1 - 0.6 * near)
@@ -244,7 +280,7 @@ def _landscape(rng, height, width):
 
 
 def _tree(pen, rng, x, y, size):
-    """A trunk, and leaves in a few lumps, lit from above."""
+    """A trunk and round clusters of leaves, lit from above."""
     pen.line((x, y, x, y - 1.2 * size), (80, 60, 45), max(1, int(size / 5)))
     leaf = np.array([60, 105, 50]) * rng.uniform(0.7, 1.3)
     for light in (0.8, 1.0, 1.25):
@@ -256,7 +292,7 @@ def _tree(pen, rng, x, y, size):
 
 
 def _house(pen, rng, x, y, size):
-    """A wall with a door and windows under a roof."""
+    """A wall with a door and windows, and a roof."""
     wide = size * rng.uniform(1.2, 1.6)
     wall = rng.uniform(190, 245, 3)
     pen.rectangle((x, y - size, x + wide, y), _rgb(wall))

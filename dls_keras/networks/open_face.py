@@ -1,23 +1,25 @@
-"""OpenFace nn4.small2: FaceNet's inception network, made small (2016).
+"""OpenFace nn4.small2: a small version of FaceNet's inception network (2016).
 
-The network that the course handed over in 2017. An inception block looks at its
-input through windows of several sizes at once, and through a pooled copy, and lays
-the results side by side:
+The course provided this network in 2017. An inception block applies convolutions of
+several sizes and pooling to the same input and concatenates the results:
 
     block(x) = [conv3x3(conv1x1(x)), conv5x5(conv1x1(x)), pool(x), conv1x1(x)]
 
-Three blocks pool by the L2 norm, the root of the sum of squares in a window. Pooled
-copies are smaller than the map and are padded with zeros to its size, uneven where
-that does not halve (3 and 4 in block 3a). Layers carry the names of Keras-OpenFace,
-which are those of its CSV files; `converters.face_networks` fills them.
+Three blocks use L2 pooling, the square root of the sum of squares in a window. Pooled
+maps are smaller than the other branches and are zero-padded to their size, with one
+more zero at the end if the number is odd (3 and 4 in block 3a). Layers have the names
+of Keras-OpenFace, which are those of its CSV files; `converters.face_networks` reads
+them.
 
-Edition: the course's `faceRecoModel` has the same layers with weights, channels
-first. It averages where this one takes the L2 norm, and leaves out the two response
+Edition: the course's `faceRecoModel` has the same layers with weights, channels first.
+It uses average pooling instead of L2 pooling and leaves out the two response
 normalisations; the published weights were trained with both. No published file was
-at hand here: sizes and the 3,743,280 parameters are checked, answers are not.
+available here: shapes and the 3,743,280 parameters are tested, outputs are not.
 Papers: Schroff, Kalenichenko & Philbin (2015), FaceNet,
 https://arxiv.org/abs/1503.03832; Amos, Ludwiczuk & Satyanarayanan (2016), OpenFace.
 """
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -26,10 +28,10 @@ from keras import layers
 from dls_keras.fast.layers import BatchNormalization
 
 SIZE = 96  # height and width of a face, in pixels
-EPSILON = 1e-5  # added to a variance before its root is taken
+EPSILON = 1e-5  # added to the variance in batch normalisation
 
 
-def open_face():
+def open_face() -> keras.Model:
     """The network, untrained; 3,743,280 parameters.
 
     Returns:
@@ -66,18 +68,18 @@ def _inception(x, block, windows, pool, pool_filters=None, filters=None, strides
     """An inception block.
 
     Args:
-        windows: maps the side of each window to (channels before it, channels).
-        pool: "max" (windows of 3, two apart) or "l2" (windows of 3, three apart).
-        pool_filters: channels of the 1x1 convolution behind the pool, if any.
-        filters: channels of the 1x1 convolution beside it, if any.
-        strides: 2 halves the map.
+        windows: {kernel size: (channels of the 1x1 convolution before, channels)}.
+        pool: "max" (3x3 windows with stride 2) or "l2" (3x3 windows with stride 3).
+        pool_filters: channels of the 1x1 convolution after pooling, if any.
+        filters: channels of the 1x1 branch, if any.
+        strides: 2 halves height and width.
     """
     name = f"inception_{block}"
     branches = []
-    for size, (reduced, wide) in windows.items():
+    for size, (reduced, channels) in windows.items():
         at = f"{name}_{size}x{size}"
         y = _convolution(x, f"{at}_conv1", f"{at}_bn1", reduced, 1)
-        y = _convolution(y, f"{at}_conv2", f"{at}_bn2", wide, size, strides=strides)
+        y = _convolution(y, f"{at}_conv2", f"{at}_bn2", channels, size, strides=strides)
         branches.append(y)
 
     y = layers.MaxPooling2D(3, strides=2)(x) if pool == "max" else L2Pooling(3)(x)
@@ -94,7 +96,7 @@ def _inception(x, block, windows, pool, pool_filters=None, filters=None, strides
 
 
 def _convolution(x, conv, bn, filters, size, strides=1):
-    """A convolution with `size // 2` zeros on all sides, normalised, then relu."""
+    """A zero-padded convolution, batch normalisation and relu."""
     if size > 1:
         x = layers.ZeroPadding2D(size // 2)(x)
     x = layers.Conv2D(filters, size, strides=strides, name=conv)(x)
@@ -104,16 +106,20 @@ def _convolution(x, conv, bn, filters, size, strides=1):
 
 @keras.saving.register_keras_serializable(package="dls_keras")
 class L2Pooling(layers.Layer):
-    """The root of the sum of squares in each of the windows laid edge to edge."""
+    """L2 pooling: the root of the sum of squares in each window, without overlap.
 
-    def __init__(self, pool_size, **kwargs):
+    Args:
+        pool_size: height and width of a window, and its stride.
+    """
+
+    def __init__(self, pool_size: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.pool_size = pool_size
 
     def call(self, x):
         size = self.pool_size
         mean = keras.ops.average_pool(keras.ops.square(x), size, strides=size)
-        # The floor of 1e-6 keeps the root's gradient finite where all is zero.
+        # The lower bound keeps the gradient of the root finite if all values are 0.
         return keras.ops.sqrt(keras.ops.maximum(mean * size**2, 1e-12))
 
     def get_config(self):
@@ -122,10 +128,10 @@ class L2Pooling(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="dls_keras")
 class LocalResponseNormalization(layers.Layer):
-    """Divide each number by (1 + 1e-4 * sum of squares of 11 channels) ** 0.75.
+    """Divide each value by (1 + 1e-4 * sum of squares of 11 channels) ** 0.75.
 
-    The eleven are the channel itself and five on either side: `tf.nn.lrn` with its
-    default radius, as Keras-OpenFace calls it.
+    These are the channel itself and five on either side: `tf.nn.lrn` with its default
+    radius, as in Keras-OpenFace.
     """
 
     def call(self, x):
