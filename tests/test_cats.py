@@ -1,4 +1,4 @@
-"""Cat pictures: the course's files are read with care, the drawn ones repeat."""
+"""Cat pictures: reading the course's files, and the synthetic generator."""
 
 import h5py
 import numpy as np
@@ -20,15 +20,15 @@ def write(path, part, x, y, classes):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two small files in the course's layout: five and three drawn pictures."""
+    """Two small files in the course's format: five and three synthetic pictures."""
     for name, part, m in zip(NAMES, ("train", "test"), (5, 3), strict=True):
         x, y = cats.make_cats(m, seed=m)
         write(tmp_path / name, part, x, y, np.array(cats.CLASSES, "S"))
     return tmp_path
 
 
-def test_both_files_are_read_as_they_were_written(folder):
-    """Pictures and classes come back unchanged, training part first."""
+def test_load_cats_returns_the_contents_of_both_files(folder):
+    """Pictures and classes unchanged, the training set first."""
     data = cats.load_cats(folder)
     x, y, x_test, y_test, classes = data
     np.testing.assert_array_equal(x, cats.make_cats(5, seed=5).x)
@@ -61,7 +61,7 @@ def put_a_group_there(path):
 
 
 def name_classes_by_numbers(path):
-    """What the course's files of hand signs have under the same keys."""
+    """As in the course's files of hand signs, which have the same keys."""
     with h5py.File(path, "a") as file:
         del file["list_classes"]
         file["list_classes"] = np.arange(6)
@@ -92,8 +92,8 @@ def swap_the_classes(path):
         swap_the_classes,
     ],
 )
-def test_a_damaged_or_foreign_file_is_named(folder, damage):
-    """Whatever is wrong, one sentence says in which file."""
+def test_a_damaged_or_wrong_file_raises_an_error_with_its_name(folder, damage):
+    """And a file of Git LFS is recognised as a pointer."""
     path = folder / NAMES[0]
     damage(path)
     with pytest.raises(InputError, match=path.name) as caught:
@@ -101,15 +101,15 @@ def test_a_damaged_or_foreign_file_is_named(folder, damage):
     assert ("Git LFS pointer" in str(caught.value)) == (damage is point_to_lfs)
 
 
-def test_a_missing_file_is_named(folder):
-    """A folder with one of the two files is not enough."""
+def test_a_missing_file_raises_an_error_with_its_name(folder):
+    """If a folder has only one of the two files."""
     (folder / NAMES[1]).unlink()
     with pytest.raises(MissingFileError, match=NAMES[1]):
         cats.load_cats(folder)
 
 
-def test_without_data_the_error_says_how_to_get_them(tmp_path, monkeypatch):
-    """It names the repository, the hash and the generator of a stand-in."""
+def test_without_data_the_error_explains_how_to_get_it(tmp_path, monkeypatch):
+    """It names the repository, the hash and the generator of similar pictures."""
     monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
     with pytest.raises(MissingFileError) as caught:
@@ -118,16 +118,16 @@ def test_without_data_the_error_says_how_to_get_them(tmp_path, monkeypatch):
         assert words in str(caught.value)
 
 
-def test_drawn_pictures_look_like_the_course_s():
-    """The course's shape and types, both classes, and no two alike."""
+def test_synthetic_pictures_have_the_format_of_the_course():
+    """Shape and types, both classes, and no two equal pictures."""
     x, y = cats.make_cats(40)
     assert x.shape == (40, 64, 64, 3) and x.dtype == np.uint8
     assert y.shape == (40,) and y.dtype == np.int64 and set(y) == {0, 1}
     assert len({picture.tobytes() for picture in x}) == 40
 
 
-def test_a_seed_gives_the_same_pictures_however_many():
-    """A longer draw begins with the shorter one; another seed draws others."""
+def test_a_seed_gives_the_same_pictures_for_every_m():
+    """More pictures begin with the same ones; another seed gives others."""
     x, y = cats.make_cats(12, seed=3)
     again = cats.make_cats(5, seed=3)
     np.testing.assert_array_equal(again.x, x[:5])
@@ -136,8 +136,8 @@ def test_a_seed_gives_the_same_pictures_however_many():
     assert cats.make_cats(0).x.shape == (0, 64, 64, 3)
 
 
-def test_drawing_leaves_the_global_generator_alone():
-    """The next number of `np.random` is the one it would have been."""
+def test_make_cats_does_not_use_the_global_generator():
+    """The next number of `np.random` is the same as without it."""
     np.random.seed(1)
     expected = np.random.rand()
     np.random.seed(1)
@@ -146,7 +146,7 @@ def test_drawing_leaves_the_global_generator_alone():
 
 
 @pytest.mark.data
-def test_the_course_s_photos_are_the_true_ones():
+def test_the_photos_are_those_of_the_course():
     """Hashes, sizes, numbers of cats, and the pixels that the course prints."""
     for remote in (cats.TRAIN, cats.TEST):
         files.check_hash(files.find_data(remote), remote)

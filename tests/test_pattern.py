@@ -160,18 +160,25 @@ def test_an_example_is_a_question_and_its_input(row, monkeypatch):
     module = catalog.load(row.name)
     question, given = module.example()
     assert question.endswith("?")
-    assert not isinstance(given, np.ndarray) or "drawn" in question
+    assert not isinstance(given, np.ndarray) or re.search("drawn|synthetic", question)
     assert {"load_pretrained", "infer", "picture"} <= set(row.offers)
     assert (files.shipped_weights() / weights.record(row.name).file).is_file()
 
 
 @offering("load_pretrained")
 def test_every_variant_has_a_record_or_files(row):
-    """And no two of them share a name; a record's name begins with its assignment."""
+    """One is the default, and a shipped one does not hide a published one."""
     shipped, published = weights.shipped(row.name), weights.published(row.name)
-    assert "default" in shipped
+    assert "default" in {*shipped, *published}
     assert not set(shipped) & set(published)
-    assert all(r.name.split("/")[0] == row.name for r in shipped.values())
+
+
+def test_released_names_of_weights_begin_with_an_assignment_and_are_unique():
+    """A record keeps its name when its assignment is split or renamed."""
+    shipped = [weights.shipped(name).values() for name in catalog.BY_NAME]
+    names = [record.name for records in shipped for record in records]
+    assert len(set(names)) == len(names)
+    assert {name.partition("/")[0] for name in names} <= catalog.BY_NAME.keys()
 
 
 def test_every_record_belongs_to_an_assignment():

@@ -1,4 +1,4 @@
-"""Points of the plane: the course's numbers, and what scikit-learn made of a seed."""
+"""Points of the plane: compared with the course's numbers and with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ MAKERS = (
 
 
 def reference(name):
-    """The course's points NAME.npz, beside `$DLS_KERAS_DATA`."""
+    """The course's points NAME.npz, in a folder next to `$DLS_KERAS_DATA`."""
     path = files.data_folder().parent / "reference" / "data" / f"{name}.npz"
     if not path.is_file():
         pytest.skip(f"needs the course's points at {path}")
@@ -37,26 +37,26 @@ def reference(name):
     ],
 )
 def test_the_defaults_are_the_course_s_points(points, name, part):
-    """Equal to the last bit, or one unit of it where sine and cosine differ."""
+    """Equal, or within one ulp where sine and cosine differ between libraries."""
     expected = reference(name)
     np.testing.assert_allclose(points.x, expected[f"{part}X"], rtol=0, atol=1e-15)
     np.testing.assert_array_equal(points.y, expected[f"{part}Y"])
 
 
-def test_one_generator_draws_what_scikit_learn_draws_in_a_row():
-    """Points and labels, each weighed by its place, and the state left behind.
+def test_successive_sets_are_those_of_scikit_learn():
+    """Points and labels, summed with weights 1, 2, 3, ..., from one generator.
 
     The numbers are those of scikit-learn 1.9.1 after np.random.seed(1):
     make_circles(200, factor=0.5, noise=0.3), make_moons(200, noise=0.2),
     make_blobs(200, centers=6, random_state=5) and make_gaussian_quantiles(cov=0.5,
     n_samples=200, n_classes=2).
     """
-    draw = np.random.RandomState(1)
-    drawn = [
-        planar.make_circles(200, factor=0.5, noise=0.3, seed=draw),
-        planar.make_moons(200, noise=0.2, seed=draw),
+    rng = np.random.RandomState(1)
+    sets = [
+        planar.make_circles(200, factor=0.5, noise=0.3, seed=rng),
+        planar.make_moons(200, noise=0.2, seed=rng),
         planar.make_blobs(200, classes=6, seed=5),
-        planar.make_quantiles(200, classes=2, variance=0.5, seed=draw),
+        planar.make_quantiles(200, classes=2, variance=0.5, seed=rng),
     ]
     expected = [
         (-77.79061694676594, -408.21245041924635, 10294),
@@ -64,15 +64,15 @@ def test_one_generator_draws_what_scikit_learn_draws_in_a_row():
         (-65135.61887072277, 57350.16928562838, 52587),
         (656.6964600755609, -806.0321162875058, 10178),
     ]
-    place = np.arange(1, 201)
-    for (x, y), (right, up, label) in zip(drawn, expected, strict=True):
-        np.testing.assert_allclose(x @ place, (right, up), rtol=1e-12)
-        assert (y @ place).item() == label
+    weights = np.arange(1, 201)
+    for (x, y), (x_1, x_2, labels) in zip(sets, expected, strict=True):
+        np.testing.assert_allclose(x @ weights, (x_1, x_2), rtol=1e-12)
+        assert (y @ weights).item() == labels
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_the_global_generator_serves_as_one_with_its_seed(make):
-    """`np.random` itself may be handed in; an integer leaves it alone."""
+def test_the_global_generator_gives_the_points_of_its_seed(make):
+    """`np.random` itself may be the argument; an integer seed does not use it."""
     np.random.seed(7)
     following = np.random.rand()
     np.random.seed(7)
@@ -87,8 +87,8 @@ def test_the_global_generator_serves_as_one_with_its_seed(make):
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(st.sampled_from(MAKERS), st.integers(6, 60))
-def test_points_are_columns_and_classes_of_one_size(make, m):
-    """However many are asked for, no class has two more than another."""
+def test_points_are_columns_and_classes_have_equal_sizes(make, m):
+    """For every m, the sizes of two classes differ by at most one."""
     x, y = make(m)
     if make is planar.make_flower:
         m = 2 * (m // 2)
@@ -98,8 +98,8 @@ def test_points_are_columns_and_classes_of_one_size(make, m):
     assert counts.max() - counts.min() <= 1
 
 
-def test_without_noise_every_point_stands_on_its_curve():
-    """Two radii; two half circles; rings that do not overlap."""
+def test_without_noise_every_point_is_on_its_curve():
+    """Two circles; two half circles; rings that do not overlap."""
     x, y = planar.make_circles(50, noise=0, factor=0.3)
     np.testing.assert_allclose(np.hypot(*x), np.where(y[0], 0.3, 1), atol=1e-15)
     x, y = planar.make_moons(50, noise=0)
@@ -111,12 +111,19 @@ def test_without_noise_every_point_stands_on_its_curve():
     assert radii[0].max() < radii[1].min() and radii[1].max() < radii[2].min()
 
 
+def test_a_grid_covers_its_rectangle_row_by_row():
+    """From the bottom left to the top right."""
+    grid = planar.make_grid((-1.0, 1.0, 2.0, 5.0), side=3)
+    assert grid[0].tolist() == [[-1, 0, 1]] * 3
+    assert grid[1].tolist() == [[2] * 3, [3.5] * 3, [5] * 3]
+
+
 # The football.
 
 
 @pytest.fixture
 def football(tmp_path):
-    """A file in the layout of the course's, of other numbers."""
+    """A file in the course's format, with random numbers."""
     rng = np.random.default_rng(0)
     arrays = {
         "X": rng.normal(size=(211, 2)),
@@ -129,7 +136,7 @@ def football(tmp_path):
 
 
 def test_football_points_become_columns(football):
-    """Rows of the file are columns of the result, labels are int64."""
+    """Rows of the file are columns of the result; labels are int64."""
     path, arrays = football
     points = planar.load_football(path)
     for got, name in zip(points, arrays, strict=True):
@@ -167,8 +174,8 @@ def lose_a_point(path):
     "damage",
     [truncate, write_text, point_to_lfs, hold_one_array, leave_a_key_out, lose_a_point],
 )
-def test_a_damaged_or_foreign_file_is_named(football, damage):
-    """Whatever is wrong, one sentence says in which file."""
+def test_a_damaged_or_wrong_file_raises_an_error_with_its_name(football, damage):
+    """And a file of Git LFS is recognised as a pointer."""
     path, _ = football
     damage(path)
     with pytest.raises(InputError, match=path.name) as caught:
@@ -176,8 +183,8 @@ def test_a_damaged_or_foreign_file_is_named(football, damage):
     assert ("Git LFS pointer" in str(caught.value)) == (damage is point_to_lfs)
 
 
-def test_without_data_the_error_says_how_to_get_them(tmp_path, monkeypatch):
-    """It names the repository, the hash of the original and a stand-in."""
+def test_without_data_the_error_explains_how_to_get_it(tmp_path, monkeypatch):
+    """It names the repository, the hash of the original and a similar data set."""
     monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
     with pytest.raises(MissingFileError) as caught:
@@ -187,8 +194,8 @@ def test_without_data_the_error_says_how_to_get_them(tmp_path, monkeypatch):
 
 
 @pytest.mark.data
-def test_the_football_is_the_course_s():
-    """The file's hash, the number of French headers, and the reference's points."""
+def test_the_football_points_are_those_of_the_course():
+    """The hash of the file, the number of French headers, and the reference points."""
     files.check_hash(files.find_data(planar.FOOTBALL), planar.FOOTBALL)
     points = planar.load_football()
     assert (points.y.sum(), points.y_test.sum()) == (106, 87)

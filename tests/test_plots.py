@@ -48,6 +48,21 @@ def test_one_colour_means_one_class_whatever_is_predicted(seen):
     assert (plane.get_array() == seen).all()
 
 
+def test_a_decision_boundary_can_be_plotted_from_a_grid_of_classes():
+    """Rows from the bottom to the top of the extent, columns from left to right."""
+    x, y = planar.make_moons(20)
+    classes = np.array([[0, 0, 1], [1, 0, 0]], bool)
+    axes = plots.decision_boundary(classes, x, y, extent=(-2, 2, -1, 1)).axes[0]
+    plane, points = axes.collections
+    np.testing.assert_array_equal(plane.get_array(), classes)
+    # Centres of the cells; they have corners half a cell further out.
+    corners = plane.get_coordinates()
+    centres = (corners[:-1, :-1] + corners[1:, 1:]) / 2
+    np.testing.assert_allclose(centres[0], [[-2, -1], [0, -1], [2, -1]])
+    np.testing.assert_allclose(centres[1], [[-2, 1], [0, 1], [2, 1]])
+    np.testing.assert_array_equal(points.get_offsets(), x.T)
+
+
 def test_curves_stand_over_their_iterations_with_their_names():
     """Values of different lengths share the axis, each under its own name."""
     series = {0.01: [3.0, 2.0, 1.0], "momentum": [3.0, 1.5]}

@@ -1,13 +1,14 @@
 # %% [markdown]
 # # Deep network application: cat or not
 #
-# The photos of the logistic regression again, now seen by two layers and by four. You
-# will see both learn, what they get right, and the photos that they get wrong.
+# The photos of the lesson on logistic regression, now classified by networks with two
+# and with four layers. You will see both networks learn, and which photos they classify
+# wrongly.
 #
-# The full run takes 3 seconds of one CPU core, `--quick` 2. On the course's photos the
-# test accuracy goes from 70 % for a single neuron to 72 % with one hidden layer and 80
-# % with three, as printed in the course; the shipped weights, which learnt from drawn
-# pictures too, reach 82 %.
+# The full run takes 3 seconds on one CPU core, `--quick` 2. On the course's photos the
+# test accuracy rises from 70 % for a single neuron to 72 % with one hidden layer and to
+# 80 % with three, as printed in the course. The shipped weights, which were trained on
+# synthetic pictures as well, reach 82 %.
 
 # %%
 import sys
@@ -27,8 +28,8 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The data
-# The course's photos or, where they are not at hand, drawn pictures of cats and other
-# things, with other numbers below.
+# The course's photos. If they are not available, synthetic pictures of cats and other
+# objects replace them, and the numbers below are different.
 
 # %%
 try:
@@ -36,7 +37,7 @@ try:
     kind = "photos"
 except MissingFileError:
     photos = cats.Cats(*cats.make_cats(209), *cats.make_cats(50, seed=1), cats.CLASSES)
-    kind = "drawn pictures"
+    kind = "synthetic pictures"
 X, X_test = (x.reshape(len(x), -1).T / 255 for x in (photos.x, photos.x_test))
 Y, Y_test = photos.y[np.newaxis], photos.y_test[np.newaxis]
 print(f"{kind}: X {X.shape}, X_test {X_test.shape}")
@@ -46,41 +47,43 @@ plots.show(figure, OUT / "pictures.png")
 
 # %% [markdown]
 # ## The idea
-# The layers of the lesson before, stacked:
+# The layers of the previous lesson, one after the other:
 #
 # $$X \rightarrow [\text{linear} \rightarrow \text{ReLU}] \times (L - 1)
 #   \rightarrow \text{linear} \rightarrow \sigma \rightarrow
-#   \text{a cat, if above } \tfrac12$$
+#   \text{cat if above } \tfrac12$$
 #
-# Two layers of 12288, 7 and 1 units; four of 12288, 20, 7, 5 and 1. The first weights
-# of the four are normal draws over the root of the inputs, so that a signal keeps its
-# size on the way up. With the 0.01 of the lesson before, it would be lost on the way.
+# The network with two layers has 12288, 7 and 1 units, the one with four layers has
+# 12288, 20, 7, 5 and 1. The initial weights of the four layers are normally distributed
+# and divided by the square root of the number of inputs, so that the activations have
+# about the same size in all layers. With the factor 0.01 of the previous lesson they
+# would become smaller from layer to layer.
 
 # %%
 network = dn.build_model()
 for name, value in network.items():
-    print(f"{name:3} {str(value.shape):12} spread {value.std():.4f}")
+    print(f"{name:3} {str(value.shape):12} standard deviation {value.std():.4f}")
 
 # %% [markdown]
-# ## The lesson's loop
-# `two_layer_model` and `L_layer_model` go forward, backward and one step on, as
-# the lesson has it. The first steps of it:
+# ## The training loop
+# `two_layer_model` and `L_layer_model` repeat four steps: forward pass, cost, backward
+# pass, update. These are the first iterations:
 
 # %%
 few = 10 if QUICK else 100
 _, costs = dn.L_layer_model(X, Y, dn.FOUR_LAYERS, num_iterations=few, print_cost=True)
 
 # %% [markdown]
-# ## To the end
-# `dn.train` takes the same steps a hundred times as fast: since the first layer's
-# weights only ever move by mixtures of the pictures, 20 x 209 numbers stand in for
-# 20 x 12,288. Costs agree to the twelfth digit, and both of the course's trainings
-# are done in a second.
+# ## The whole training
+# `dn.train` computes the same steps about 100 times as fast. The changes of the first
+# layer's weights are linear combinations of the photos, so it updates 20 x 209
+# coefficients instead of 20 x 12,288 weights (the dual form). The costs agree to twelve
+# digits, and both of the course's trainings take one second.
 
 
 # %%
 def accuracy(parameters, X, Y):
-    """The share of right answers."""
+    """The fraction of correct predictions."""
     return np.mean((steps.L_model_forward(X, parameters)[0] > 0.5) == Y)
 
 
@@ -91,17 +94,18 @@ curves = {
     "four layers": dn.train(four, (X, Y), epochs=2500),
 }
 for name, parameters in (("two layers", two), ("four layers", four)):
-    learnt, test = accuracy(parameters, X, Y), accuracy(parameters, X_test, Y_test)
+    train, test = accuracy(parameters, X, Y), accuracy(parameters, X_test, Y_test)
     print(
-        f"{name:11} cost {curves[name][-1]:.4f}, learnt {learnt:.1%}, test {test:.1%}"
+        f"{name:11} cost {curves[name][-1]:.4f}, accuracy: training {train:.1%}, "
+        f"test {test:.1%}"
     )
 plots.show(plots.curves(curves, title="Cat or not"), OUT / "cost.png")
 
 # %% [markdown]
-# The notebook remarks that the two layers do better on the test photos when they are
-# stopped after 1500 steps. Here they do not, and two photos more or less say little:
-# each of the fifty is 2 %. Early stopping is a true remedy all the same (course 2 takes
-# it up), but its number of steps must not be read off the test photos.
+# The notebook remarks that the network with two layers is better on the test photos if
+# training stops after 1500 steps. Here it is not, and a difference of two photos means
+# little: each of the fifty is 2 %. Early stopping is a real remedy nevertheless, see
+# course 2, but its number of steps must not be chosen with the test photos.
 
 # %%
 stopped = steps.initialize_parameters(*dn.TWO_LAYERS)
@@ -109,11 +113,12 @@ dn.train(stopped, (X, Y), epochs=1500)
 print(f"two layers, 1500 steps: test {accuracy(stopped, X_test, Y_test):.1%}")
 
 # %% [markdown]
-# ## What it gets wrong
-# Among the photos the surest mistakes are butterflies and birds, dark or bright things
-# in the middle of the picture, where the cats are in the photos learnt. A network that
-# ties each weight to one pixel learns what colour stands where, not what it is; course
-# 4 lets go of the place.
+# ## Wrong predictions
+# The most confident mistakes on the photos include butterflies and birds: dark or
+# bright objects in the middle of the picture, which is where the cats of the training
+# photos are. A network whose weights each belong to one pixel learns which colour is
+# where, not which object it is. The convolutional networks of course 4 do not depend on
+# the position.
 
 # %%
 p = steps.L_model_forward(X_test, four)[0][0]
@@ -126,7 +131,7 @@ figure = plots.row(dict(zip(titles, photos.x_test[worst], strict=True)))
 plots.show(figure, OUT / "wrong.png")
 
 # %% [markdown]
-# ## The weights that ship with the package
+# ## The shipped weights
 
 # %%
 shipped = dn.load_pretrained()
@@ -134,4 +139,4 @@ print(f"shipped weights, test: {accuracy(shipped, X_test, Y_test):.1%}")
 question, image = dn.example()
 answer = dn.infer(shipped, image)
 print(f"{question} {answer}, {answer.confidence:.1%}")
-plots.show(dn.picture(shipped, image), OUT / "answer.png")
+plots.show(dn.picture(image, answer), OUT / "answer.png")

@@ -1,14 +1,14 @@
 # %% [markdown]
 # # A deep network, step by step
 #
-# The parts of which any deep network is made: a layer forward, a layer backward, and
-# the loops around them. You will see the numbers go up through three layers and their
-# gradients come down again, check them against the definition of the derivative, and
-# assemble a network that learns.
+# The building blocks of any deep network: the forward pass of a layer, its backward
+# pass, and the loops over all layers. You will see activations computed through three
+# layers and gradients computed in reverse order, compare them with the definition of
+# the derivative, and train a network that is built from these functions.
 #
-# The full run takes 2 seconds of one CPU core, so does `--quick` with fewer steps. At
-# the end a network of 2, 8 and 1 units gets 96 % of 2000 points right that it has never
-# seen, on two moons that reach into each other; a single neuron has 87 %.
+# The full run takes 2 seconds on one CPU core, and so does `--quick` with fewer steps.
+# At the end, a network of 2, 8 and 1 units classifies 96 % of 2000 held-out points of
+# two interleaving moons correctly; a single neuron reaches 87 %.
 
 # %%
 import sys
@@ -26,8 +26,8 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The shapes
-# Layer l takes n[l-1] numbers an example and gives n[l]. Examples stand side by side as
-# columns, so the same W serves all of them, and b is stretched over the columns.
+# Layer l takes n[l-1] numbers per example and returns n[l]. Each example is a column,
+# so the same W applies to all of them, and broadcasting adds b to every column.
 #
 # $$Z^{[l]} = W^{[l]} A^{[l-1]} + b^{[l]}\qquad A^{[l]} = g^{[l]}(Z^{[l]})$$
 
@@ -38,20 +38,20 @@ for name, value in parameters.items():
     print(name, value.shape)
 
 # %% [markdown]
-# ## One layer forward
-# A linear part, then a bend: ReLU in hidden layers, the sigmoid in the last. Each also
-# hands back what it will need on the way back, its cache.
+# ## The forward pass of one layer
+# A linear map, then an activation: ReLU in the hidden layers, the sigmoid in the last.
+# Each function also returns a cache: what the backward pass will need.
 
 # %%
-draw = np.random.default_rng(0)
-X, Y = draw.normal(size=(5, 6)), np.array([[1, 0, 1, 1, 0, 0]])
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(5, 6)), np.array([[1, 0, 1, 1, 0, 0]])
 Z, linear_cache = steps.linear_forward(X, parameters["W1"], parameters["b1"])
 A, activation_cache = steps.relu(Z)
 print("X", X.shape, "-> Z1", Z.shape, "-> A1", A.shape)
-print(f"ReLU silenced {np.mean(A == 0):.0%} of the {A.size} numbers")
+print(f"ReLU sets {np.mean(A == 0):.0%} of the {A.size} numbers to zero")
 
 # %% [markdown]
-# ## All layers forward
+# ## The forward pass of all layers
 # L - 1 times linear and ReLU, once linear and sigmoid; then the cost,
 #
 # $$J = -\frac1m \sum_i y_i \log a_i^{[L]} + (1 - y_i) \log(1 - a_i^{[L]})$$
@@ -62,17 +62,18 @@ print("AL", AL.shape, AL.round(4))
 print(f"{len(caches)} caches, cost {steps.compute_cost(AL, Y):.6f}")
 
 # %% [markdown]
-# ## All layers backward
-# What the caches are for. Given the gradient of a layer's output, it gives those of its
-# parameters and hands down that of its input:
+# ## The backward pass of all layers
+# It uses the caches. Given the gradient with respect to a layer's output, each step
+# computes the gradients with respect to the layer's parameters and to its input:
 #
 # $$dZ^{[l]} = dA^{[l]} * g^{[l]\prime}(Z^{[l]})\qquad
 #   dW^{[l]} = \frac1m dZ^{[l]} A^{[l-1]T}\qquad
 #   db^{[l]} = \frac1m \sum_i dZ^{[l](i)}\qquad
 #   dA^{[l-1]} = W^{[l]T} dZ^{[l]}$$
 #
-# The mean in db goes over the examples, the columns: `axis=1, keepdims=True`. (An early
-# version of the notebook summed over the units there, and printed values to match.)
+# The mean in db is taken over the examples, which are the columns: `axis=1,
+# keepdims=True`. (An early version of the notebook summed over the units instead, and
+# printed the corresponding values.)
 
 # %%
 grads = steps.L_model_backward(AL, Y, caches)
@@ -81,35 +82,37 @@ for name in sorted(grads):
 
 # %% [markdown]
 # ## Is it the gradient?
-# Nudge one weight up and down: the cost must change by the nudge times the gradient.
+# Change one weight a little in both directions: the change of the cost divided by the
+# change of the weight must be the gradient.
 
 # %%
 
 
 def cost_with(change):
-    """The cost once W2[1, 2] has been moved."""
+    """The cost if W2[1, 2] is changed."""
     moved = parameters | {"W2": parameters["W2"].copy()}
     moved["W2"][1, 2] += change
     return steps.compute_cost(steps.L_model_forward(X, moved)[0], Y)
 
 
-nudge = 1e-4
-slope = (cost_with(nudge) - cost_with(-nudge)) / (2 * nudge)
-print(f"nudged {slope:.9e}, backward {grads['dW2'][1, 2]:.9e}")
+h = 1e-4
+numerical = (cost_with(h) - cost_with(-h)) / (2 * h)
+print(f"finite difference {numerical:.9e}, backward pass {grads['dW2'][1, 2]:.9e}")
 
 # %% [markdown]
-# ## Learning
-# Forward, cost, backward, a step, and again: that is all of it. The weights of this
-# lesson, a hundredth of a normal draw, are too small for several layers, whose signal
-# they shrink by that much each: here they are scaled up to one over the root of the
-# inputs. Course 2 says why. On data as simple as these a third layer buys nothing.
+# ## Training
+# Forward pass, cost, backward pass, update, and again. The initial weights of this
+# lesson, normal numbers times 0.01, are too small for several layers, because every
+# layer multiplies its input by such small numbers. Here they are rescaled to the usual
+# standard deviation, one over the square root of the number of inputs; course 2
+# explains why. For data as simple as these, a third layer brings no improvement.
 
 # %%
 points = planar.make_moons(200, seed=0)
-unseen = planar.make_moons(2000, seed=1)
+held_out = planar.make_moons(2000, seed=1)
 
 
-def learn(layer_dims, epochs, learning_rate=0.5):
+def train(layer_dims, epochs, learning_rate=0.5):
     """The parameters after `epochs` steps, and the cost before each of them."""
     parameters = steps.initialize_parameters_deep(layer_dims)
     for layer, n in enumerate(layer_dims[:-1], start=1):
@@ -130,15 +133,15 @@ def classes(parameters, X):
 
 costs = {}
 for layer_dims in ([2, 1], [2, 8, 1], [2, 8, 5, 1]):
-    learnt, curve = learn(layer_dims, 1000 if QUICK else 5000)
+    trained, curve = train(layer_dims, 1000 if QUICK else 5000)
     name = " - ".join(map(str, layer_dims))
     costs[name] = curve
-    right = np.mean(classes(learnt, unseen.x) == unseen.y)
-    print(f"{name:13} cost {curve[-1]:.4f}, {right:.1%} of 2000 new points right")
+    accuracy = np.mean(classes(trained, held_out.x) == held_out.y)
+    print(f"{name:13} cost {curve[-1]:.4f}, accuracy on held-out points {accuracy:.1%}")
 plots.show(plots.curves(costs, title="Three networks"), OUT / "cost.png")
 
 # %%
 figure = plots.decision_boundary(
-    lambda X: classes(learnt, X), *points, title="Three layers and two moons"
+    lambda X: classes(trained, X), *points, title="Three layers and two moons"
 )
 plots.show(figure, OUT / "moons.png")

@@ -1,13 +1,13 @@
 # %% [markdown]
 # # Linear regression: the price of a house
 #
-# The first picture of the first lecture: houses by size and price, and the line
-# through them. You will see gradient descent find it, why the units of the input
-# decide how long that takes, and that it ends where algebra says.
+# The first example of the first lecture: houses by size and price, and the line through
+# them. You will see gradient descent find this line, why the scale of the input
+# determines how long that takes, and that the result is the closed-form solution.
 #
-# The full run takes 4 seconds of one CPU core, most of them TensorFlow's start; so does
-# `--quick`, which takes fewer steps. Slope and intercept agree with least squares to
-# 2e-13.
+# The full run takes 4 seconds on one CPU core, most of them for the start of
+# TensorFlow; `--quick`, which takes fewer steps, needs about the same. Slope and
+# intercept agree with least squares to 2e-13.
 
 # %%
 import sys
@@ -23,16 +23,14 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The data
-# A hundred houses, made up: 3000 euros a square metre on top of 50,000, give or take
-# 40,000.
+# A hundred synthetic houses: 50,000 euros plus 3000 euros per square metre, plus noise
+# with a standard deviation of 40,000 euros.
 
 # %%
 data = lin.load_data()
 for size, price in list(zip(*data, strict=True))[:4]:
     print(f"{size:6.1f} m²  {price:6.1f} thousand euros")
-print(
-    f"made with slope {house_prices.SLOPE:g} and intercept {house_prices.INTERCEPT:g}"
-)
+print(f"true slope {house_prices.SLOPE:g}, true intercept {house_prices.INTERCEPT:g}")
 
 # %% [markdown]
 # ## The idea
@@ -42,8 +40,8 @@ print(
 #   w \leftarrow w - \alpha \frac{\partial J}{\partial w}\qquad
 #   b \leftarrow b - \alpha \frac{\partial J}{\partial b}$$
 #
-# Nobody derives the gradient here. TensorFlow watches how J comes about on a tape and
-# walks back; the loop of all steps is compiled into one graph.
+# Nobody has to derive the gradient. TensorFlow records the operations that compute J on
+# a tape and differentiates them; the loop over all steps is compiled into one graph.
 
 # %%
 model = lin.build_model()
@@ -51,26 +49,27 @@ losses = lin.train(model, data, epochs=60 if QUICK else 200)
 print(f"w = {model['w']:.6f}, b = {model['b']:.6f}, J = {losses[-1]:.2f}")
 
 # %% [markdown]
-# ## What algebra says
-# The lowest point of this J has a formula, which few networks can say of theirs:
+# ## The closed form
+# For this J there is a formula for the minimum, which does not exist for most networks:
 #
 # $$w = \frac{\sum (x_i - \bar x)\,y_i}{\sum (x_i - \bar x)^2}\qquad
 #   b = \bar y - w \bar x$$
 #
-# The line is not quite the one that the houses were made with: a hundred noisy ones do
-# not tell it more exactly.
+# The result is not exactly the line that the data were generated with: a hundred noisy
+# points do not determine it more precisely.
 
 # %%
 w, b = lin.least_squares(*data)
-apart = max(abs(model["w"] - w), abs(model["b"] - b))
-print(f"w = {w:.6f}, b = {b:.6f}: the descent is off by {apart:.1e}")
+difference = max(abs(model["w"] - w), abs(model["b"] - b))
+print(f"w = {w:.6f}, b = {b:.6f}: difference {difference:.1e}")
 
 # %% [markdown]
-# ## Units
-# `lin.train` measures sizes from their mean, in units of their spread, and turns the
-# line back into square metres at the end. So J is a round bowl, in which each step
-# comes nearer by the same factor $1 - 2\alpha$, whatever the direction: with 0.5 one
-# step is enough, above 1 it never arrives.
+# ## The scale of the input
+# `lin.train` standardises the sizes: it subtracts the mean and divides by the standard
+# deviation, and it converts the line to square metres at the end. Then J has the same
+# curvature in every direction, and each step multiplies the distance from the minimum
+# by the same factor, $1 - 2\alpha$. With 0.5 one step is enough; above 1 gradient
+# descent diverges.
 
 # %%
 curves = {
@@ -81,22 +80,22 @@ figure = plots.curves(curves, title="Scaled sizes, four learning rates")
 plots.show(figure, OUT / "rates.png")
 
 # %% [markdown]
-# In square metres J is a long narrow trough. A step must be tiny, or it climbs the
-# steep sides until no float holds the numbers; along the trough, to where b is right,
-# such steps hardly move.
+# With sizes in square metres J is a long, narrow valley. The learning rate must be
+# tiny, or gradient descent diverges along the steep direction; and along the valley,
+# where the correct b is, such small steps make hardly any progress.
 
 # %%
 for rate in (1e-5, 5e-5, 1e-4):
-    *line, walked = lin.gradient_descent(*data, 0.0, 0.0, 2000, rate)
+    *line, losses = lin.gradient_descent(*data, 0.0, 0.0, 2000, rate)
     print(
-        f"steps of {rate:g}: after 2000 of them w = {line[0]:.4g}, b = {line[1]:.4g}, "
-        f"J = {walked[-1]:.4g}"
+        f"learning rate {rate:g}: after 2000 steps w = {line[0]:.4g}, "
+        f"b = {line[1]:.4g}, J = {losses[-1]:.4g}"
     )
 
 # %% [markdown]
 # ## The answer
 
 # %%
-price = lin.infer(model, 120)
-print(f"a house of 120 m²: {price:.0f} thousand euros")
-plots.show(lin.picture(model, 120), OUT / "houses.png")
+answer = lin.infer(model, 120)
+print(f"a house of 120 m²: {answer}")
+plots.show(lin.picture(120, answer), OUT / "houses.png")

@@ -1,13 +1,14 @@
 # %% [markdown]
 # # Python basics with NumPy
 #
-# A dozen lines of NumPy stand at the bottom of every network of this course. You will
-# see what they compute, where the textbook's formulas break, and how much faster one
-# array expression is than a loop over its numbers.
+# Every network of this course is built from a few lines of NumPy. You will see what
+# they compute, where the textbook formulas overflow, and how much faster one array
+# expression is than a loop over its numbers.
 #
-# Nothing is trained: it takes one second of one CPU core, with `--quick` a little less.
-# The number that comes out is how many times faster the array expression is: 350 to
-# 1800 by the processor, for a dot product of a million numbers.
+# Nothing is trained: the run takes one second on one CPU core, with `--quick` a little
+# less. The main result is the speed of the array expression: for a dot product of a
+# million numbers it is 350 to 1800 times as fast as the loop, depending on the
+# processor.
 
 # %%
 import sys
@@ -27,12 +28,12 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The sigmoid
-# It squashes any number into a probability:
+# It maps any number to a probability:
 #
 # $$\sigma(x) = \frac{1}{1 + e^{-x}}\qquad \sigma'(x) = \sigma(x)\,(1 - \sigma(x))$$
 #
 # `math.exp` takes one number, `np.exp` a whole array. The lesson begins with the first
-# to show why one wants the second.
+# to show the advantage of the second.
 
 # %%
 print(nb.basic_sigmoid(1))
@@ -43,25 +44,25 @@ except TypeError as error:
 print(nb.sigmoid(np.array([1, 2, 3])))
 
 # %% [markdown]
-# Written down as above, the sigmoid of -1000 asks for $e^{1000}$, which no float64
-# holds: NumPy warns of an overflow. For negative x the equal form
-# $e^x / (1 + e^x)$ has no such trouble, and `nb.sigmoid` takes whichever exponent is
-# not positive.
+# In the formula above, the sigmoid of -1000 needs $e^{1000}$, which is too large for a
+# float64: NumPy warns of an overflow. For negative x the equal formula
+# $e^x / (1 + e^x)$ does not overflow; `nb.sigmoid` always uses the formula whose
+# exponent is not positive.
 
 # %%
 with np.errstate(over="ignore"):
     print(f"e^1000 = {np.exp(1000.0)}, sigmoid(-1000) = {nb.sigmoid(-1000.0)}")
 
 # %% [markdown]
-# The slope is at most 1/4, and far from zero there is none: a saturated unit learns
-# nothing. Course 2 returns to this when it chooses a network's first weights.
+# The derivative is at most 1/4, and far from zero it is almost 0: a saturated unit
+# learns nothing. Course 2 returns to this topic with the initialization of networks.
 
 # %%
 x = np.linspace(-8, 8, 401)
 figure = Figure(figsize=(5, 3.2), layout="constrained")
 axes = figure.subplots()
 axes.plot(x, nb.sigmoid(x), label="sigmoid")
-axes.plot(x, nb.sigmoid_derivative(x), label="its slope")
+axes.plot(x, nb.sigmoid_derivative(x), label="derivative")
 axes.set(title="The sigmoid", xlabel="x", ylabel="value")
 axes.grid(alpha=0.3)
 axes.legend()
@@ -69,9 +70,8 @@ plots.show(figure, OUT / "sigmoid.png")
 
 # %% [markdown]
 # ## A picture as a vector
-# A photo is an array (height, width, 3); the first networks want one column of numbers.
-# `reshape` makes it without copying any of them. (The picture is drawn by our own
-# generator.)
+# A photo is an array (height, width, 3); the first networks take one column of numbers.
+# `reshape` returns it without copying any of them. (This picture is synthetic.)
 
 # %%
 picture = cats.make_cats(10, seed=2).x[0]
@@ -87,9 +87,9 @@ plots.show(plots.row({"64 x 64 x 3": picture}), OUT / "picture.png")
 # $$x_i \leftarrow \frac{x_i}{\lVert x_i\rVert}\qquad
 #   \mathrm{softmax}(x)_{ij} = \frac{e^{x_{ij}}}{\sum_k e^{x_{ik}}}$$
 #
-# The norms are a column (m, 1), and NumPy stretches it over the columns of x (m, n).
-# `keepdims=True` is what keeps it a column; without it they are a plain (m,), which
-# broadcasts along the wrong axis, or not at all.
+# The norms are a column (m, 1), and NumPy repeats it for every column of x (m, n).
+# `keepdims=True` keeps them a column. Without it their shape is (m,), which broadcasts
+# along the wrong axis, or raises an error.
 
 # %%
 rows = np.array([[0.0, 3.0, 4.0], [2.0, 6.0, 4.0]])
@@ -105,9 +105,9 @@ bars = plots.probabilities(
 plots.show(bars, OUT / "softmax.png")
 
 # %% [markdown]
-# A trap that costs more evenings than any other: an array of shape (5,) is neither a
-# row nor a column. Its transpose is itself, and "column times row" becomes one number.
-# Write (5, 1) or (1, 5), as the course does, and the shapes tell you where you are.
+# A frequent mistake: an array of shape (5,) is neither a row nor a column. Its
+# transpose is the array itself, and "column times row" is a single number. Use the
+# shapes (5, 1) and (1, 5), as the course does.
 
 # %%
 flat = np.arange(5.0)
@@ -117,7 +117,8 @@ print("column:", column.T.shape, np.dot(column, column.T).shape)
 
 # %% [markdown]
 # ## Losses
-# How far a guess is from the truth, as the sum of distances or of their squares:
+# How far predictions are from the truth, as the sum of the absolute differences or of
+# their squares:
 #
 # $$L_1 = \sum_i |y_i - \hat y_i|\qquad L_2 = \sum_i (y_i - \hat y_i)^2$$
 
@@ -126,8 +127,8 @@ y_hat, y = np.array([0.9, 0.2, 0.1, 0.4, 0.9]), np.array([1, 0, 0, 1, 1])
 print(f"L1 {nb.L1(y_hat, y):.2f}, L2 {nb.L2(y_hat, y):.2f}")
 
 # %% [markdown]
-# ## Why all this: speed
-# The same dot product, a number at a time and at once.
+# ## Speed
+# The same dot product, in a loop and as one array expression.
 
 # %%
 m = 200_000 if QUICK else 1_000_000
@@ -142,7 +143,7 @@ def loop():
     return total
 
 
-# The least of several runs: whatever else the machine does only adds to a time.
+# The minimum of several runs, because other work of the machine only adds time.
 slow = min(timeit.repeat(loop, number=1, repeat=3))
 fast = min(timeit.repeat(lambda: np.dot(a, b), number=1, repeat=30))
 print(f"{m:,} products: loop {1000 * slow:.0f} ms, NumPy {1000 * fast:.2f} ms")

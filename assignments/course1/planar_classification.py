@@ -1,12 +1,12 @@
 # %% [markdown]
 # # Planar data, one hidden layer
 #
-# Red and blue points make up a flower, and no straight line parts them. You will see
-# logistic regression fail on it, four hidden units draw a curved border, and what
-# more of them do.
+# Red and blue points form a flower, and no straight line separates them. You will see
+# logistic regression fail on it, a network with four hidden units learn a curved
+# decision boundary, and the effect of more hidden units.
 #
-# The full run takes 5 seconds of one CPU core, `--quick` 3. Four hidden units end at 91
-# % of the flower, where a line has 47 %.
+# The full run takes 5 seconds on one CPU core, `--quick` 3. Four hidden units classify
+# 91 % of the flower correctly, logistic regression 47 %.
 
 # %%
 import sys
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dls_keras import plots
+from dls_keras.core.answers import percent
 from dls_keras.course1 import logistic_regression as lr
 from dls_keras.course1 import planar_classification as pc
 from dls_keras.datasets import planar
@@ -25,8 +26,8 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The data
-# They are generated, point for point the course's own: 400 in eight petals. A point
-# is a column of X (2, 400).
+# 400 points in eight petals. They are synthetic, and exactly the points of the course.
+# A point is a column of X (2, 400).
 
 # %%
 flower = pc.load_data()
@@ -34,41 +35,44 @@ X, Y = flower
 print("X", X.shape, "Y", Y.shape, f"{np.mean(Y):.0%} blue")
 
 # %% [markdown]
-# ## A line
-# Logistic regression puts a straight border through the plane. It does worse than a
-# coin: whatever side it chooses, the petals alternate.
+# ## Logistic regression
+# Its decision boundary is a straight line. The result is worse than guessing: on both
+# sides of any line, red and blue petals alternate.
 
 # %%
 w, b = lr.initialize_with_zeros(2)
 line, *_ = lr.optimize(w, b, X, Y, 2000, 0.1)
 
 
-def lines_colour(points):
-    """The class that the line gives to each point."""
+def predict_by_line(points):
+    """The class of each point according to the line."""
     return lr.predict(**line, X=points)
 
 
-right = np.mean(lines_colour(X) == Y)
-print(f"logistic regression: {right:.0%}")
-figure = plots.decision_boundary(lines_colour, X, Y, title=f"A line: {right:.0%} right")
+accuracy = np.mean(predict_by_line(X) == Y)
+print(f"logistic regression: {accuracy:.0%}")
+figure = plots.decision_boundary(
+    predict_by_line, X, Y, title=f"Logistic regression: {accuracy:.0%}"
+)
 plots.show(figure, OUT / "line.png")
 
 # %% [markdown]
 # ## The idea
-# A few hidden units each bend the plane along a line of their own, and the last unit
-# puts a border through what they say:
+# Each hidden unit responds to one direction of the plane, through a tanh, and the
+# output unit combines them into a curved boundary:
 #
 # $$A^{[1]} = \tanh(W^{[1]} X + b^{[1]})\qquad
 #   A^{[2]} = \sigma(W^{[2]} A^{[1]} + b^{[2]})$$
 #
-# The error goes back the way the numbers came, through the slope of tanh:
+# The backward pass goes through the same layers in reverse order, with the derivative
+# of tanh:
 #
 # $$dZ^{[2]} = A^{[2]} - Y\qquad
 #   dZ^{[1]} = W^{[2]T} dZ^{[2]} * (1 - A^{[1]\,2})\qquad
 #   dW^{[l]} = \frac1m dZ^{[l]} A^{[l-1]T}$$
 #
-# The first weights are small and drawn at random: two units that start alike get the
-# same gradient, and stay alike forever.
+# The initial weights are small random numbers: two units with equal weights get equal
+# gradients, and would remain equal forever.
 
 # %%
 network = pc.build_model()
@@ -76,42 +80,41 @@ for name, value in network.items():
     print(name, value.shape)
 
 # %% [markdown]
-# ## Learning
-# 10,000 steps of length 1.2, as in the course. Such steps are long: at times the cost
-# rises in between.
+# ## Training
+# 10,000 steps with learning rate 1.2, as in the course. This learning rate is high, so
+# the cost sometimes rises for a while.
 
 # %%
 losses = pc.train(network, flower, epochs=3000 if QUICK else 10_000)
 plots.show(plots.curve(losses, title="The flower", xlabel="step"), OUT / "cost.png")
-right = np.mean(pc.predict(network, X) == Y)
-print(f"cost {losses[0]:.4f} -> {losses[-1]:.4f}, {right:.1%} right")
+accuracy = np.mean(pc.predict(network, X) == Y)
+print(f"cost {losses[0]:.4f} -> {losses[-1]:.4f}, accuracy {accuracy:.1%}")
 figure = plots.decision_boundary(
     lambda points: pc.predict(network, points),
     *flower,
-    title=f"Four hidden units: {right:.0%} right",
+    title=f"Four hidden units: {accuracy:.0%}",
 )
 plots.show(figure, OUT / "four_units.png")
 
 # %% [markdown]
 # ## How many hidden units?
-# Each with 5000 steps, judged on the points learnt and on 2000 new ones. From five
-# on, more units buy nothing on new points; with 50 the border begins to follow single
-# points. The new ones are noisy too, so nobody gets 100 %.
+# Each network takes 5000 steps; its accuracy is measured on the training points and on
+# 2000 held-out points. More than five units do not improve the held-out accuracy; with
+# 50 the boundary begins to follow single points. The held-out points are noisy, too, so
+# 100 % is impossible.
 
 # %%
-unseen = planar.make_flower(2000, seed=2)
+held_out = planar.make_flower(2000, seed=2)
 for n_h in (1, 2, 4, 20) if QUICK else pc.HIDDEN_SIZES:
     other = pc.build_model(n_h)
     pc.train(other, flower, epochs=1500 if QUICK else 5000)
-    learnt = np.mean(pc.predict(other, X) == Y)
-    new = np.mean(pc.predict(other, unseen.x) == unseen.y)
-    print(
-        f"{n_h:2} hidden units: {learnt:6.1%} of the points learnt, {new:6.1%} of new"
-    )
+    train = np.mean(pc.predict(other, X) == Y)
+    test = np.mean(pc.predict(other, held_out.x) == held_out.y)
+    print(f"{n_h:2} hidden units: training {train:6.1%}, held-out {test:6.1%}")
 
 # %% [markdown]
 # ## Other data
-# The same four units on the course's further sets.
+# The same four units on the other data sets of the course.
 
 # %%
 for name in pc.DATA_SETS:
@@ -119,23 +122,24 @@ for name in pc.DATA_SETS:
         continue
     data, other = pc.load_data(name), pc.build_model()
     pc.train(other, data, epochs=1500 if QUICK else 5000)
-    right = np.mean(pc.predict(other, data.x) == data.y)
-    print(f"{name:10} {right:.1%}")
+    accuracy = np.mean(pc.predict(other, data.x) == data.y)
+    print(f"{name:10} {accuracy:.1%}")
     figure = plots.decision_boundary(
         lambda points, other=other: pc.predict(other, points),
         *data,
-        title=f"{name.capitalize()}: {right:.0%} right",
+        title=f"{name.capitalize()}: {accuracy:.0%}",
     )
     plots.show(figure, OUT / f"{name}.png")
 
 # %% [markdown]
-# ## The weights that ship with the package
+# ## The shipped weights
 # Four hidden units after the course's 10,000 steps: 17 numbers.
 
 # %%
 shipped = pc.load_pretrained()
 question, point = pc.example()
 answer = pc.infer(shipped, point)
-print(f"{question} {answer}, {answer.confidence:.2%}")
-print(f"new points: {np.mean(pc.predict(shipped, unseen.x) == unseen.y):.1%}")
-plots.show(pc.picture(shipped, point), OUT / "answer.png")
+print(f"{question} {answer}, {percent(answer.confidence)}")
+accuracy = np.mean(pc.predict(shipped, held_out.x) == held_out.y)
+print(f"held-out points: {accuracy:.1%}")
+plots.show(pc.picture(point, answer), OUT / "answer.png")

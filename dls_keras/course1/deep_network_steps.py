@@ -1,8 +1,10 @@
-"""A deep network, step by step: any number of layers, forward and back (C1 W4 A1).
+"""A deep network, step by step: forward and backward pass through L layers (C1 W4 A1).
 
-Each layer is linear and then bends; the hidden ones with ReLU, the last with the
-sigmoid. The forward pass keeps what the backward pass will ask for (the caches),
-and the backward pass hands the gradient of a layer's output to the layer below:
+Each layer is a linear map followed by an activation: ReLU in the hidden layers, the
+sigmoid in the last. The forward pass keeps what the backward pass will need, in
+caches; the backward pass turns the gradient with respect to a layer's output into the
+gradients with respect to its parameters and its input, from the last layer to the
+first:
 
     Z[l] = W[l] A[l-1] + b[l]             A[l] = g[l](Z[l])
     J = -1/m sum(Y log A[L] + (1 - Y) log(1 - A[L]))
@@ -13,7 +15,7 @@ and the backward pass hands the gradient of a layer's output to the layer below:
 
 Shapes: m examples as columns; layer l has n[l] units: W[l] (n[l], n[l-1]), b[l]
 (n[l], 1), Z[l] and A[l] (n[l], m); A[0] is X, Y is (1, m). Edition: 2021; in 2017
-`update_parameters` changed its argument, and the first version of that year summed
+`update_parameters` modified its argument, and the first version of that year summed
 db over the units and called today's "dA0" "dA1". NumPy alone, no TensorFlow.
 """
 
@@ -24,44 +26,46 @@ import numpy as np
 from dls_keras.core.errors import InputError
 from dls_keras.course1 import numpy_basics, planar_classification
 
-TINY = np.finfo(float).tiny  # stands in for 0 where it would divide
+TINY = np.finfo(float).tiny  # replaces 0 in a denominator
 
 # The assignment: the course's functions under the course's signatures.
 
 
 def sigmoid(Z):
-    """1 / (1 + e^-Z) of each element, and Z to remember: (A, cache)."""
+    """1 / (1 + e^-Z) of each element, and Z for the backward pass: (A, cache)."""
     return numpy_basics.sigmoid(Z), Z
 
 
 def relu(Z):
-    """Each element, or 0 where it is negative, and Z to remember: (A, cache)."""
+    """max(0, Z) of each element, and Z for the backward pass: (A, cache)."""
     return np.maximum(0, Z), Z
 
 
 def sigmoid_backward(dA, cache):
-    """dZ, the gradient before the sigmoid, from dA, the one after it."""
+    """dZ = dA * A (1 - A), with A = sigmoid(Z) of the cached Z."""
     A, _ = sigmoid(cache)
-    return dA * _sigmoid_slope(A)
+    return dA * _derivative_of_sigmoid(A)
 
 
 def relu_backward(dA, cache):
-    """dZ, the gradient before the ReLU, which passes it on where Z is positive."""
+    """dZ: dA where the cached Z is positive, else 0."""
     return np.where(np.greater(cache, 0), dA, 0.0)
 
 
 def initialize_parameters(n_x, n_h, n_y):
-    """Two layers: small normal weights (NumPy seed 1), zero biases.
+    """Two layers: normal weights times 0.01 (NumPy seed 1), zero biases.
 
     Returns:
         Dict of "W1" (n_h, n_x), "b1" (n_h, 1), "W2" (n_y, n_h), "b2" (n_y, 1).
     """
-    draw = np.random.RandomState(1)  # the course's seed; nobody else's draws move
-    return planar_classification.initialize_parameters(n_x, n_h, n_y, draw=draw)
+    rng = np.random.RandomState(
+        1
+    )  # the course's seed; the global generator is not used
+    return planar_classification.initialize_parameters(n_x, n_h, n_y, rng=rng)
 
 
 def initialize_parameters_deep(layer_dims):
-    """Any number of layers: small normal weights (NumPy seed 3), zero biases.
+    """Any number of layers: normal weights times 0.01 (NumPy seed 3), zero biases.
 
     Args:
         layer_dims: the units of each layer, the input first: [n[0], ..., n[L]].
@@ -69,37 +73,37 @@ def initialize_parameters_deep(layer_dims):
     Returns:
         Dict of "W1" (n[1], n[0]), "b1" (n[1], 1), ..., "WL", "bL".
     """
-    draw = np.random.RandomState(3)
+    rng = np.random.RandomState(3)
     parameters = {}
     for layer, (n_prev, n) in enumerate(itertools.pairwise(layer_dims), start=1):
-        parameters[f"W{layer}"] = draw.randn(n, n_prev) * 0.01
+        parameters[f"W{layer}"] = rng.randn(n, n_prev) * 0.01
         parameters[f"b{layer}"] = np.zeros((n, 1))
     return parameters
 
 
 def linear_forward(A, W, b):
-    """Z = W A + b, and (A, W, b) to remember: (Z, cache)."""
+    """Z = W A + b, and (A, W, b) for the backward pass: (Z, cache)."""
     return W @ A + b, (A, W, b)
 
 
 def linear_activation_forward(A_prev, W, b, activation):
-    """One layer.
+    """The forward pass of one layer.
 
     Args:
         activation: "sigmoid" or "relu".
 
     Returns:
         A: (n[l], m).
-        cache: the pair of what the linear part and the activation remember.
+        cache: the pair (linear_cache, activation_cache).
     """
     Z, linear_cache = linear_forward(A_prev, W, b)
-    bend = _choose(activation, sigmoid=sigmoid, relu=relu)
-    A, activation_cache = bend(Z)
+    activate = _by_name(activation, sigmoid=sigmoid, relu=relu)
+    A, activation_cache = activate(Z)
     return A, (linear_cache, activation_cache)
 
 
 def L_model_forward(X, parameters):
-    """All layers, ReLU but for the last.
+    """The forward pass of all layers: ReLU in the hidden ones, sigmoid in the last.
 
     Args:
         parameters: dict of "W1", "b1", ..., "WL", "bL".
@@ -125,11 +129,11 @@ def compute_cost(AL, Y):
 
 
 def linear_backward(dZ, cache):
-    """The gradients of the linear part's input, weights and biases.
+    """The gradients with respect to the input, the weights and the biases.
 
     Args:
         dZ: (n[l], m).
-        cache: (A_prev, W, b), as `linear_forward` remembers them.
+        cache: (A_prev, W, b), as `linear_forward` returns it.
 
     Returns:
         dA_prev, dW, db: shaped like A_prev, W and b.
@@ -142,22 +146,25 @@ def linear_backward(dZ, cache):
 
 
 def linear_activation_backward(dA, cache, activation):
-    """One layer backward: (dA_prev, dW, db) from dA and the layer's cache."""
+    """The backward pass of one layer: (dA_prev, dW, db)."""
     linear_cache, activation_cache = cache
-    unbend = _choose(activation, sigmoid=sigmoid_backward, relu=relu_backward)
-    return linear_backward(unbend(dA, activation_cache), linear_cache)
+    activation_backward = _by_name(
+        activation, sigmoid=sigmoid_backward, relu=relu_backward
+    )
+    dZ = activation_backward(dA, activation_cache)
+    return linear_backward(dZ, linear_cache)
 
 
 def L_model_backward(AL, Y, caches):
-    """All layers backward.
+    """The backward pass of all layers.
 
     Returns:
-        Dict of "dA0", ..., "dA(L-1)", the gradients of each layer's input, and
-        "dW1", "db1", ..., "dWL", "dbL".
+        Dict of "dA0", ..., "dA(L-1)", the gradients with respect to each layer's
+        input, and "dW1", "db1", ..., "dWL", "dbL".
     """
     grads = {}
-    # -Y / AL + (1 - Y) / (1 - AL), over one denominator.
-    dA = (AL - np.reshape(Y, AL.shape)) / _sigmoid_slope(AL)
+    # -Y / AL + (1 - Y) / (1 - AL), brought to a common denominator.
+    dA = (AL - np.reshape(Y, AL.shape)) / _derivative_of_sigmoid(AL)
     for layer in range(len(caches), 0, -1):
         activation = "sigmoid" if layer == len(caches) else "relu"
         dA, dW, db = linear_activation_backward(dA, caches[layer - 1], activation)
@@ -167,24 +174,25 @@ def L_model_backward(AL, Y, caches):
 
 
 def update_parameters(params, grads, learning_rate):
-    """One step down the gradient, as a new dict of parameters."""
+    """One step of gradient descent, as a new dict of parameters."""
     return planar_classification.update_parameters(params, grads, learning_rate)
 
 
-def _sigmoid_slope(A):
-    """A (1 - A), the sigmoid's slope where its value is A, never quite zero.
+def _derivative_of_sigmoid(A):
+    """A (1 - A), the derivative of the sigmoid in terms of its output, at least `TINY`.
 
-    Where A is 0 or 1 to the last bit its slope is lost. `L_model_backward` divides
-    by it and `sigmoid_backward` multiplies, so any number in its place cancels.
+    Where A rounds to 0 or 1 the product is 0. `L_model_backward` divides by it and
+    `sigmoid_backward` multiplies by it, so any positive number in its place cancels.
     """
-    slope = A * (1 - A)
-    return np.where(np.abs(slope) < TINY, TINY, slope)
+    derivative = A * (1 - A)
+    return np.where(np.abs(derivative) < TINY, TINY, derivative)
 
 
-def _choose(activation, **known):
+def _by_name(activation, **functions):
     """The function of that name."""
-    if activation not in known:
+    if activation not in functions:
         raise InputError(
-            f"There is no activation {activation!r}. Choose one of {', '.join(known)}."
+            f"There is no activation {activation!r}. "
+            f"Choose one of {', '.join(functions)}."
         )
-    return known[activation]
+    return functions[activation]

@@ -1,24 +1,29 @@
-"""Linear regression: the line through a cloud of points, by gradient descent (C1 W4).
+"""Linear regression: fit a line to points by gradient descent (C1 W4).
 
-The course opens with it: one neuron without an activation guesses the price of a
-house from its size. TensorFlow finds the gradient of the cost by itself, and all
-the steps are one compiled graph, which Python enters once:
+The course begins with it: one neuron without an activation predicts the price of a
+house from its size. TensorFlow computes the gradient of the cost by automatic
+differentiation, and all steps run in one compiled graph, which Python calls once:
 
     y_hat = w x + b
     J = 1/m sum (y_hat - y)^2
     w <- w - learning_rate dJ/dw        b <- b - learning_rate dJ/db
 
-With x measured from its mean in units of its spread, J is a round bowl: a step
-multiplies the distance to its lowest point by 1 - 2 learning_rate in every
-direction, so any rate below 1 arrives, and 1/2 does so at once. Here the lowest
-point is known, too: `least_squares` solves for it.
+`train` standardises x: it subtracts the mean and divides by the standard deviation.
+Then J has the same curvature in every direction, and each step multiplies the distance
+from the minimum by 1 - 2 learning_rate. So every learning rate below 1 converges, and
+1/2 needs a single step. For linear regression the minimum is also known in closed
+form; `least_squares` computes it.
 
-Shapes: m points, x (m,) and y (m,); w and b are numbers. No notebook of the course.
+Shapes: m points, x (m,) and y (m,); w and b are numbers. The course has no notebook
+on it.
 """
+
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import house_prices
 
@@ -27,7 +32,7 @@ NUMBERS = tf.TensorSpec([None], tf.float64)
 
 
 def predict(w, b, x):
-    """The line's height at each x."""
+    """w x + b for each x."""
     return w * x + b
 
 
@@ -36,10 +41,11 @@ def mean_squared_error(w, b, x, y):
     return tf.reduce_mean((predict(w, b, x) - y) ** 2)
 
 
-# With its signature, one graph serves any number of points and of steps.
+# With an input signature, TensorFlow traces one graph for any number of points and
+# steps.
 @tf.function(input_signature=[NUMBERS, NUMBERS, NUMBER, NUMBER, COUNT, NUMBER])
 def gradient_descent(x, y, w, b, steps, learning_rate):
-    """Walk down the gradient from (w, b), every step in one graph.
+    """Gradient descent from (w, b), with all steps in one graph.
 
     Args:
         x, y: (m,) float64.
@@ -61,105 +67,121 @@ def gradient_descent(x, y, w, b, steps, learning_rate):
 
 
 def least_squares(x, y):
-    """The slope and intercept of the lowest cost, in closed form: (w, b)."""
-    across = x - np.mean(x)
-    w = across @ y / (across @ across)
+    """The slope and intercept that minimise the cost, in closed form: (w, b)."""
+    deviations = x - np.mean(x)
+    w = deviations @ y / (deviations @ deviations)
     return w, np.mean(y) - w * np.mean(x)
 
 
-# The application: the names that every assignment shares. The model is the dict of
-# "w" and "b", for x and y in their own units.
+# The application: the names that every assignment shares. The model is a dict of "w"
+# and "b", for x and y in their original units.
 
 
-def load_data(m=100, seed=0):
-    """m generated houses, a `houses.Houses`: x in square metres, y in 1000 euros."""
+def load_data(m: int = 100, seed: int = 0) -> house_prices.Houses:
+    """m synthetic houses: x in square metres, y in thousand euros, both (m,)."""
     return house_prices.make_houses(m, seed=seed)
 
 
-def build_model():
-    """The line before it learns: a dict of "w" and "b", both zero."""
+def build_model() -> dict[str, float]:
+    """The untrained line: a dict of "w" and "b", both zero."""
     return {"w": 0.0, "b": 0.0}
 
 
-def train(model, data, *, epochs=200, learning_rate=0.1):
+def train(
+    model: dict[str, float],
+    data: tuple,
+    *,
+    epochs: int = 200,
+    learning_rate: float = 0.1,
+) -> list[float]:
     """Fit `model` in place; return the cost before each of the steps.
 
     Raises:
-        InputError: if no two x differ.
+        InputError: if there are fewer than two distinct x, or not all are finite.
     """
     x, y, *_ = (np.asarray(values, float) for values in data)
-    centre, spread = (x.mean(), x.std()) if x.size else (0.0, 0.0)
-    if not spread > 0:
+    mean, deviation = (x.mean(), x.std()) if x.size else (0.0, 0.0)
+    if not deviation > 0:
+        distinct = np.unique(x)
         raise InputError(
-            f"A line needs two points with different x; received {x.size} points "
-            "without. Add others."
+            "A line needs at least two distinct x, all of them finite; received "
+            f"{x.size} points with {distinct.size} distinct x, of which "
+            f"{np.isfinite(distinct).sum()} are finite."
         )
-    # w x + b = (w spread) (x - centre) / spread + (b + w centre)
+    # w x + b = (w deviation) (x - mean) / deviation + (b + w mean)
     w, b, losses = gradient_descent(
-        (x - centre) / spread,
+        (x - mean) / deviation,
         y,
-        model["w"] * spread,
-        model["b"] + model["w"] * centre,
+        model["w"] * deviation,
+        model["b"] + model["w"] * mean,
         epochs,
         learning_rate,
     )
-    model["w"] = float(w / spread)
-    model["b"] = float(b - w / spread * centre)
+    model["w"] = float(w / deviation)
+    model["b"] = float(b - w / deviation * mean)
     return losses.numpy().tolist()
 
 
-def infer(model, size):
-    """The price of a house, in thousand euros, from its size.
+def infer(model: dict[str, float], size: Any) -> Answer:
+    """The predicted price of a house.
 
     Args:
-        size: square metres, a number or a text of one such as "120".
+        size: square metres, a number or a string of one such as "120".
+
+    Returns:
+        Such as "410 thousand euros"; `details["price"]` is the price in thousand
+        euros. The confidence is None, as the model predicts no distribution.
     """
-    return float(predict(model["w"], model["b"], _number(size)))
+    x = _number(size)
+    price = float(predict(model["w"], model["b"], x))
+    line = {"w": model["w"], "b": model["b"]}
+    return Answer(f"{price:.0f} thousand euros", price=price, for_picture=line)
 
 
-def evaluate(model=None):
-    """The line beside that of least squares, as rows (what, ours, goal).
+def evaluate(model: dict[str, float] | None = None) -> list[Row]:
+    """Compare a line with that of least squares.
 
-    `model` is by default trained anew.
+    Args:
+        model: by default a new one, trained on `load_data()`.
     """
     data = load_data()
     if model is None:
         model = build_model()
         train(model, data)
     w, b = least_squares(*data)
-    apart = max(abs(model["w"] - w), abs(model["b"] - b))
+    difference = max(abs(model["w"] - w), abs(model["b"] - b))
     return [
-        ("slope, thousand euros a square metre", model["w"], w),
-        ("intercept, thousand euros", model["b"], b),
-        ("largest difference to least squares", apart, 1e-6),
+        Row("slope, thousand euros per square metre", model["w"], equals=w),
+        Row("intercept, thousand euros", model["b"], equals=b),
+        Row("largest difference from least squares", difference, at_most=1e-6),
     ]
 
 
-def picture(model, size):
-    """The houses, the line and the price it gives, a matplotlib figure."""
-    from dls_keras import plots  # matplotlib: late, so that answers come without it
+def picture(size: Any, answer: Answer) -> Any:
+    """The houses, the line and the predicted price as a star, a matplotlib figure."""
+    from dls_keras import plots  # lazy import: infer needs no matplotlib
 
-    price = infer(model, size)
     figure = plots.line(
         *load_data(),
-        lambda x: predict(model["w"], model["b"], x),
-        title=f"{_number(size):g} m²: {price:.0f} thousand euros",
+        lambda x: predict(**answer.for_picture, x=x),
+        title=f"{_number(size):g} m²: {answer}",
         xlabel="size (m²)",
         ylabel="price (thousand euros)",
     )
-    figure.axes[0].plot(_number(size), price, "*", color="black", markersize=16)
+    star = _number(size), answer.details["price"]
+    figure.axes[0].plot(*star, "*", color="black", markersize=16)
     return figure
 
 
 def _number(size):
-    """A size as a finite float, perhaps from a text."""
+    """A size as a finite float."""
     try:
         number = float(size)
     except (TypeError, ValueError):
         number = np.nan
     if not np.isfinite(number):
         raise InputError(
-            f"A size is one finite number of square metres, such as 120; received "
+            "A size is one finite number of square metres, such as 120; received "
             f"{size!r}."
         )
     return number

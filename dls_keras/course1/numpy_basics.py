@@ -1,17 +1,17 @@
-"""NumPy basics: the functions that every network starts from (C1 W2 A1).
+"""NumPy basics: the functions that every network is built from (C1 W2 A1).
 
-A network computes on whole arrays. One NumPy expression handles every element at
-once, a result keeps the shape of its argument, and broadcasting stretches a column
-such as the norms of the rows across a matrix:
+A network computes with whole arrays. One NumPy expression handles all elements at
+once, element-wise functions keep the shape of their argument, and broadcasting
+repeats a column, such as the norms of the rows, along the rows of a matrix:
 
-    sigmoid(x) = 1 / (1 + e^-x)              sigmoid'(x) = s (1 - s)
+    sigmoid(x) = 1 / (1 + e^-x)              sigmoid'(x) = s (1 - s),  s = sigmoid(x)
     softmax(x)_ij = e^x_ij / sum_k e^x_ik
     L1 = sum |y - yhat|                      L2 = sum (y - yhat)^2
 
-The textbook's e^x overflows for large x. The forms below take only exponents that
-are not positive, so any x has its answer and ordinary x the same one.
+The textbook formulas overflow where the exponent is large. The functions below use
+equal formulas whose exponents are never positive, so they are correct for every x.
 
-Edition: 2021; `normalize_rows` was `normalizeRows` in 2017. NumPy alone, no
+Edition: 2021; `normalize_rows` was called `normalizeRows` in 2017. NumPy alone, no
 TensorFlow.
 """
 
@@ -23,10 +23,11 @@ import numpy as np
 
 
 def basic_sigmoid(x):
-    """1 / (1 + e^-x) of a single number, with Python's `math`.
+    """1 / (1 + e^-x) of a single number, computed with Python's `math`.
 
     Raises:
-        TypeError: if x is a list or an array of several numbers; hence NumPy.
+        TypeError: if x is a list or an array of several numbers. `sigmoid` takes
+            arrays.
     """
     e = math.exp(-abs(x))
     return 1 / (1 + e) if x >= 0 else e / (1 + e)
@@ -38,19 +39,19 @@ def sigmoid(x):
     >>> sigmoid(np.array([-1e4, 0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    # Below zero it is e^x / (1 + e^x): so the exponent is never positive.
+    # For x < 0 use e^x / (1 + e^x), so that the exponent is never positive.
     e = np.exp(-np.abs(x))
     return np.where(np.greater_equal(x, 0), 1, e) / (1 + e)
 
 
 def sigmoid_derivative(x):
-    """The slope of the sigmoid at each element of x, in [0, 1/4]."""
+    """The derivative of the sigmoid at each element of x, in [0, 1/4]."""
     s = sigmoid(x)
     return s * (1 - s)
 
 
 def image2vector(image):
-    """The numbers of an image (length, height, depth) in one column, row by row."""
+    """The numbers of an image (height, width, channels) as one column, row by row."""
     return image.reshape(-1, 1)
 
 
@@ -60,7 +61,7 @@ def normalize_rows(x):
 
 
 def softmax(x):
-    """Positive numbers in proportion to e^x whose rows sum to one, shaped like x.
+    """The softmax of each row: positive numbers that sum to one, shaped like x.
 
     Args:
         x: (n, classes).
@@ -69,7 +70,7 @@ def softmax(x):
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    # A factor common to a row cancels: so its largest exponent may be 0.
+    # Subtracting the row's maximum changes nothing, as the factor e^-max cancels.
     e = np.exp(x - np.max(x, axis=1, keepdims=True))
     return e / np.sum(e, axis=1, keepdims=True)
 

@@ -1,4 +1,8 @@
-"""Cats and other things, 64 x 64 pixels: the course's photos, or drawn pictures."""
+"""Cats and other objects, 64 x 64 pixels: the course's photos and synthetic pictures.
+
+`load_cats` reads the photos of course 1, which are not distributed with the package.
+`make_cats` renders pictures of cats and of seven other objects from polygons.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +15,7 @@ from dls_keras.core import files
 from dls_keras.core.errors import InputError
 
 CLASSES = ("non-cat", "cat")
-SIZE = 64  # pixels along each side of a picture
+SIZE = 64  # height and width in pixels
 
 
 def _course_file(name: str, sha256: str) -> files.Remote:
@@ -22,7 +26,8 @@ def _course_file(name: str, sha256: str) -> files.Remote:
             "Run `git clone https://github.com/abdur75648/"
             "Deep-Learning-Specialization-Coursera` (commit cd9cb9a), take the "
             f"{name} of course 1 with sha256 {sha256} and put it at "
-            f"$DLS_KERAS_DATA/catvnoncat/{name}; `make_cats` draws a stand-in."
+            f"$DLS_KERAS_DATA/catvnoncat/{name}. `make_cats` generates similar "
+            "pictures."
         ),
     )
 
@@ -39,7 +44,7 @@ TEST = _course_file(
 
 
 class Cats(NamedTuple):
-    """The course's photos: training and test pictures with their classes."""
+    """The course's photos and their classes: a training and a test set."""
 
     x: np.ndarray  # (209, 64, 64, 3) uint8, RGB
     y: np.ndarray  # (209,) int64, an index into `classes`; 72 cats
@@ -48,8 +53,8 @@ class Cats(NamedTuple):
     classes: tuple[str, ...]  # ("non-cat", "cat")
 
 
-class DrawnCats(NamedTuple):
-    """Pictures drawn by `make_cats`."""
+class SyntheticCats(NamedTuple):
+    """Pictures rendered by `make_cats`."""
 
     x: np.ndarray  # (m, 64, 64, 3) uint8, RGB
     y: np.ndarray  # (m,) int64, an index into `CLASSES`
@@ -59,19 +64,20 @@ def load_cats(path: str | Path | None = None) -> Cats:
     """The course's 209 training and 50 test photos.
 
     Args:
-        path: folder with train_catvnoncat.h5 and test_catvnoncat.h5; None looks
-            in `$DLS_KERAS_DATA/catvnoncat`, then in the cache.
+        path: folder with train_catvnoncat.h5 and test_catvnoncat.h5; by default
+            `$DLS_KERAS_DATA/catvnoncat` or the cache.
 
     Raises:
         MissingFileError: if a file is in none of these places.
-        InputError: if a file is damaged or holds something else.
+        InputError: if a file is damaged or has other contents.
     """
-    train, test = _read(TRAIN, "train", path), _read(TEST, "test", path)
-    return Cats(*train, *test, CLASSES)
+    x, y = _read(TRAIN, "train", path)
+    x_test, y_test = _read(TEST, "test", path)
+    return Cats(x, y, x_test, y_test, CLASSES)
 
 
 def _read(remote: files.Remote, part: str, folder: str | Path | None):
-    """The pictures and their classes in one of the two files."""
+    """The pictures (m, 64, 64, 3) and classes (m,) of one of the two files."""
     name = Path(remote.name).name
     path = files.find_data(remote, folder and Path(folder) / name)
     try:
@@ -81,64 +87,66 @@ def _read(remote: files.Remote, part: str, folder: str | Path | None):
     except (OSError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not the course's {name} ({error}); it is "
-            f"{files.what_is(path)}. Take another copy."
+            f"{files.what_is(path)}. Get another copy of the file."
         ) from error
     if classes != CLASSES or x.shape != (len(y), SIZE, SIZE, 3):
         raise InputError(
-            f"{path} holds pictures {x.shape} of the classes {classes}, expected "
-            f"({len(y)}, {SIZE}, {SIZE}, 3) and {CLASSES}. Take the course's {name}."
+            f"{path} has pictures {x.shape} of the classes {classes}, expected "
+            f"({len(y)}, {SIZE}, {SIZE}, 3) and {CLASSES}. Use the course's {name}."
         )
     return x, y.astype("int64")
 
 
-def make_cats(m: int, *, seed: int = 0) -> DrawnCats:
-    """m drawn pictures, about half of them cats: a stand-in for `load_cats`.
+def make_cats(m: int, *, seed: int = 0) -> SyntheticCats:
+    """m synthetic pictures, about half of them cats, in place of the course's photos.
 
-    A cat's head, varied in fur, markings, eyes, size, place and tilt, mostly
-    indoors; against a house, tree, ball, car, boat, flower or balloon, outdoors:
-    as in the course's photos the background tells much. A longer draw begins with
-    the shorter one of the same seed.
+    A cat is shown by its head, with varying fur, markings, eyes, size, position and
+    rotation, 90 % of them indoors. The other objects are a house, tree, ball, car,
+    boat, flower or balloon, outdoors: as in the course's photos, the background is
+    correlated with the class. For the same seed, the first pictures do not depend on m.
     """
     rng = np.random.default_rng(seed)
     x = np.empty((m, SIZE, SIZE, 3), "uint8")
     y = np.empty(m, "int64")
     for i in range(m):
         y[i] = rng.integers(2)
-        x[i] = _draw(rng, bool(y[i]))
-    return DrawnCats(x, y)
+        x[i] = _render(rng, bool(y[i]))
+    return SyntheticCats(x, y)
 
 
-def _draw(rng, cat):
-    """One picture (64, 64, 3) uint8, drawn at 4 x and reduced."""
+def _render(rng, cat):
+    """One picture (64, 64, 3) uint8, rendered at four times the size and reduced."""
     side = 4 * SIZE
     if cat:
         subject, scene = _cat(rng), _indoors if rng.random() < 0.9 else _outdoors
         size, centre = rng.uniform(0.5, 0.85), rng.normal((0, 0.1), 0.12)
     else:
-        subject, scene = THINGS[rng.integers(len(THINGS))](rng), _outdoors
+        subject, scene = OBJECTS[rng.integers(len(OBJECTS))](rng), _outdoors
         size, centre = rng.uniform(0.35, 0.75), rng.normal((0, 0.2), 0.15)
-    tilt = rng.normal(0, 0.12)
-    turn = np.array([(np.cos(tilt), np.sin(tilt)), (-np.sin(tilt), np.cos(tilt))])
+    angle = rng.normal(0, 0.12)  # radians
+    cos, sin = np.cos(angle), np.sin(angle)
+    rotation = np.array([(cos, sin), (-sin, cos)])
 
     image = Image.new("RGB", (side, side))
-    pen = ImageDraw.Draw(image)
+    canvas = ImageDraw.Draw(image)
     for outline, colour in scene(rng):
-        pen.polygon(_pixels(outline, side), fill=colour)
+        canvas.polygon(_pixels(outline, side), fill=colour)
     for outline, colour in subject:
-        pen.polygon(_pixels(size * outline @ turn + centre, side), fill=colour)
-    light = np.linspace(*rng.uniform(0.8, 1.15, 2), SIZE)[:, None]  # from one side
+        canvas.polygon(_pixels(size * outline @ rotation + centre, side), fill=colour)
+    # Illumination changes linearly from left to right; then sensor noise.
+    light = np.linspace(*rng.uniform(0.8, 1.15, 2), SIZE)[:, None]
     picture = np.asarray(image.reduce(4)) * light
-    picture += rng.normal(0, rng.uniform(0, 8), picture.shape)  # a camera's noise
+    picture += rng.normal(0, rng.uniform(0, 8), picture.shape)
     return picture.clip(0, 255).astype("uint8")
 
 
 def _pixels(outline, side):
-    """From the square [-1, 1] x [-1, 1] to a list of pixel places."""
+    """Points of the square [-1, 1] x [-1, 1] as a list of pixel coordinates."""
     return [tuple(point) for point in (outline + 1) * side / 2]
 
 
-# A drawing is a list of (outline, colour), painted in this order: an outline is an
-# (n, 2) array of points (right, down) in [-1, 1] x [-1, 1], a colour is RGB.
+# A subject or scene is a list of polygons (outline, colour), later ones on top. An
+# outline is an (n, 2) array of points (right, down) in [-1, 1] x [-1, 1], a colour RGB.
 
 FURS = (
     (222, 140, 62),  # orange
@@ -167,16 +175,14 @@ PAINTS = (
     (226, 110, 170),
     (240, 240, 236),
 )
-PINK, DARK, WHITE, GLASS = (
-    (216, 146, 146),
-    (28, 24, 26),
-    (240, 238, 234),
-    (170, 206, 226),
-)
+PINK = (216, 146, 146)
+DARK = (28, 24, 26)
+WHITE = (240, 238, 234)
+GLASS = (170, 206, 226)
 
 
 def _one_of(rng, colours):
-    """One of the colours, in its own light and a little off its hue."""
+    """One of the colours, with random brightness and a small random shift of hue."""
     colour = np.array(colours[rng.integers(len(colours))]) + rng.normal(0, 6, 3)
     return _shade(colour, rng.uniform(0.85, 1.15))
 
@@ -185,8 +191,8 @@ def _shade(colour, factor):
     return tuple(int(c) for c in np.clip(np.multiply(colour, factor), 0, 255))
 
 
-def _oval(u, v, a, b):
-    """The outline of an oval around (u, v) with half axes a and b."""
+def _ellipse(u, v, a, b):
+    """The outline of an ellipse around (u, v) with semi-axes a and b."""
     t = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     return np.column_stack([u + a * np.cos(t), v + b * np.sin(t)])
 
@@ -196,7 +202,7 @@ def _box(left, top, right, bottom):
 
 
 def _line(start, end, width):
-    """The outline of a straight line."""
+    """The outline of a straight line of this width, a rectangle."""
     start, end = np.array(start), np.array(end)
     right, down = end - start
     side = np.array((-down, right)) * width / 2 / np.hypot(right, down)
@@ -204,7 +210,7 @@ def _line(start, end, width):
 
 
 def _pair(outline, colour):
-    """The outline and its mirror image."""
+    """A polygon and its mirror image."""
     return [(outline, colour), (outline * (-1, 1), colour)]
 
 
@@ -226,37 +232,37 @@ def _outdoors(rng):
     parts = [(_box(-1, -1, 1, 1), sky)]
     for _ in range(rng.integers(4)):
         u, v = rng.uniform(-1, 1), rng.uniform(-0.9, -0.3)
-        parts.append((_oval(u, v, rng.uniform(0.2, 0.5), 0.12), _shade(sky, 1.25)))
+        parts.append((_ellipse(u, v, rng.uniform(0.2, 0.5), 0.12), _shade(sky, 1.25)))
     if rng.random() < 0.5:
-        hill = _oval(rng.uniform(-1, 1), horizon + 0.2, 1.2, rng.uniform(0.3, 0.6))
+        hill = _ellipse(rng.uniform(-1, 1), horizon + 0.2, 1.2, rng.uniform(0.3, 0.6))
         parts.append((hill, _shade(ground, 0.75)))
     return [*parts, (_box(-1, horizon, 1, 1), ground)]
 
 
 def _cat(rng):
-    """A cat's head and shoulders, seen from the front."""
+    """A cat's head and shoulders from the front."""
     fur, eye = _one_of(rng, FURS), _one_of(rng, EYES)
     mark = _shade(fur, 0.62)
     ear = np.array([(-0.88, -0.2), (rng.uniform(-0.9, -0.65), -1.05), (-0.12, -0.6)])
     inside = 0.6 * ear + 0.4 * ear.mean(axis=0)
     parts = [
-        (_oval(0, 1.35, rng.uniform(0.7, 1.1), 0.95), _shade(fur, 0.88)),
+        (_ellipse(0, 1.35, rng.uniform(0.7, 1.1), 0.95), _shade(fur, 0.88)),
         *_pair(ear, fur),
         *_pair(inside, PINK),
-        (_oval(0, 0, 0.92, 0.78), fur),
+        (_ellipse(0, 0, 0.92, 0.78), fur),
     ]
-    if rng.random() < 0.5:  # a tabby
+    if rng.random() < 0.5:  # tabby stripes
         parts += [(_line((0, -0.76), (0, -0.36), 0.1), mark)]
         parts += _pair(_line((0.32, -0.72), (0.2, -0.38), 0.1), mark)
         parts += _pair(_line((0.9, 0.08), (0.62, 0.12), 0.08), mark)
         parts += _pair(_line((0.86, 0.26), (0.6, 0.26), 0.08), mark)
-    if rng.random() < 0.5:  # a white muzzle
-        parts += [(_oval(0, 0.42, 0.46, 0.34), WHITE)]
-    awake, slit = rng.uniform(0.1, 0.22), rng.uniform(0.04, 0.12)
-    parts += _pair(_oval(0.38, -0.08, 0.25, awake + 0.04), DARK)
-    parts += _pair(_oval(0.38, -0.08, 0.21, awake), eye)
-    parts += _pair(_oval(0.38, -0.08, slit, awake), DARK)
-    parts += _pair(_oval(0.42, -0.14, 0.035, 0.035), WHITE)
+    if rng.random() < 0.5:  # white muzzle
+        parts += [(_ellipse(0, 0.42, 0.46, 0.34), WHITE)]
+    opening, slit = rng.uniform(0.1, 0.22), rng.uniform(0.04, 0.12)
+    parts += _pair(_ellipse(0.38, -0.08, 0.25, opening + 0.04), DARK)
+    parts += _pair(_ellipse(0.38, -0.08, 0.21, opening), eye)
+    parts += _pair(_ellipse(0.38, -0.08, slit, opening), DARK)
+    parts += _pair(_ellipse(0.42, -0.14, 0.035, 0.035), WHITE)
     parts += [(np.array([(-0.13, 0.22), (0.13, 0.22), (0, 0.36)]), PINK)]
     parts += _pair(_line((0, 0.34), (0, 0.5), 0.05), DARK)
     parts += _pair(_line((0, 0.48), (0.2, 0.5), 0.05), DARK)
@@ -280,7 +286,7 @@ def _house(rng):
 def _tree(rng):
     leaf = _one_of(rng, LEAVES)
     crown = [
-        (_oval(*rng.uniform((-0.45, -0.7), (0.45, 0.1)), 0.5, 0.42), _shade(leaf, f))
+        (_ellipse(*rng.uniform((-0.45, -0.7), (0.45, 0.1)), 0.5, 0.42), _shade(leaf, f))
         for f in rng.uniform(0.8, 1.2, 7)
     ]
     return [(_box(-0.12, 0, 0.12, 1), (96, 66, 44)), *crown]
@@ -289,10 +295,10 @@ def _tree(rng):
 def _ball(rng):
     paint, band = _one_of(rng, PAINTS), _one_of(rng, PAINTS)
     return [
-        (_oval(0.05, 0.78, 0.75, 0.14), DARK),  # its shadow
-        (_oval(0, 0, 0.8, 0.8), paint),
-        (_oval(0, 0, 0.32, 0.8), band),
-        (_oval(-0.4, -0.4, 0.1, 0.1), WHITE),
+        (_ellipse(0.05, 0.78, 0.75, 0.14), DARK),  # shadow
+        (_ellipse(0, 0, 0.8, 0.8), paint),
+        (_ellipse(0, 0, 0.32, 0.8), band),
+        (_ellipse(-0.4, -0.4, 0.1, 0.1), WHITE),
     ]
 
 
@@ -303,15 +309,15 @@ def _car(rng):
         (cabin, paint),
         (cabin * 0.8 - (0, 0.04), GLASS),
         (_box(-1, -0.02, 1, 0.42), paint),
-        *_pair(_oval(0.55, 0.42, 0.24, 0.24), DARK),
-        *_pair(_oval(0.55, 0.42, 0.1, 0.1), WHITE),
+        *_pair(_ellipse(0.55, 0.42, 0.24, 0.24), DARK),
+        *_pair(_ellipse(0.55, 0.42, 0.1, 0.1), WHITE),
     ]
 
 
 def _boat(rng):
     sail = _one_of(rng, PAINTS)
     return [
-        (_box(-4, 0.55, 4, 4), (52, 104, 156)),  # the sea
+        (_box(-4, 0.55, 4, 4), (52, 104, 156)),  # sea
         (np.array([(-0.8, 0.4), (0.8, 0.4), (0.5, 0.75), (-0.5, 0.75)]), (120, 70, 44)),
         (_line((0, 0.4), (0, -1), 0.06), DARK),
         (np.array([(0.08, -0.9), (0.08, 0.3), (0.8, 0.3)]), sail),
@@ -324,9 +330,9 @@ def _flower(rng):
     turns = np.arange(7) * 2 * np.pi / 7
     return [
         (_line((0, 0), (0.1, 2), 0.1), leaf),
-        (_oval(0.35, 0.9, 0.32, 0.14), leaf),
-        *((_oval(0.5 * np.cos(t), 0.5 * np.sin(t), 0.3, 0.3), petal) for t in turns),
-        (_oval(0, 0, 0.3, 0.3), (236, 190, 50)),
+        (_ellipse(0.35, 0.9, 0.32, 0.14), leaf),
+        *((_ellipse(0.5 * np.cos(t), 0.5 * np.sin(t), 0.3, 0.3), petal) for t in turns),
+        (_ellipse(0, 0, 0.3, 0.3), (236, 190, 50)),
     ]
 
 
@@ -334,10 +340,10 @@ def _balloon(rng):
     paint = _one_of(rng, PAINTS)
     return [
         (_line((0, 0.6), (0.15, 2), 0.04), DARK),
-        (_oval(0, -0.15, 0.62, 0.78), paint),
+        (_ellipse(0, -0.15, 0.62, 0.78), paint),
         (np.array([(0, 0.58), (0.1, 0.74), (-0.1, 0.74)]), paint),
-        (_oval(-0.25, -0.45, 0.12, 0.18), _shade(paint, 1.4)),
+        (_ellipse(-0.25, -0.45, 0.12, 0.18), _shade(paint, 1.4)),
     ]
 
 
-THINGS = (_house, _tree, _ball, _car, _boat, _flower, _balloon)
+OBJECTS = (_house, _tree, _ball, _car, _boat, _flower, _balloon)

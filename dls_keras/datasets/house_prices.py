@@ -1,10 +1,11 @@
-"""Houses with their sizes and prices, made up."""
+"""Synthetic houses with sizes and prices."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-SLOPE, INTERCEPT = 3.0, 50.0  # thousand euros a square metre, thousand euros
+SLOPE = 3.0  # thousand euros per square metre
+INTERCEPT = 50.0  # thousand euros
 
 
 class Houses(NamedTuple):
@@ -15,10 +16,10 @@ class Houses(NamedTuple):
 
 
 def make_houses(m: int = 100, *, noise: float = 40.0, seed: int = 0) -> Houses:
-    """m houses whose prices scatter around INTERCEPT + SLOPE times their size.
+    """m houses with prices INTERCEPT + SLOPE * size + Gaussian noise.
 
     Args:
-        noise: standard deviation of the scatter, in thousand euros.
+        noise: standard deviation of the noise, in thousand euros.
     """
     rng = np.random.default_rng(seed)
     x = rng.uniform(40, 200, m)

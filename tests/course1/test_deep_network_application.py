@@ -1,4 +1,4 @@
-"""Deep network application: what the reference cases cannot say."""
+"""Deep network application: properties beyond the reference cases."""
 
 import subprocess
 import sys
@@ -14,13 +14,10 @@ from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.course1 import deep_network_application as dna
 from dls_keras.datasets import cats
 
-hidden = st.lists(st.integers(1, 5), max_size=4)
-seeds = st.integers(0, 2**32 - 1)
-
 
 @pytest.fixture(scope="module")
-def drawn():
-    """300 drawn pictures that no training saw, as columns and labels (1, m)."""
+def synthetic():
+    """300 held-out synthetic pictures, as columns and labels (1, m)."""
     x, y = cats.make_cats(300, seed=10_000)
     return x.reshape(300, -1).T / 255, y[np.newaxis]
 
@@ -32,13 +29,13 @@ def network():
 
 @pytest.fixture(scope="module")
 def cat():
-    """A drawn cat, (64, 64, 3) uint8."""
+    """A synthetic picture of a cat, (64, 64, 3) uint8."""
     x, y = cats.make_cats(10, seed=2)
     return x[y.argmax()]
 
 
 def loop(model, X, Y, epochs, learning_rate):
-    """The lesson's loop from any start, with the cost of every step."""
+    """The training loop of the lesson, with the cost of every step."""
     losses = []
     for _ in range(epochs):
         AL, caches = dna.L_model_forward(X, model)
@@ -49,7 +46,7 @@ def loop(model, X, Y, epochs, learning_rate):
 
 
 def assert_close(model, expected):
-    """Every array the same to 1e-12."""
+    """Every array equal to 1e-12."""
     assert model.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(model[name], value, rtol=0, atol=1e-12)
@@ -58,8 +55,8 @@ def assert_close(model, expected):
 # The course's functions.
 
 
-def test_the_models_print_and_keep_the_course_s_costs(capsys):
-    """Every hundredth is printed and kept, the last is printed only."""
+def test_the_models_return_and_print_every_hundredth_cost(capsys):
+    """The last cost is printed, too, but not returned."""
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(4, 6)), np.array([[0, 1, 1, 0, 1, 0]])
     start = dna.initialize_parameters_deep([4, 3, 1])
@@ -78,8 +75,8 @@ def test_the_models_print_and_keep_the_course_s_costs(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_predict_prints_the_share_that_is_right(capsys):
-    """One of three labels agrees with a network that sees no cat anywhere."""
+def test_predict_prints_the_accuracy(capsys):
+    """One of three labels agrees with a network that never predicts a cat."""
     parameters = {"W1": np.zeros((1, 2)), "b1": -np.ones((1, 1))}
     p = dna.predict(np.ones((2, 3)), np.array([[1, 0, 1]]), parameters)
     assert p.dtype == float and p.tolist() == [[0.0, 0.0, 0.0]]
@@ -88,65 +85,44 @@ def test_predict_prints_the_share_that_is_right(capsys):
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=5))
-def test_the_start_follows_from_the_layer_sizes(dims):
-    """Shapes of every layer; weights in the order in which the course draws them."""
+def test_the_initial_parameters_have_the_shapes_of_the_layers(dims):
+    """The weights are sampled in the course's order, the biases are zero."""
     parameters = dna.initialize_parameters_deep(dims)
-    draw = np.random.RandomState(1)
+    rng = np.random.RandomState(1)
     for k in range(1, len(dims)):
-        expected = draw.randn(dims[k], dims[k - 1]) / np.sqrt(dims[k - 1])
+        expected = rng.randn(dims[k], dims[k - 1]) / np.sqrt(dims[k - 1])
         np.testing.assert_array_equal(parameters[f"W{k}"], expected)
         np.testing.assert_array_equal(parameters[f"b{k}"], np.zeros((dims[k], 1)))
     assert len(parameters) == 2 * (len(dims) - 1)
 
 
-# The dual form.
+# Training; `tests/fast` compares the dual form with the loop on random problems.
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 8), st.integers(1, 10), hidden, seeds, st.integers(0, 220))
-def test_the_dual_form_walks_as_the_loop_does(n_x, m, hidden, seed, epochs):
-    """Same costs, same end, from any start, through any layers, in any number of steps.
-
-    On such small problems nothing is so chaotic that 1e-16 would grow to 1e-9.
-    """
-    rng = np.random.default_rng(seed)
-    X, Y = rng.normal(size=(n_x, m)), rng.integers(2, size=(1, m))
-    start = dna.build_model([n_x, *hidden, 1])
-    for name in start:
-        if name.startswith("b"):
-            start[name] = rng.normal(size=start[name].shape) / 10
-    model = dict(start)
-    losses = dna.train(model, (X, Y), epochs=epochs, learning_rate=0.05)
-    expected, costs = loop(start, X, Y, epochs, 0.05)
-    np.testing.assert_allclose(losses, costs, rtol=0, atol=1e-9)
-    for name, value in expected.items():
-        np.testing.assert_allclose(model[name], value, rtol=0, atol=1e-9)
-
-
-def test_training_twice_is_training_longer(drawn):
-    """70 steps and 80 more end where 150 do, on pictures."""
+def test_training_can_be_continued(synthetic):
+    """70 steps and then 80 give the same model as 150 steps."""
     dims = (12288, 5, 3, 1)
-    halves, whole = dna.build_model(dims), dna.build_model(dims)
-    losses = [loss for n in (70, 80) for loss in dna.train(halves, drawn, epochs=n)]
-    expected = dna.train(whole, drawn, epochs=150)
+    twice, once = dna.build_model(dims), dna.build_model(dims)
+    losses = [loss for n in (70, 80) for loss in dna.train(twice, synthetic, epochs=n)]
+    expected = dna.train(once, synthetic, epochs=150)
     np.testing.assert_allclose(losses, expected, rtol=0, atol=1e-12)
-    assert_close(halves, whole)
+    assert_close(twice, once)
     assert losses[-1] < 0.95 * losses[0]
 
 
-def test_a_start_that_is_surely_wrong_learns_all_the_same():
-    """|z| of 1e4: the cost is |z|, a step is finite, and nothing warns."""
+def test_a_confident_wrong_network_can_be_trained():
+    """For |z| = 1e4 the cost is |z|, a step is finite, and there is no warning."""
     X, Y = np.array([[1e4, -1e4]]), np.array([[0, 1]])
     model = {"W1": np.ones((1, 1)), "b1": np.zeros((1, 1))}
     losses = dna.train(model, (X, Y), epochs=1, learning_rate=1e-4)
     np.testing.assert_allclose(losses, [1e4], rtol=1e-12)
-    # -1e-4 of the gradient 1e4 in both examples, so the step is one down from 1.
+    # The gradient is 1e4, so the step is -1 from W1 = 1.
     np.testing.assert_allclose(model["W1"], 0, atol=1e-12)
 
 
 @pytest.mark.data
-def test_on_the_photos_the_first_costs_agree_to_1e_12():
-    """Four layers, the first ten of the course's 2500 steps."""
+def test_train_agrees_with_the_loop_on_the_photos():
+    """Four layers, the first ten of the course's 2500 steps, to 1e-12."""
     data, model = dna.load_data(), dna.build_model()
     expected, costs = loop(dict(model), data.x, data.y, 10, 0.0075)
     losses = dna.train(model, data, epochs=10)
@@ -157,8 +133,8 @@ def test_on_the_photos_the_first_costs_agree_to_1e_12():
 @pytest.mark.data
 @pytest.mark.large
 @pytest.mark.parametrize("layers", ["two", "four"])
-def test_on_the_photos_all_2500_costs_agree_to_1e_12(layers):
-    """The contract of the dual form, on the course's own runs."""
+def test_train_agrees_with_the_loop_in_all_steps_on_the_photos(layers):
+    """The course's own runs: 2500 steps, to 1e-12."""
     data = dna.load_data()
     if layers == "two":
         start = dna.initialize_parameters(*dna.TWO_LAYERS)
@@ -175,42 +151,41 @@ def test_on_the_photos_all_2500_costs_agree_to_1e_12(layers):
 
 
 @pytest.mark.data
-def test_evaluate_gives_the_course_s_numbers():
-    """All 52 printed costs to ten digits, 72 % and 80 %; the rest reach their goals."""
-    rows = {what: (ours, goal) for what, ours, goal in dna.evaluate()}
+def test_evaluate_gives_the_numbers_of_the_course():
+    """All 52 printed costs to ten digits, 72 % and 80 %; the model meets its goals."""
+    rows = {row.what: row for row in dna.evaluate()}
     costs = [what for what in rows if "cost after" in what]
     assert len(costs) == 52
     for what in costs:
-        ours, goal = rows.pop(what)
-        assert ours == pytest.approx(goal, rel=1e-10)
+        row = rows.pop(what)
+        assert row.ours == pytest.approx(row.equals, rel=1e-10)
     for layers, train, test in (("two", 209, 36), ("four", 206, 40)):
-        assert (
-            rows.pop(f"{layers} layers: train accuracy, 209 photos")[0] == train / 209
-        )
-        assert rows.pop(f"{layers} layers: test accuracy, 50 photos")[0] == test / 50
+        row = rows.pop(f"{layers} layers: training accuracy, 209 photos")
+        assert row.ours == train / 209
+        assert rows.pop(f"{layers} layers: test accuracy, 50 photos").ours == test / 50
     assert len(rows) == 2
-    for ours, goal in rows.values():
-        assert ours >= goal
+    for row in rows.values():
+        assert row.ours >= row.at_least
 
 
 @pytest.mark.data
-def test_drawn_pictures_stand_behind_the_photos():
-    """The first 209 columns are the photos, the rest drawn."""
-    data = dna.load_data(drawn=3, seed=5)
+def test_synthetic_pictures_are_appended_to_the_photos():
+    """The first 209 columns are the photos, the rest synthetic."""
+    data = dna.load_data(synthetic=3, seed=5)
     assert data.x.shape == (12288, 212) and data.y.shape == (1, 212)
     x, y = cats.make_cats(3, seed=5)
     np.testing.assert_array_equal(data.x[:, 211].reshape(64, 64, 3) * 255, x[2])
     np.testing.assert_array_equal(data.y[0, 209:], y)
 
 
-def test_the_pretrained_network_knows_drawn_cats(network, drawn):
-    """Nineteen of twenty pictures that it never saw."""
-    AL, _ = dna.L_model_forward(drawn[0], network)
-    assert np.mean((AL > 0.5) == drawn[1]) >= 0.95
+def test_the_pretrained_network_recognises_synthetic_cats(network, synthetic):
+    """At least 95 % of the held-out pictures."""
+    AL, _ = dna.L_model_forward(synthetic[0], network)
+    assert np.mean((AL > 0.5) == synthetic[1]) >= 0.95
 
 
-def test_the_record_tells_the_truth(network):
-    """File, size, parameters, hash and the answer to one fixed input."""
+def test_the_record_describes_the_weight_file(network):
+    """File name, size, parameters, hash and the output for one fixed input."""
     record = weights.record("deep_network_application")
     facts = weights.facts(weights.find(record))
     for name in ("file", "sha256", "bytes", "params"):
@@ -222,14 +197,14 @@ def test_the_record_tells_the_truth(network):
     assert answer.item() == pytest.approx(record.golden[0], rel=1e-4)
 
 
-def test_an_unknown_variant_is_answered_with_the_known_one():
-    """One sentence, the choice in it."""
+def test_an_unknown_variant_raises_an_error_that_lists_the_known_ones():
+    """The message names the requested and the available variants."""
     with pytest.raises(InputError, match="'course'.*default"):
         dna.load_pretrained("course")
 
 
-def test_infer_answers_as_predict_does(network):
-    """A 64 x 64 picture goes through unchanged; the confidence is the answer's."""
+def test_infer_agrees_with_the_forward_pass(network):
+    """A 64 x 64 picture is not resized; the confidence is the answer's probability."""
     x, _ = cats.make_cats(8, seed=1)
     for picture in x:
         p = dna.L_model_forward(picture.reshape(-1, 1) / 255, network)[0].item()
@@ -237,12 +212,12 @@ def test_infer_answers_as_predict_does(network):
         assert answer == cats.CLASSES[int(p > 0.5)]
         probabilities = answer.details["probabilities"]
         assert answer.confidence == max(probabilities.values()) >= 0.5
-        # `infer` takes the pixels in float32.
+        # `infer` has the pixels in float32.
         assert probabilities["cat"] == pytest.approx(p, abs=1e-6)
         assert sum(probabilities.values()) == 1
 
 
-def test_every_kind_of_picture_gets_its_answer(network, cat, tmp_path):
+def test_infer_accepts_every_kind_of_picture(network, cat, tmp_path):
     """A file, opaque RGBA, a large photo and a grey picture."""
     expected = dna.infer(network, cat)
     Image.fromarray(cat).save(tmp_path / "cat.png")
@@ -250,15 +225,15 @@ def test_every_kind_of_picture_gets_its_answer(network, cat, tmp_path):
     rgba = np.dstack([cat, np.full((64, 64), 255, "uint8")])
     assert dna.infer(network, rgba).confidence == expected.confidence
     large = Image.fromarray(cat).resize((1000, 800), Image.Resampling.NEAREST)
-    # Growing and shrinking blur a little.
+    # Enlarging and reducing blur the picture a little.
     assert abs(dna.infer(network, large).confidence - expected.confidence) < 0.1
     grey = np.asarray(Image.fromarray(cat).convert("L"))
-    colourless = dna.infer(network, np.dstack([grey] * 3))
-    assert dna.infer(network, grey).details == colourless.details
+    expected = dna.infer(network, np.dstack([grey] * 3))
+    assert dna.infer(network, grey).details == expected.details
 
 
-def test_what_is_no_picture_gets_one_sentence(network, tmp_path):
-    """NaN, a missing file and a text file named .jpg are told apart."""
+def test_what_is_not_a_picture_raises_an_error(network, tmp_path):
+    """NaN, a missing file and a text file named .jpg have different messages."""
     with pytest.raises(InputError, match="NaN"):
         dna.infer(network, np.full((64, 64, 3), np.nan))
     path = tmp_path / "cat.jpg"
@@ -269,13 +244,14 @@ def test_what_is_no_picture_gets_one_sentence(network, tmp_path):
         dna.infer(network, path)
 
 
-def test_the_tour_s_example_is_answered_rightly(network, monkeypatch):
-    """Without data it is a drawing of something else, and the question says so."""
+def test_the_example_of_the_tour_has_the_correct_answer(network, monkeypatch):
+    """Without data it is a synthetic picture without a cat, as the question says."""
     monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
-    question, drawing = dna.example()
-    assert "drawn" in question
-    assert dna.infer(network, drawing) == "non-cat"
-    title = dna.picture(network, drawing).axes[0].get_title()
+    question, image = dna.example()
+    assert "synthetic" in question
+    answer = dna.infer(network, image)
+    assert answer == "non-cat"
+    title = dna.picture(image, answer).axes[0].get_title()
     assert title.startswith("non-cat")
 
 
@@ -290,16 +266,16 @@ def test_the_tour_s_example_is_answered_rightly(network, monkeypatch):
         ("my_image", "non-cat"),
     ],
 )
-def test_the_notebooks_own_photos_are_answered_rightly(network, name, answer):
-    """Two cats, three views of Paris; one of them is the tour's question."""
+def test_the_photos_of_the_notebook_are_classified_correctly(network, name, answer):
+    """Two cats and three views of Paris; one of them is the example of the tour."""
     photo = files.in_data_folder(f"catvnoncat/images/{name}.jpg")
     assert dna.infer(network, photo) == answer
     question, shown = dna.example()
-    assert "drawn" not in question and shown.name == "la_defense.jpg"
+    assert "synthetic" not in question and shown.name == "la_defense.jpg"
 
 
-def test_nothing_imports_tensorflow():
-    """Learning and answering start in a fraction of a second."""
+def test_training_and_inference_do_not_import_tensorflow():
+    """So both start in a fraction of a second."""
     program = """if True:
         import sys
         from dls_keras.course1 import deep_network_application as dna

@@ -1,4 +1,4 @@
-"""Deep network, step by step: what the reference cases cannot say."""
+"""Deep network, step by step: properties beyond the reference cases."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def problem(dims, m, seed):
-    """Random parameters of the layer sizes, X and Y; no unit is quite sure."""
+    """Random parameters for these layers, X and Y; no unit is saturated."""
     rng = np.random.default_rng(seed)
     parameters = {}
     for layer in range(1, len(dims)):
@@ -32,21 +32,21 @@ def gradients(parameters, X, Y):
     return steps.L_model_backward(AL, Y, caches)
 
 
-def slope(f, at, place, h=1e-5):
-    """The central difference of f in one element: good to 1e-8 or so."""
-    up, down = at.copy(), at.copy()
-    up[place] += h
-    down[place] -= h
-    return (f(up) - f(down)) / (2 * h)
+def central_difference(f, at, index, h=1e-5):
+    """Of f in one element; the error is about 1e-8."""
+    plus, minus = at.copy(), at.copy()
+    plus[index] += h
+    minus[index] -= h
+    return (f(plus) - f(minus)) / (2 * h)
 
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(layer_dims, st.integers(1, 4), seeds)
-def test_the_gradient_is_the_slope_of_the_cost(dims, m, seed):
-    """For every parameter and for the input, through any number of layers."""
+def test_the_gradient_equals_finite_differences_of_the_cost(dims, m, seed):
+    """For every parameter and for the input, with any number of layers."""
     parameters, X, Y = problem(dims, m, seed)
     _, caches = steps.L_model_forward(X, parameters)
-    # Beside the corner of a ReLU there is no slope to compare with.
+    # A ReLU has no derivative at 0: no Z may change its sign within h.
     assume(all(np.abs(cache[1]).min() > 1e-3 for cache in caches[:-1]))
     grads = gradients(parameters, X, Y)
 
@@ -56,43 +56,47 @@ def test_the_gradient_is_the_slope_of_the_cost(dims, m, seed):
 
     for name, value in parameters.items():
         assert grads[f"d{name}"].shape == value.shape
-        for place in np.ndindex(value.shape):
-            expected = slope(lambda v, n=name: cost(X, **{n: v}), value, place)
-            np.testing.assert_allclose(grads[f"d{name}"][place], expected, atol=1e-7)
-    for place in np.ndindex(X.shape):
-        # The gradients of activations are those of the sum of the losses.
-        expected = m * slope(cost, X, place)
-        np.testing.assert_allclose(grads["dA0"][place], expected, atol=1e-6)
+        for index in np.ndindex(value.shape):
+            expected = central_difference(
+                lambda v, n=name: cost(X, **{n: v}), value, index
+            )
+            np.testing.assert_allclose(grads[f"d{name}"][index], expected, atol=1e-7)
+    for index in np.ndindex(X.shape):
+        # dA is the gradient of the sum of the losses, not of their mean.
+        expected = m * central_difference(cost, X, index)
+        np.testing.assert_allclose(grads["dA0"][index], expected, atol=1e-6)
 
 
 @settings(deadline=None)
 @given(seeds, st.sampled_from(["sigmoid", "relu"]))
-def test_one_layer_backward_is_the_slope_of_one_layer_forward(seed, activation):
-    """dA_prev, dW and db for any gradient dA that comes from above."""
+def test_the_backward_pass_of_one_layer_equals_finite_differences(seed, activation):
+    """dA_prev, dW and db, for any gradient dA of the layer's output."""
     rng = np.random.default_rng(seed)
     A_prev, W, b, dA = (rng.normal(size=s) for s in ((3, 4), (2, 3), (2, 1), (2, 4)))
     A, cache = steps.linear_activation_forward(A_prev, W, b, activation)
     assume(np.abs(cache[1]).min() > 1e-3)
     backward = steps.linear_activation_backward(dA, cache, activation)
 
-    def weighed(*layer):
+    def weighted_sum(*layer):
         return np.sum(dA * steps.linear_activation_forward(*layer, activation)[0])
 
     layer = (A_prev, W, b)
     # dW and db are means over the four examples, dA_prev is not.
     for k, (got, m) in enumerate(zip(backward, (1, 4, 4), strict=True)):
         assert got.shape == layer[k].shape
-        for place in np.ndindex(got.shape):
-            expected = slope(
-                lambda v, k=k: weighed(*layer[:k], v, *layer[k + 1 :]), layer[k], place
+        for index in np.ndindex(got.shape):
+            expected = central_difference(
+                lambda v, k=k: weighted_sum(*layer[:k], v, *layer[k + 1 :]),
+                layer[k],
+                index,
             )
-            np.testing.assert_allclose(m * got[place], expected, atol=1e-7)
+            np.testing.assert_allclose(m * got[index], expected, atol=1e-7)
 
 
 @settings(deadline=None)
 @given(layer_dims, seeds)
 def test_shapes_follow_from_the_layer_sizes(dims, seed):
-    """Parameters, activations, caches and gradients, however deep."""
+    """Of parameters, activations, caches and gradients, for any depth."""
     parameters = steps.initialize_parameters_deep(dims)
     layers = range(1, len(dims))
     assert {name: value.shape for name, value in parameters.items()} == {
@@ -111,8 +115,8 @@ def test_shapes_follow_from_the_layer_sizes(dims, seed):
 
 @settings(deadline=None)
 @given(st.floats(-1e4, 1e4), st.integers(0, 1))
-def test_a_sure_network_has_its_gradient_still(z, y):
-    """dZ of the last layer is A - Y for any z, saturated or not; nothing warns."""
+def test_a_saturated_output_unit_has_the_correct_gradient(z, y):
+    """dZ of the last layer is A - Y for any z, without a warning."""
     parameters = {"W1": np.array([[z]]), "b1": np.zeros((1, 1))}
     AL, caches = steps.L_model_forward(np.ones((1, 1)), parameters)
     assert 0 <= AL.item() <= 1
@@ -121,11 +125,11 @@ def test_a_sure_network_has_its_gradient_still(z, y):
     assert 0 <= steps.compute_cost(AL, np.array([[y]])) < 709
 
 
-def test_the_textbook_s_gradient_is_the_one_over_one_denominator():
-    """-Y / AL + (1 - Y) / (1 - AL), where neither divides by zero."""
+def test_the_gradient_of_the_output_is_that_of_the_textbook():
+    """-Y / AL + (1 - Y) / (1 - AL), where neither term divides by zero."""
     rng = np.random.default_rng(0)
     AL, Y = rng.uniform(0.01, 0.99, (1, 20)), rng.integers(2, size=(1, 20))
-    Z = rng.normal(size=(1, 20))  # not AL's own: the two come from outside
+    Z = rng.normal(size=(1, 20))  # unrelated to AL: the caller provides both
     caches = [((rng.normal(size=(3, 20)), rng.normal(size=(1, 3)), 0), Z)]
     dAL = -Y / AL + (1 - Y) / (1 - AL)
     expected = steps.linear_activation_backward(dAL, caches[0], "sigmoid")
@@ -135,31 +139,33 @@ def test_the_textbook_s_gradient_is_the_one_over_one_denominator():
 
 
 def test_keras_has_the_same_cost_and_gradient():
-    """A stack of Dense layers in float64, differentiated by TensorFlow."""
+    """Dense layers in float64, differentiated by TensorFlow."""
     import keras
     import tensorflow as tf
 
     dims = [6, 5, 4, 1]
     parameters, X, Y = problem(dims, 10, 3)
-    twin = keras.Sequential([keras.Input((6,), dtype="float64")])
+    model = keras.Sequential([keras.Input((6,), dtype="float64")])
     for n in dims[1:]:
         activation = "relu" if n > 1 else "sigmoid"
-        twin.add(keras.layers.Dense(n, activation=activation, dtype="float64"))
-    for k, layer in enumerate(twin.layers, start=1):
+        model.add(keras.layers.Dense(n, activation=activation, dtype="float64"))
+    for k, layer in enumerate(model.layers, start=1):
         layer.set_weights([parameters[f"W{k}"].T, parameters[f"b{k}"][:, 0]])
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(keras.losses.binary_crossentropy(Y.T, twin(X.T)))
+        loss = tf.reduce_mean(keras.losses.binary_crossentropy(Y.T, model(X.T)))
     AL, caches = steps.L_model_forward(X, parameters)
     np.testing.assert_allclose(loss, steps.compute_cost(AL, Y), rtol=1e-12)
     grads = steps.L_model_backward(AL, Y, caches)
-    slopes = tape.gradient(loss, twin.trainable_variables)
+    expected = tape.gradient(loss, model.trainable_variables)
     for k in (1, 2, 3):
-        np.testing.assert_allclose(slopes[2 * k - 2], grads[f"dW{k}"].T, rtol=1e-9)
-        np.testing.assert_allclose(slopes[2 * k - 1], grads[f"db{k}"][:, 0], rtol=1e-9)
+        np.testing.assert_allclose(expected[2 * k - 2], grads[f"dW{k}"].T, rtol=1e-9)
+        np.testing.assert_allclose(
+            expected[2 * k - 1], grads[f"db{k}"][:, 0], rtol=1e-9
+        )
 
 
-def test_drawing_parameters_leaves_the_global_generator_alone():
-    """The next number of `np.random` is the one it would have been."""
+def test_initialization_does_not_use_the_global_generator():
+    """The next number of `np.random` is the same as without it."""
     np.random.seed(1)
     expected = np.random.rand()
     np.random.seed(1)
@@ -168,8 +174,8 @@ def test_drawing_parameters_leaves_the_global_generator_alone():
     assert np.random.rand() == expected
 
 
-def test_an_unknown_activation_is_answered_with_the_known_ones():
-    """Forward and backward alike."""
+def test_an_unknown_activation_raises_an_error_that_lists_the_known_ones():
+    """In the forward and in the backward pass."""
     A, W, b = np.ones((2, 3)), np.ones((1, 2)), np.zeros((1, 1))
     with pytest.raises(InputError, match="'tanh'.*sigmoid, relu"):
         steps.linear_activation_forward(A, W, b, "tanh")
@@ -178,7 +184,7 @@ def test_an_unknown_activation_is_answered_with_the_known_ones():
         steps.linear_activation_backward(np.ones((1, 3)), cache, "tanh")
 
 
-def test_nothing_imports_tensorflow():
+def test_importing_the_lesson_does_not_import_tensorflow():
     """NumPy alone."""
     program = "import sys; import dls_keras.course1.deep_network_steps; "
     program += (
