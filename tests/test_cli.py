@@ -105,7 +105,7 @@ def test_without_a_command_there_is_help():
         (["infer", "echo", "hi", "--out", "no/a.png"], "folder no does not exist"),
         (["infer", "echo", "hi", "ho", "--out", "a.png"], "a single INPUT; got 2"),
         (["infer", "finder", "hi", "--out", "a.png"], "finder has no picture"),
-        (["infer", "finder", "no.jpg"], "no picture at no.jpg"),
+        (["infer", "finder", "no.jpg"], "no image at no.jpg"),
         (["infer", "echo", ""], "The sentence is empty. Say something."),
         (["train", "echo", "--epochs", "0"], "0 is not in the range"),
         (

@@ -240,7 +240,7 @@ def test_what_is_not_a_picture_raises_an_error(network, tmp_path):
     with pytest.raises(MissingFileError, match="cat.jpg"):
         dna.infer(network, path)
     path.write_text("a cat")
-    with pytest.raises(InputError, match="not a picture"):
+    with pytest.raises(InputError, match="not an image"):
         dna.infer(network, path)
 
 

@@ -275,7 +275,7 @@ def test_a_file_that_is_not_a_picture_raises_an_error(neuron, tmp_path):
     with pytest.raises(MissingFileError, match="cat.jpg"):
         lr.infer(neuron, path)
     path.write_text("a cat")
-    with pytest.raises(InputError, match="not a picture"):
+    with pytest.raises(InputError, match="not an image"):
         lr.infer(neuron, path)
 
 
