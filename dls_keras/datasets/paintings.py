@@ -308,4 +308,5 @@ def _house(pen, rng, x, y, size):
 
 
 def _rgb(colour):
+    """A colour as three integers in [0, 255]."""
     return tuple(int(c) for c in np.clip(colour, 0, 255))

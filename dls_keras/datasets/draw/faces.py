@@ -1,9 +1,10 @@
-"""Draws the face of one of any number of people, who are told apart by it.
+"""Synthetic faces: any number of people, any number of images of each.
 
-A person's lasting features (shape of the head, skin, hair, brows, eyes, nose, lips,
-beard, glasses) hang on the number `identity` alone; pose, look, expression, clothes,
-light, background and framing on `seed` as well. Heads are ellipsoids in units of half
-their height: features lie on the surface, turn with it and are lit by its slope.
+The permanent features of a person (shape of the head, skin, hair, eyebrows, eyes, nose,
+lips, beard, glasses) depend only on the number `identity`; pose, gaze, expression,
+clothes, light, background and position also depend on `seed`. A head is an ellipsoid,
+in units of half its height. Features are on its surface: they rotate with it and are
+shaded by its slope.
 """
 
 import numpy as np
@@ -11,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from dls_keras.core.errors import InputError
 
-SCALE = 4  # drawn so many times too large, then reduced
-DEPTH = 0.8  # from the middle of a head to the surface in front
+SCALE = 4  # faces are drawn at this scale and then reduced (antialiasing)
+DEPTH = 0.8  # from the centre of a head to the front of its surface
 
 SKINS = np.array(
     [
@@ -39,13 +40,13 @@ GLASSES = ("none", "round", "square", "narrow")
 def face(
     identity: int, *, size: int = 96, smile: float | None = None, seed: int = 0
 ) -> np.ndarray:
-    """One photo-like drawing of the person `identity`.
+    """One synthetic image of the person `identity`.
 
     Args:
         identity: which person, an integer from 0.
-        size: height and width, in pixels, at least 16.
-        smile: from -1, a scowl, over 0 to 1, a laugh; None draws it by `seed`.
-        seed: which picture of this person, an integer from 0.
+        size: height and width in pixels, at least 16.
+        smile: from -1 (a scowl) to 1 (a laugh); None samples it with `seed`.
+        seed: which image of this person, an integer from 0.
 
     Returns:
         (size, size, 3) uint8 RGB.
@@ -56,23 +57,22 @@ def face(
     for name, value in (("identity", identity), ("seed", seed)):
         if not isinstance(value, int | np.integer) or value < 0:
             raise InputError(
-                f"`{name}` counts from 0, received {value!r}. Choose an integer."
+                f"`{name}` must be an integer of at least 0, received {value!r}."
             )
     if size < 16:
         raise InputError(
-            f"A drawn face has 16 pixels a side or more, received {size}. Draw it "
-            "larger, then reduce it."
+            f"`size` must be at least 16 pixels, received {size}. Generate a larger "
+            "face and reduce it."
         )
     if smile is not None and not -1 <= smile <= 1:
         raise InputError(
-            f"`smile` goes from -1, a scowl, to 1, a laugh; received {smile}. "
-            "Choose a number between."
+            f"`smile` must be between -1 (a scowl) and 1 (a laugh), received {smile}."
         )
     return _Portrait(_Person(identity), size, smile, seed).paint()
 
 
 class _Person:
-    """What stays: the features of one identity, drawn from its number alone."""
+    """The permanent features of one identity, sampled with its number as seed."""
 
     def __init__(self, identity):
         self.identity = identity
@@ -90,13 +90,13 @@ class _Person:
         self.beard = rng.choice(BEARDS, p=np.array(chances) / sum(chances))
         self.glasses = rng.choice(GLASSES, p=[0.64, 0.12, 0.16, 0.08])
         self.frame = rng.choice([25, 60, 120]) + rng.uniform(0, 60, 3) * rng.integers(2)
-        self.lips = 0.35 if woman else 0.16  # how far from the skin to red
+        self.lips = 0.35 if woman else 0.16  # 0: the colour of the skin, 1: red
 
-        def near(low, high):  # mostly ordinary, sometimes striking
+        def near(low, high):  # more often in the middle than at the limits
             return low + (high - low) * rng.beta(1.4, 1.4)
 
         self.width = near(0.66, 0.84)
-        self.jaw = near(0.62, 0.95)  # its width, of the head's
+        self.jaw = near(0.62, 0.95)  # its width, relative to that of the head
         self.chin = near(0.12, 0.26)
         self.brow_height, self.brow_thick = near(0.2, 0.3), near(0.025, 0.075)
         self.brow_arch = near(-0.02, 0.08)
@@ -117,13 +117,13 @@ class _Person:
 
 
 class _Portrait:
-    """One picture of a person: the pose, the paper and the pens."""
+    """One image of a person: its pose, its canvas and the drawing functions."""
 
     def __init__(self, person, size, smile, seed):
         self.person, self.size = person, size
         self.rng = rng = np.random.default_rng([person.identity, seed, 2])
-        drawn = rng.uniform(-1, 1)
-        self.smile = drawn if smile is None else smile
+        sampled = rng.uniform(-1, 1)
+        self.smile = sampled if smile is None else smile
         self.yaw, self.pitch = rng.normal(0, 0.2), rng.normal(0, 0.1)
         self.roll = rng.normal(0, 0.08)
         self.unit = size * SCALE * rng.uniform(0.3, 0.38)  # half a head, in pixels
@@ -131,13 +131,13 @@ class _Portrait:
         self.middle = middle * size * SCALE
         self.gaze = rng.normal(0, 0.25, 2)
         self.paper = Image.new("RGB", (size * SCALE, size * SCALE))
-        self.lit = Image.new("L", self.paper.size)  # where light shapes the picture
+        self.lit = Image.new("L", self.paper.size)  # mask: where shading applies
         self.pen, self.lit_pen = ImageDraw.Draw(self.paper), ImageDraw.Draw(self.lit)
 
     def paint(self):
-        """The finished picture, painted from back to front."""
+        """The finished image; parts are drawn from back to front."""
         self.background()
-        self.hair_behind()
+        self.back_hair()
         self.body()
         self.ears()
         self.head()
@@ -146,21 +146,21 @@ class _Portrait:
         self.beard()
         self.mouth()
         self.hair()
-        self.brows()
+        self.eyebrows()
         self.glasses()
-        return self.develop()
+        return self.shaded()
 
-    # From the head's own axes (x to the right of the picture, y down) to pixels.
+    # From the axes of the head (x to the right of the image, y down) to pixels.
 
     def flat(self, points):
-        """Points (n, 2) of the outline, which turning does not move."""
+        """Pixels of points (n, 2) of the outline, which yaw and pitch do not move."""
         points = np.asarray(points, float)
         cos, sin = np.cos(self.roll), np.sin(self.roll)
         turned = points @ [[cos, sin], [-sin, cos]]
         return self.middle + self.unit * turned
 
     def on(self, points, out=0.0):
-        """Points (n, 2) of the surface seen from the front, `out` before it."""
+        """Pixels of points (n, 2) of the front surface, raised by `out`."""
         x, y = np.asarray(points, float).T
         squares = 1 - (x / (1.06 * self.person.width)) ** 2 - (y / 1.15) ** 2
         z = DEPTH * np.sqrt(np.maximum(squares, 0)) + out
@@ -172,7 +172,7 @@ class _Portrait:
         return self.flat(np.stack([x, y], axis=1))
 
     def fill(self, pixels, colour):
-        """Fill the outline (n, 2), in pixels."""
+        """Fill the polygon (n, 2), in pixels."""
         outline = np.ravel(pixels).tolist()
         self.pen.polygon(outline, fill=_rgb(colour))
         self.lit_pen.polygon(outline, fill=255)
@@ -207,7 +207,7 @@ class _Portrait:
     # The parts.
 
     def background(self):
-        """A wall, a room or trees out of focus."""
+        """A blurred background that resembles a wall, a room or trees."""
         rng, side = self.rng, self.paper.width
         base = rng.uniform(60, 235) + rng.uniform(-35, 35, 3)
         rows = np.linspace(rng.uniform(0.8, 1.1), rng.uniform(0.7, 1.1), 16)
@@ -227,7 +227,7 @@ class _Portrait:
         self.paper.paste(blobs.resize((side, side), Image.Resampling.BICUBIC))
 
     def body(self):
-        """Neck and shoulders in some piece of clothing."""
+        """Neck, shoulders and clothes."""
         rng, person = self.rng, self.person
         cloth = rng.uniform(25, 225) + rng.uniform(-50, 50, 3)
         neck = 0.56 * person.width * (0.85 if person.lashes else 1.02)
@@ -246,7 +246,7 @@ class _Portrait:
                 self.fill(self.flat(flap), 0.8 * cloth + 40)
 
     def ears(self):
-        """Two ears, of which the face hides the further one."""
+        """Two ears; a turned face hides the farther one."""
         person = self.person
         for side in (-1, 1):
             x = side * 0.99 * person.width * np.cos(self.yaw) - 0.25 * np.sin(self.yaw)
@@ -258,7 +258,7 @@ class _Portrait:
             self.dot(inner, 0.3 * person.ear, 0.75 * person.skin, 1.8)
 
     def outline(self, grow=0.0):
-        """The right half of the head's outline from the crown to the chin."""
+        """The right half of the outline of the head, from the crown to the chin."""
         person, w = self.person, self.person.width
         half = np.array(
             [
@@ -270,7 +270,7 @@ class _Portrait:
         return half * (1 + grow)
 
     def head(self):
-        """The face itself, its cheeks, lines, freckles and mole."""
+        """The face, its cheeks, wrinkles, freckles and mole."""
         person, rng = self.person, np.random.default_rng([self.person.identity, 3])
         right = self.outline()
         self.fill(
@@ -295,7 +295,7 @@ class _Portrait:
             self.dot(self.on([(x, 0.35 + 0.6 * y)])[0], 0.028, 0.42 * person.skin)
 
     def nose(self):
-        """Its ridge, tip, wings and nostrils."""
+        """The bridge of the nose, its tip, wings and nostrils."""
         person, w = self.person, self.person.nose_wide
         y = -0.05 + person.nose_long
         side = 1 if self.yaw < 0 else -1  # the shaded flank
@@ -316,7 +316,7 @@ class _Portrait:
         self.soft(self.on([(0.02, y - 0.09)], 0.22), 0.3 * w, person.skin + 45, 0.5)
 
     def eyes(self):
-        """White, iris and lids; a laugh narrows them."""
+        """Eyeballs, irises and eyelids; a smile narrows the eyes."""
         person, rng = self.person, self.rng
         wide = person.eye_wide
         narrow = 1 - 0.4 * max(0, self.smile) - 0.15 * max(0, -self.smile)
@@ -330,7 +330,7 @@ class _Portrait:
             upper = np.stack([x, y - tall * np.sin(turn) ** 0.8], axis=1)
             lower = np.stack([x, y + 0.7 * tall * np.sin(turn)], axis=1)
             almond = self.on(np.concatenate([upper, lower[::-1]]))
-            # The iris is cut off by the lids: painted through a mask.
+            # A mask limits the iris to the area between the eyelids.
             corner = almond.min(axis=0).astype(int) - 2
             ball = Image.new("RGB", tuple(np.ptp(almond, axis=0).astype(int) + 5))
             ball.paste((236, 232, 228), (0, 0, *ball.size))
@@ -356,8 +356,8 @@ class _Portrait:
                 flick = [(x, y), (x + side * 0.04, y - 0.04)]
                 self.stroke(self.on(flick), 0.024, dark)
 
-    def brows(self):
-        """Thicker towards the nose; a scowl pulls them down there."""
+    def eyebrows(self):
+        """Eyebrows, thicker towards the nose; a scowl lowers them there."""
         person = self.person
         colour = 0.8 * np.minimum(person.hair, 0.8 * person.skin)
         raised = self.rng.uniform(-0.01, 0.03) + 0.02 * abs(self.smile)
@@ -374,11 +374,11 @@ class _Portrait:
             )
 
     def mouth(self):
-        """Lips around a line, teeth or an open mouth; a smile lifts the corners."""
+        """Lips and teeth or an open mouth; a smile raises the corners."""
         person, rng, smile = self.person, self.rng, self.smile
         laugh = max(0, smile)
         half = person.mouth_wide * (1 + 0.4 * laugh - 0.1 * max(0, -smile))
-        # Drawn whatever the smile is, so that all else stays as it was.
+        # Sampled for any smile, so that the random numbers that follow stay the same.
         talks, word, teeth_apart = rng.random() < 0.2, *rng.uniform(0.03, [0.13, 0.2])
         gap = max(word * talks, laugh * teeth_apart * (smile > 0.3))
         t = np.linspace(-1, 1, 21)
@@ -412,7 +412,7 @@ class _Portrait:
                 self.fill(between(lower - 0.35 * (lower - upper), lower), (176, 76, 80))
         else:
             self.stroke(self.on(np.stack([x, upper], 1), out), 0.02, 0.5 * lips)
-        for side in (-1, 1):  # corners, and the folds that a laugh makes
+        for side in (-1, 1):  # corners, and the folds of a smile
             corner = side * half, upper[0]
             self.dot(self.on([corner], out)[0], 0.018, 0.55 * lips)
             fold = max(laugh, 0.45 * person.lines)
@@ -428,7 +428,7 @@ class _Portrait:
                 self.stroke(self.on(arc, 0.04), 0.02, colour)
 
     def beard(self):
-        """Stubble, moustache, goatee or a full beard."""
+        """Stubble, a moustache, a goatee or a full beard."""
         person, kind = self.person, self.person.beard
         if kind == "none":
             return
@@ -463,8 +463,8 @@ class _Portrait:
             tuft = [(-0.16, lip + 0.16), (0.16, lip + 0.16), (0.15, 0.95), (0, 1.06)]
             self.fill(self.on(_smooth([*tuft, (-0.15, 0.95)]), 0.02), colour)
 
-    def hair_behind(self):
-        """What falls behind the shoulders, a bun, the bulk of curls."""
+    def back_hair(self):
+        """The hair at the back of the head: long hair, a bun or curls."""
         person, w = self.person, self.person.width
         grow = 1 + person.volume
         colour = 0.72 * person.hair
@@ -480,7 +480,7 @@ class _Portrait:
             self.tufts(colour, low=0.35 if person.lashes else -0.1)
 
     def hair(self):
-        """The hair over the forehead, which decides much of how a face is known."""
+        """The hair above the forehead."""
         person, w, style = self.person, self.person.width, self.person.style
         if style == "bald":
             return
@@ -528,7 +528,7 @@ class _Portrait:
             self.stroke(self.flat(_smooth(strand, closed=False)), 0.02, shade)
 
     def tufts(self, colour, low):
-        """Round tufts of hair along the head from the crown down to `low`."""
+        """Round tufts of hair along the head, from the crown down to `low`."""
         person, rng = self.person, np.random.default_rng([self.person.identity, 5])
         x = person.width + 0.3 * person.volume
         path = [(-x, low), (-1.04 * x, -0.4), (-0.75 * x, -0.85), (0, -1.03)]
@@ -539,7 +539,7 @@ class _Portrait:
             self.dot(spot, radius, colour * rng.uniform(0.85, 1.15))
 
     def glasses(self):
-        """Two rims, a bridge and the arms."""
+        """Glasses: two rims, a bridge and the temples."""
         person, kind = self.person, self.person.glasses
         if kind == "none":
             return
@@ -558,12 +558,12 @@ class _Portrait:
         bridge = [(-inner, -0.1), (0, -0.13), (inner, -0.1)]
         self.stroke(self.on(_smooth(bridge, closed=False), 0.14), 0.03, person.frame)
 
-    def develop(self):
-        """The finished picture: reduced, lit from one side, exposed, with noise."""
+    def shaded(self):
+        """The image reduced, with directional light, exposure and noise."""
         rng, size = self.rng, self.size
         picture = np.asarray(self.paper.reduce(SCALE), "float32")
         lit = np.asarray(self.lit.reduce(SCALE), "float32")[..., None] / 255
-        # The slope of the ellipsoid at each pixel, against the direction of the light.
+        # Lambert's law: the normal of the ellipsoid times the direction of the light.
         rows, columns = np.mgrid[:size, :size].astype("float32") + 0.5
         x = (columns - self.middle[0] / SCALE) / (self.unit / SCALE) / 0.9
         y = (rows - self.middle[1] / SCALE) / (self.unit / SCALE) / 1.2
@@ -582,26 +582,27 @@ class _Portrait:
 
 
 def _smooth(points, closed=True):
-    """A Catmull-Rom curve through points (n, 2), six pieces between two of them."""
+    """A Catmull-Rom spline through points (n, 2), six segments between two of them."""
     points = np.asarray(points, float)
     if closed:
         before, after = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
-        behind = np.roll(points, -2, axis=0)
+        second = np.roll(points, -2, axis=0)
     else:
         padded = np.concatenate([points[:1], points, points[-1:]])
-        before, points, after, behind = (
+        before, points, after, second = (
             padded[i : len(padded) - 3 + i] for i in range(4)
         )
     t = np.arange(6)[:, None, None] / 6
     curve = points + 0.5 * t * (
         after
         - before
-        + t * (2 * before - 5 * points + 4 * after - behind)
-        + t**2 * (3 * (points - after) + behind - before)
+        + t * (2 * before - 5 * points + 4 * after - second)
+        + t**2 * (3 * (points - after) + second - before)
     )
     curve = curve.swapaxes(0, 1).reshape(-1, 2)
     return curve if closed else np.concatenate([curve, after[-1:]])
 
 
 def _rgb(colour):
+    """A colour as three integers in [0, 255]."""
     return tuple(int(c) for c in np.clip(colour, 0, 255))
