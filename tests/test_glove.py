@@ -83,7 +83,7 @@ def test_zips_are_read_without_unpacking(tmp_path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("glove.6B.100d.txt", "b 1 2 3 4\n")
     assert list(glove.load_glove(path, dimension=100)) == ["b"]
-    with pytest.raises(InputError, match=r"holds glove\.6B\.50d\.txt, .*100d\.txt"):
+    with pytest.raises(InputError, match=r"contains glove\.6B\.50d\.txt, .*100d\.txt"):
         glove.load_glove(path, dimension=300)
 
 

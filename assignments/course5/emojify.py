@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Emojify
 #
-# A hundred and thirty-two labelled sentences are very few to learn English from. But
-# vectors learnt from billions of words already know that "adore" is near "love". You
-# will see one network average them and another read them in order, and find that the
-# simple one is hard to beat where examples are few.
+# A hundred and thirty-two labelled sentences are a very small training set. But in word
+# vectors trained on billions of words "adore" is already close to "love". You will
+# train one model on the average of the vectors and another, an LSTM, on their sequence,
+# and see that the simple one is hard to beat with so few examples.
 #
 # The full run takes 21 seconds of CPU time, `--quick` 14. On the course's 56 test
-# sentences the average is right in 80.4 %, the shipped reader in 78.6 %: one sentence
-# apart, which is no difference.
+# sentences the average has an accuracy of 80.4 %, the shipped LSTM 78.6 %: a difference
+# of one sentence.
 
 # %%
 import sys
@@ -27,8 +27,8 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The data
-# The course's sentences, where they are at hand; otherwise composed ones of the same
-# five kinds, which are easier, so that every number below is then another one.
+# The course's sentences if they are available, otherwise composed ones of the same five
+# classes. Those are easier, so the numbers below will differ.
 
 # %%
 try:
@@ -40,16 +40,16 @@ for label, sentence in list(zip(data.y, data.x, strict=True))[:8]:
 shares = np.bincount(data.y) / len(data.y)
 figure = plots.probabilities(
     dict(zip(emoji.CLASSES, shares, strict=True)),
-    title=f"{len(data.y)} sentences to learn from",
+    title=f"{len(data.y)} training sentences",
 )
 plots.show(figure, OUT / "labels.png")
 
 # %% [markdown]
-# ## What the words bring along
-# GloVe's vectors have 50 numbers each. The weights that ship with the package contain
-# those of the words they know, so this runs without any other file. On the plane that
-# shows most of their differences, ball games, meals and feelings lie apart, untaught;
-# but "sad" lies beside "smile", since both keep the same company.
+# ## Pretrained word vectors
+# GloVe's vectors have dimension 50. The shipped weights include the vectors of their
+# vocabulary, so no other file is needed. In a projection on the first two principal
+# components, ball games, meals and feelings form clusters without any training; but
+# "sad" is next to "smile", since both occur in the same contexts.
 
 # %%
 shipped = ej.load_pretrained()
@@ -80,7 +80,7 @@ print("on the test sentences:")
 _ = ej.predict(data.x_test, data.y_test, W, b, vectors)
 
 # %% [markdown]
-# An average does not know what stood where: these two are the same to it.
+# An average ignores the word order: these two sentences have the same one.
 
 # %%
 for sentence in ("work is hard not easy", "work is easy not hard"):
@@ -88,45 +88,45 @@ for sentence in ("work is hard not easy", "work is easy not hard"):
     print(f"{sentence}: {ej.label_to_emoji(a.argmax())} {a.max():.6f}")
 
 # %% [markdown]
-# ## The second idea: to read in order
-# Two layers of LSTM read one vector after the other, and the vectors stay as they are:
-# 132 sentences could only spoil them. Sentences are numbers of words, filled up with 0.
+# ## The second idea: a sequence model
+# A two-layer LSTM over the sequence of vectors. The embedding is frozen: 132 sentences
+# would only overfit it. A sentence is a row of word indices, padded with 0.
 
 # %%
 print(ej.sentences_to_indices(data.x[:2], shipped.word_to_index, ej.MAX_LEN))
-reader = ej.build_model()
-print(f"{reader.model.count_params():,} parameters, vectors included")
+lstm = ej.build_model()
+print(f"{lstm.model.count_params():,} parameters, vectors included")
 
 # %% [markdown]
-# ## Learning
-# The shipped recipe sees the course's sentences four times in each epoch and 1,000
-# composed ones beside them; `--quick` sees the data above alone.
+# ## Training
+# The recipe of the shipped weights uses the course's sentences four times per epoch,
+# plus 1,000 composed ones; `--quick` uses only the data above.
 
 # %%
 if QUICK:
-    losses = ej.train(reader, data, epochs=8)
+    losses = ej.train(lstm, data, epochs=8)
 else:
     x, y = emoji.make_emoji(1000)
     more = data._replace(
         x=np.concatenate([np.tile(data.x, 4), x]),
         y=np.concatenate([np.tile(data.y, 4), y]),
     )
-    losses = ej.train(reader, more)
-curve = plots.curve(losses, title="Emojify", ylabel="nats per sentence")
+    losses = ej.train(lstm, more)
+curve = plots.curve(losses, title="Emojify", ylabel="cross-entropy per sentence")
 plots.show(curve, OUT / "loss.png")
 
 
-def right(model):
-    """The share of the test sentences that get their emoji."""
+def accuracy(model):
+    """The accuracy on the test sentences."""
     pairs = zip(data.x_test, data.y_test, strict=True)
     return np.mean([ej.infer(model, x) == ej.label_to_emoji(y) for x, y in pairs])
 
 
-print(f"trained here:    {right(reader):.1%} of {len(data.x_test)} test sentences")
-print(f"shipped weights: {right(shipped):.1%}")
+print(f"trained here:    {accuracy(lstm):.1%} of {len(data.x_test)} test sentences")
+print(f"shipped weights: {accuracy(shipped):.1%}")
 
 # %% [markdown]
-# ## The weights that ship with the package
+# ## The shipped weights
 
 # %%
 question, sentence = ej.example()
@@ -135,16 +135,18 @@ print(f"{question} {answer} {answer.confidence:.1%}")
 for other in ("let us play ball", "what is for dinner", "not feeling happy"):
     answer = ej.infer(shipped, other)
     print(f"{other}: {answer} {answer.confidence:.1%}")
-plots.show(ej.picture(shipped, sentence), OUT / "sister.png")
+answer = ej.infer(shipped, sentence)
+plots.show(ej.picture(sentence, answer), OUT / "sister.png")
 
 # %% [markdown]
 # ## What it cannot do
-# To read in order is one thing, to understand "not" another: hardly a sentence showed
-# it what the word does, and so it is sure of itself and wrong. More such sentences
-# would teach it.
+# A sequence model could understand "not", but hardly any training sentence has a
+# negation, and so the network is confident and wrong. More such sentences would help.
 
 # %%
 for other in ("I am not happy", "I am not sad", "he is not nice to me"):
     answer = ej.infer(shipped, other)
     print(f"{other}: {answer} {answer.confidence:.1%}")
-plots.show(ej.picture(shipped, "I am not happy"), OUT / "not_happy.png")
+sentence = "I am not happy"
+answer = ej.infer(shipped, sentence)
+plots.show(ej.picture(sentence, answer), OUT / "not_happy.png")

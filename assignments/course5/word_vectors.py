@@ -1,12 +1,12 @@
 # %% [markdown]
 # # Word vectors
 #
-# A word is known by the company it keeps. You will count that company in a small world
-# of kings, capitals and cold nights, learn a vector of 32 numbers for each word from
-# the counts, and do sums with them: king - man + woman.
+# Words with similar meanings occur in similar contexts. You will count co-occurrences
+# in a toy corpus about kings, capitals and cold nights, train a vector of dimension 32
+# for each word from the counts, and compute with the vectors: king - man + woman.
 #
 # The full run takes 5 seconds of CPU time, and `--quick` hardly less. The shipped
-# vectors answer 97.0 % of 1,896 analogies of their world; none was ever trained on.
+# vectors solve 97.0 % of 1,896 analogies of the corpus; no analogy was in the training.
 
 # %%
 import sys
@@ -25,89 +25,89 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The data
-# Sentences drawn from templates, and for each pair of words how often they stand near
-# each other: a neighbour d words away counts 1/d.
+# Sentences sampled from templates, and for each pair of words its co-occurrence count:
+# a neighbour at distance d counts 1/d.
 
 # %%
 for sentence in toy_corpus.make_sentences(5):
     print(sentence)
 data = wv.load_data(15_000 if QUICK else 60_000)
-print(f"{len(data.words)} words, {np.mean(data.x > 0):.0%} of all pairs ever met")
+print(f"{len(data.words)} words, {np.mean(data.x > 0):.0%} of all pairs co-occur")
 
 
-def company(word):
-    """The share that each of the commonest neighbours has in the company of a word."""
+def neighbours(word):
+    """The relative frequencies of the most frequent neighbours of a word."""
     counts = data.x[data.words.index(word)]
     return {data.words[i]: counts[i] / counts.sum() for i in np.argsort(-counts)[:8]}
 
 
-figure = plots.probabilities(company("queen"), title="The company of the queen")
-plots.show(figure, OUT / "company.png")
+figure = plots.probabilities(neighbours("queen"), title="Neighbours of queen")
+plots.show(figure, OUT / "neighbours.png")
 
 # %% [markdown]
 # ## The idea
-# GloVe looks for two vectors a word, w as a word and v as company, whose product is the
-# logarithm of the count, but for a share b and c that each word has by itself. Pairs
-# that met often weigh more (f):
+# GloVe fits two vectors per word, w as the word and v as context, whose inner product
+# plus two biases b and c is the logarithm of the count. Frequent pairs have a larger
+# weight f:
 #
 # $$J = \sum_{i,j} f(X_{ij}) \left(w_i \cdot v_j + b_i + c_j -
 #   \log(1 + X_{ij})\right)^2$$
 #
-# What tells "king" from "queen" is then what tells "man" from "woman": whether "he" or
-# "she" stands near. In logarithms a ratio is a difference, and a difference of vectors
-# is an arrow.
+# "King" and "queen" then differ as "man" and "woman" do: in how often "he" or "she" is
+# near. The logarithm turns the ratio of counts into a difference of vectors.
 
 # %%
 model = wv.build_model(data.words)
-print(f"{len(model)} words of {wv.DIMENSION} numbers")
+print(f"{len(model)} words, vectors of dimension {wv.DIMENSION}")
 
 # %% [markdown]
-# ## Learning
+# ## Training
 
 # %%
 losses = wv.train(model, data, epochs=80 if QUICK else 300)
-curve = plots.curve(losses, title="A small world", xlabel="step")
+curve = plots.curve(losses, title="GloVe on the toy corpus", xlabel="step")
 plots.show(curve, OUT / "loss.png")
 
 
-def right(vectors):
-    """The share of a hundred analogies that the vectors answer."""
+def accuracy(vectors):
+    """The accuracy on a hundred analogies."""
     questions = toy_corpus.analogies()[::19]
     return np.mean([wv.infer(vectors, f"{a} {b} {c}") == d for a, b, c, d in questions])
 
 
-print(f"before: {right(wv.build_model(data.words)):.0%} of the analogies")
-print(f"after:  {right(model):.0%}")
+print(f"before: {accuracy(wv.build_model(data.words)):.0%} of the analogies")
+print(f"after:  {accuracy(model):.0%}")
 
 # %% [markdown]
-# ## The weights that ship with the package
-# Similar is what points the same way, whatever its length:
+# ## The shipped weights
+# Similarity is the cosine of the angle between two vectors:
 #
 # $$\cos(u, v) = \frac{u \cdot v}{\lVert u\rVert\,\lVert v\rVert}$$
 
 # %%
 vectors = wv.load_pretrained()
-print(f"shipped vectors: {right(vectors):.0%}")
+print(f"shipped vectors: {accuracy(vectors):.0%}")
 for u, v in (("king", "queen"), ("paris", "rome"), ("king", "paris")):
     print(f"{u} and {v}: {wv.cosine_similarity(vectors[u], vectors[v]):.2f}")
 
 # %% [markdown]
-# An analogy asks for a word whose step from the third word points along the step from
-# the first to the second. The picture shows the plane on which the four lie flattest.
+# An analogy asks for the word whose difference from the third word has the direction of
+# the difference of the first two. The figure is a projection on two principal
+# components.
 
 # %%
 question, words = wv.example()
 answer = wv.infer(vectors, words)
-print(f"{question} {answer} (cosine of the two steps {answer.confidence:.2f})")
-plots.show(wv.picture(vectors, words), OUT / "queen.png")
+print(f"{question} {answer} (cosine of the differences {answer.confidence:.2f})")
+plots.show(wv.picture(words, answer), OUT / "queen.png")
 for words in ("france paris japan", "small smaller cold", "french france greek"):
     a, b, c = words.split()
     print(f"{a} is to {b} as {c} is to {wv.infer(vectors, words)}")
 
 # %% [markdown]
-# ## Taking a prejudice out
-# The step from "he" to "she" is an axis g, and every word points a little along it.
-# "King" and "queen" may; a child is neither, and is neutralised:
+# ## Debiasing
+# The difference of "she" and "he" is an axis g, and every word has a component along
+# it. For "king" and "queen" that is right; a child has no gender, and is neutralised:
 #
 # $$e^{\text{neutral}} = e - \frac{e \cdot g}{\lVert g\rVert^2}\, g$$
 
@@ -119,8 +119,8 @@ neutral = wv.neutralize("child", g, vectors)
 print(f"child {wv.cosine_similarity(neutral, g):+.2f} when neutralised")
 
 # %% [markdown]
-# A pair that may differ in nothing but the axis is equalised: then both lie equally far
-# from every neutral word. This is done with vectors of length 1.
+# A pair that should differ only along the axis is equalised: then both have the same
+# distance from every neutral word. This uses vectors of length 1.
 
 # %%
 units = {word: vectors[word] / np.linalg.norm(vectors[word]) for word in vectors}
@@ -134,9 +134,9 @@ for when, both in (
     print(f"{when:6} {', '.join(shares)}")
 
 # %% [markdown]
-# ## The large world
-# GloVe's own vectors, learnt from six billion words, where they are at hand. They know
-# what our sentences never said, and the prejudices of what people wrote, too.
+# ## GloVe
+# The published vectors, trained on six billion words, if they are available. They
+# represent far more than the toy corpus, including the biases of their text.
 
 # %%
 try:
@@ -152,9 +152,9 @@ except (MissingFileError, KeyError) as error:
 
 # %% [markdown]
 # ## What they cannot do
-# A word has one vector, whichever of its meanings is meant, and a word that was never
-# read has none. Opposites keep the same company, so that "big" and "small" are close,
-# and a word that lies in the right direction need not be the right one:
+# A word has one vector for all its meanings; a word outside the vocabulary has none.
+# Antonyms occur in the same contexts, so "big" and "small" are close, and the word in
+# the right direction is not always the right one:
 
 # %%
 print(f"big and small: {wv.cosine_similarity(vectors['big'], vectors['small']):.2f}")

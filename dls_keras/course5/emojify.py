@@ -1,44 +1,45 @@
-"""Emojify: the emoji that fits a sentence, by word vectors and two LSTMs (C5 W2 A2).
+"""Emojify: an emoji for a sentence, by word vectors and two LSTMs (C5 W2 A2).
 
-Vectors learnt from billions of words already know that "adore" is near "love", so a
-network that sees 132 labelled sentences understands words it was never taught. The
-first version averages the vectors and is blind to their order:
+In word vectors trained on billions of words "adore" is close to "love", so a network
+trained on 132 labelled sentences generalises to words that are not among them. The
+first version averages the vectors, and so ignores their order:
 
     z = W avg + b,   a = softmax(z),   "not happy" = "happy not"
 
-The second reads them one after another with two layers of LSTM.
+The second version is a two-layer LSTM over the sequence of vectors.
 
 Shapes: m sentences, vectors of 50 numbers, n_y = 5 emoji. Edition: 2021, which skips
-words without a vector; in 2017 they were an error, `model` seeded its generator with 1
-by itself, and the average was taken over all words.
+words without a vector; in 2017 they were an error, `model` seeded its generator with 1,
+and the average was taken over all words.
 """
 
 import contextlib
 import io
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dls_keras.core import weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import emoji, glove
 from dls_keras.datasets.emoji import read_csv as read_csv
 
-MAX_LEN = 10  # words of a sentence that the LSTMs read
+MAX_LEN = 10  # longest sentence, in known words
 
 
 # The assignment: the course's functions under the course's signatures.
 
 
 def softmax(x):
-    """exp(x) over the sum of all its entries, for a vector x."""
+    """The softmax of a vector x: exp(x) divided by its sum."""
     e_x = np.exp(x - np.max(x))
     return e_x / e_x.sum()
 
 
 def convert_to_one_hot(Y, C):
-    """The labels Y, in any shape, as rows (m, C) of zeros with a one each."""
+    """The labels Y, in any shape, as one-hot rows (m, C)."""
     return np.eye(C)[np.reshape(Y, -1)]
 
 
@@ -48,12 +49,12 @@ def label_to_emoji(label):
 
 
 def read_glove_vecs(glove_file):
-    """The words of a GloVe text in alphabetical order, numbered from 1.
+    """The words of a GloVe file in alphabetical order, numbered from 1.
 
-    Index 0 stays free: it fills up short sentences.
+    Index 0 is reserved for padding.
 
     Returns:
-        words_to_index, index_to_words: dicts, each the other turned round.
+        words_to_index, index_to_words: dicts, each the inverse of the other.
         word_to_vec_map: dict from words to vectors (n,) float64.
     """
     word_to_vec_map = dict(glove.read([glove_file]))
@@ -62,7 +63,7 @@ def read_glove_vecs(glove_file):
 
 
 def sentence_to_avg(sentence, word_to_vec_map):
-    """The mean vector (n,) of the words that have one; zeros where none has."""
+    """The mean vector (n,) of the words that have one; zeros if none has."""
     n = len(next(iter(word_to_vec_map.values())))
     known = [
         word_to_vec_map[w] for w in sentence.lower().split() if w in word_to_vec_map
@@ -78,8 +79,8 @@ def model(X, Y, word_to_vec_map, learning_rate=0.01, num_iterations=400):
         Y: (m,) labels.
 
     Returns:
-        pred: (m, 1) labels as predicted when the cost was last printed, every 100th
-            pass; W (n_y, n) and b (n_y,).
+        pred: (m, 1) predicted labels at the last printed cost, every 100th epoch;
+            W (n_y, n) and b (n_y,).
     """
     n_y, n = len(np.unique(Y)), len(next(iter(word_to_vec_map.values())))
     W = np.random.randn(n_y, n) / np.sqrt(n)  # Xavier
@@ -100,7 +101,7 @@ def model(X, Y, word_to_vec_map, learning_rate=0.01, num_iterations=400):
 
 
 def predict(X, Y, W, b, word_to_vec_map):
-    """The labels (m, 1) float64 of the sentences X; prints the share that are Y's."""
+    """Predicted labels (m, 1) float64 of the sentences X; prints the accuracy."""
     scores = [W @ sentence_to_avg(sentence, word_to_vec_map) + b for sentence in X]
     pred = np.argmax(scores, axis=1).reshape(-1, 1).astype(float)
     print(f"Accuracy: {np.mean(pred[:, 0] == np.ravel(Y))}")
@@ -108,9 +109,9 @@ def predict(X, Y, W, b, word_to_vec_map):
 
 
 def sentences_to_indices(X, word_to_index, max_len):
-    """The sentences as rows of indices (m, max_len) float64, filled up with 0.
+    """The sentences as rows of indices (m, max_len) float64, padded with 0.
 
-    Words without an index are skipped, those beyond `max_len` cut off.
+    Words without an index are skipped; longer sentences are truncated.
     """
     X_indices = np.zeros((len(X), max_len))
     for row, sentence in zip(X_indices, X, strict=True):
@@ -122,12 +123,12 @@ def sentences_to_indices(X, word_to_index, max_len):
 
 
 def pretrained_embedding_layer(word_to_vec_map, word_to_index):
-    """A layer from indices to the vectors of their words, which training leaves alone.
+    """A frozen embedding layer that maps indices to word vectors.
 
     Returns:
-        A built `keras.layers.Embedding` with one row more than there are words.
+        A built `keras.layers.Embedding`; row 0 is for padding.
     """
-    from keras import layers  # late: the first version needs NumPy alone
+    from keras import layers  # lazy import: the first version needs NumPy alone
 
     n = len(next(iter(word_to_vec_map.values())))
     emb_matrix = np.zeros((len(word_to_index) + 1, n))
@@ -159,17 +160,17 @@ def Emojify_V2(input_shape, word_to_vec_map, word_to_index):
 
 
 class Emojifier(NamedTuple):
-    """The second version and the words it knows, numbered from 1."""
+    """The second version and its vocabulary, numbered from 1."""
 
-    model: object
+    model: Any  # a Keras model
     word_to_index: dict[str, int]
 
 
-def load_data(composed=0, times=1, seed=0):
-    """The course's sentences, `composed` ones of `emoji.make_emoji` behind them.
+def load_data(composed: int = 0, times: int = 1, seed: int = 0) -> emoji.Emoji:
+    """The course's sentences, followed by `composed` ones of `emoji.make_emoji`.
 
     Args:
-        times: how often each of the course's comes, so that they are not outnumbered.
+        times: how often each sentence of the course is repeated, to balance the two.
     """
     data = emoji.load_emoji()
     x, y = emoji.make_emoji(composed, seed=seed)
@@ -179,18 +180,20 @@ def load_data(composed=0, times=1, seed=0):
     )
 
 
-def vocabulary(sentences, vectors):
-    """The vectors of those words of the sentences that have one, a dict."""
+def vocabulary(
+    sentences: Iterable[str], vectors: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The vectors of all words of the sentences that have one."""
     words = sorted({w for sentence in sentences for w in sentence.lower().split()})
     return {word: vectors[word] for word in words if word in vectors}
 
 
-def build_model(word_to_vec_map=None):
-    """The second version, untrained, for words with vectors.
+def build_model(word_to_vec_map: Mapping[str, np.ndarray] | None = None) -> Emojifier:
+    """The second version, untrained, for a vocabulary of word vectors.
 
     Args:
-        word_to_vec_map: by default the words of the shipped weights; for your own
-            sentences `vocabulary(sentences, glove.load_glove())`, or all of GloVe.
+        word_to_vec_map: by default that of the shipped weights; for your own sentences
+            `vocabulary(sentences, glove.load_glove())`, or all of GloVe.
     """
     if word_to_vec_map is None:
         path = weights.verify(weights.record("emojify"))
@@ -201,17 +204,16 @@ def build_model(word_to_vec_map=None):
 
 
 def train(
-    model,
-    data,
+    model: Emojifier,
+    data: emoji.Emoji,
     *,
-    epochs=30,
-    batch_size=32,
-    learning_rate=0.001,
-    seed=0,
-    on_epoch=None,
-    checkpoint=None,
-):
-    """Fit the LSTMs of `model` in place; return each epoch's mean cross-entropy."""
+    epochs: int = 30,
+    batch_size: int = 32,
+    learning_rate: float = 0.001,
+    seed: int = 0,
+    **settings: Any,
+) -> list[float]:
+    """Train the LSTMs of `model` in place; return each epoch's mean cross-entropy."""
     import keras
     import tensorflow as tf
 
@@ -236,14 +238,13 @@ def train(
         batch_size=batch_size,
         seed=seed,
         state=[v for v in network.non_trainable_variables if v.dtype != "float32"],
-        on_epoch=on_epoch,
-        checkpoint=checkpoint,
-        jit_compile=False,  # on a GPU the LSTMs are cuDNN's, which XLA does not know
+        jit_compile=False,  # on GPUs Keras uses cuDNN's LSTM, which XLA cannot compile
+        **settings,
     )
 
 
-def to_arrays(model):
-    """What a weight file of the model holds: words, their vectors, and the LSTMs."""
+def to_arrays(model: Emojifier) -> dict[str, np.ndarray]:
+    """The content of a weight file: the vocabulary, its vectors, and the LSTMs."""
     embedding, *trained = (variable.numpy() for variable in model.model.weights)
     arrays = {f"trained/{i}": array for i, array in enumerate(trained)}
     arrays["words"] = np.array([word.encode() for word in model.word_to_index])
@@ -251,18 +252,18 @@ def to_arrays(model):
     return arrays
 
 
-def from_arrays(arrays):
-    """The model that `to_arrays` took apart."""
+def from_arrays(arrays: Mapping[str, np.ndarray]) -> Emojifier:
+    """The model from the content of a weight file; the inverse of `to_arrays`."""
     model = build_model(_vectors(arrays))
-    _, *trained = model.model.weights  # the embedding holds the vectors already
+    _, *trained = model.model.weights  # all but the embedding
     weights.assign(
         trained, [arrays.get(f"trained/{i}") for i in range(len(trained))], "emojify"
     )
     return model
 
 
-def load_pretrained(variant="default"):
-    """The second version with shipped weights and words, checked."""
+def load_pretrained(variant: str = "default") -> Emojifier:
+    """The second version with its shipped weights and vocabulary, verified."""
 
     def probabilities(model):
         x = sentences_to_indices(["i love you"], model.word_to_index, MAX_LEN)
@@ -282,20 +283,24 @@ def _numbered(words):
     return {word: i for i, word in enumerate(sorted(words), 1)}
 
 
-def infer(model, sentence):
-    """The emoji for a sentence of which at most 10 words are known.
+def infer(model: Emojifier, sentence: str) -> Answer:
+    """The emoji for a sentence with 1 to 10 words of the vocabulary.
 
     Returns:
-        An `Answer`, the emoji; `details["probabilities"]` holds one a class by its
-        name, `details["unknown"]` the words that were passed over.
+        An `Answer`, the emoji; its confidence is the softmax probability.
+        `details["probabilities"]` has one per class name, `details["unknown"]` the
+        words that were skipped because they have no vector.
+
+    Raises:
+        InputError: if no word, or more than 10, are in the vocabulary.
     """
     words = _words(sentence)
     unknown = [word for word in words if word.lower() not in model.word_to_index]
     known = len(words) - len(unknown)
     if not 0 < known <= MAX_LEN:
         raise InputError(
-            f"Of {sentence!r} {known} words are known, expected 1 to {MAX_LEN}. "
-            "Say it otherwise, in a short English sentence."
+            f"{known} words of {sentence!r} are in the vocabulary, expected 1 to "
+            f"{MAX_LEN}. Use a short English sentence."
         )
     x = sentences_to_indices([" ".join(words)], model.word_to_index, MAX_LEN)
     probabilities = np.asarray(model.model(x.astype("int32"), training=False))[0]
@@ -309,25 +314,29 @@ def infer(model, sentence):
 
 
 def _words(sentence):
-    """The words of a sentence, without the marks around them."""
+    """The words of a sentence, without punctuation."""
     if not isinstance(sentence, str):
         raise InputError(
-            f"Expected a sentence, got {type(sentence).__name__}. Pass a text."
+            f"Expected a sentence, received {type(sentence).__name__}. Pass a string."
         )
     return [w for w in (word.strip('.,:;!?"()') for word in sentence.split()) if w]
 
 
-def evaluate(model=None):
-    """Both versions on sentences never trained on, as rows (what, ours, goal)."""
+def evaluate(model: Emojifier | None = None) -> list[Row]:
+    """The accuracy of both versions on held-out sentences.
+
+    The rows of the course's sentences need its data and GloVe.
+    """
     model = load_pretrained() if model is None else model
     x, y = emoji.make_emoji(500, seed=10_000)
-    rows = [("composed sentences, 500 of another seed", _accuracy(model, x, y), None)]
+    composed = Row("accuracy, 500 composed sentences", _accuracy(model, x, y))
     try:
         data, vectors = load_data(), glove.load_glove()
     except MissingFileError:
-        return rows
-    name = f"the course's {len(data.x_test)} test sentences"
-    rows.insert(0, (f"LSTMs: {name}", _accuracy(model, data.x_test, data.y_test), 0.85))
+        return [composed]
+    test = _accuracy(model, data.x_test, data.y_test)
+    name = f"test accuracy, the course's {len(data.x_test)} sentences"
+    rows = [Row(name, test, at_least=0.85), composed]
     W, b = _averages(data, vectors)
     for part, x, y, goal in (
         ("train", data.x, data.y, 0.955),
@@ -335,12 +344,13 @@ def evaluate(model=None):
     ):
         averages = np.array([sentence_to_avg(s, vectors) for s in x])
         right = np.mean(np.argmax(averages @ W.T + b, axis=1) == y)
-        rows.append((f"averages: {part}, {len(x)} sentences", right, goal))
+        name = f"first version: {part} accuracy, {len(x)} sentences"
+        rows.append(Row(name, right, equals=goal))
     return rows
 
 
 def _averages(data, vectors):
-    """W and b of the first version as the course trains it, seed 1, in silence."""
+    """W and b of the first version, trained as in the course with seed 1."""
     state = np.random.get_state()
     np.random.seed(1)
     try:
@@ -356,16 +366,15 @@ def _accuracy(model, x, y):
     return np.mean(model.model.predict(x, verbose=0).argmax(1) == y)
 
 
-def picture(model, sentence):
-    """The probability of each emoji, a figure."""
-    from dls_keras import plots  # matplotlib: late, so that answers come without it
+def picture(sentence: str, answer: Answer) -> Any:
+    """A bar chart of the probabilities, a matplotlib figure."""
+    from dls_keras import plots  # lazy import of matplotlib
 
-    answer = infer(model, sentence)
     names = dict(zip(emoji.EMOJI, emoji.CLASSES, strict=True))
     title = f"{' '.join(sentence.split())!r}: {names[answer]}"
     return plots.probabilities(answer.details["probabilities"], title=title)
 
 
-def example():
+def example() -> tuple[str, str]:
     """The question of the tour."""
     return "Which emoji fits: I adore my little sister?", "I adore my little sister"

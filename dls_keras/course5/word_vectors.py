@@ -1,41 +1,41 @@
 """Operations on word vectors: man is to woman as king is to queen (C5 W2 A1).
 
-A word is a point, learnt so that words which keep the same company lie near each
-other. Then directions mean something: the step from "man" to "woman" is nearly the
-step from "king" to "queen".
+A word vector is trained so that words with similar co-occurrence counts have similar
+vectors. Then differences have a meaning: woman - man is nearly queen - king.
 
     cos(u, v) = u . v / (|u| |v|)
-    a is to b as c is to d:  the d whose e_d - e_c points most nearly along e_b - e_a
-    neutralize:  e - (e . g / |g|^2) g, a word without its share of the axis g
-    GloVe learns  w_i . v_j + b_i + c_j = log(1 + X_ij) for the counts X of company
+    a is to b as c is to d:  the d that maximises cos(e_d - e_c, e_b - e_a)
+    neutralize:  e - (e . g / |g|^2) g, a vector without its projection on the axis g
+    GloVe fits  w_i . v_j + b_i + c_j = log(1 + X_ij) to the co-occurrence counts X
 
 Shapes: a vector has n numbers, 50 in the course's GloVe file. Edition: 2021, and
-`equalize` in the form of 2022; what 2017 did otherwise is an option of the functions.
+`equalize` in the form of 2022; the differences of 2017 are options of the functions.
 Papers: Pennington, Socher & Manning (2014), "GloVe"; Bolukbasi et al. (2016), "Man is
 to computer programmer as woman is to homemaker?", https://arxiv.org/abs/1607.06520
 """
 
 import difflib
 import re
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dls_keras.core import weights
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import glove, toy_corpus
 from dls_keras.reference import cases
 
-DIMENSION = 32  # numbers in a vector of our own
-WINDOW = 6  # words to either side that count as company
+DIMENSION = 32  # of the vectors trained here
+WINDOW = 6  # context size: words on either side that are counted
 
 
 # The assignment: the course's functions under the course's signatures.
 
 
 def cosine_similarity(u, v):
-    """The cosine of the angle between u and v, in [-1, 1]; 0 where one has no length.
+    """The cosine of the angle between u and v, in [-1, 1]; 0 for a zero vector.
 
     Equal vectors give exactly 1. (2017 divides by the zero length.)
     """
@@ -50,11 +50,11 @@ def complete_analogy(word_a, word_b, word_c, word_to_vec_map, *, left_out=None):
 
     Args:
         word_to_vec_map: maps words in lower case to vectors (n,).
-        left_out: words that d must not be; default: word_c, as in 2021. In 2017 all
-            three were: [word_a, word_b, word_c].
+        left_out: words that are excluded; default: word_c, as in 2021. In 2017 all
+            three were excluded: [word_a, word_b, word_c].
 
     Returns:
-        A word; of words equally good the first.
+        A word; the first, if several are equally good.
     """
     a, b, c = word_a.lower(), word_b.lower(), word_c.lower()
     e_a, e_b, e_c = (word_to_vec_map[word] for word in (a, b, c))
@@ -66,7 +66,7 @@ def complete_analogy(word_a, word_b, word_c, word_to_vec_map, *, left_out=None):
 
 
 def neutralize(word, g, word_to_vec_map):
-    """The vector of `word` without what it has along g, so that it is neutral to it.
+    """The vector of `word` without its projection on the axis g.
 
     Args:
         g: (n,), such as e_woman - e_man.
@@ -76,18 +76,18 @@ def neutralize(word, g, word_to_vec_map):
 
 
 def equalize(pair, bias_axis, word_to_vec_map, *, edition="2022"):
-    """Two vectors that differ by nothing but the axis, at equal distance from it.
+    """Two vectors that differ only along the axis, at equal distance from zero on it.
 
-    With mu the middle of the pair, B the part along the axis and the rest mu_orth:
+    With mu the mean of the pair, mu_B its projection on the axis and mu_orth the rest:
 
         e = mu_orth + sqrt(|1 - |mu_orth|^2|) (e_B - mu_B) / d
 
     Args:
         pair: two words, such as ("man", "woman").
         bias_axis: (n,).
-        edition: what d is: |e - mu_B| in "2022", whose vectors have length 1;
-            |e - mu_orth - mu_B| in "2017", and the same difference element by
-            element in "2021". (In the paper d = |e_B - mu_B|.)
+        edition: selects d: |e - mu_B| in "2022", for vectors of length 1;
+            |e - mu_orth - mu_B| in "2017", and the elementwise absolute difference in
+            "2021". (In the paper d = |e_B - mu_B|.)
 
     Returns:
         Two vectors (n,).
@@ -115,13 +115,13 @@ def equalize(pair, bias_axis, word_to_vec_map, *, edition="2022"):
 
 
 def read_glove_vecs(glove_file):
-    """The set of words in a GloVe text, and a dict of their vectors (n,) float64."""
+    """The set of words in a GloVe file, and a dict of their vectors (n,) float64."""
     vectors = glove.read([glove_file])
     return set(vectors), dict(vectors)
 
 
 def _table(word_to_vec_map):
-    """The words as a list and their vectors as rows, copied only where they must be."""
+    """The words as a list and their vectors as a matrix, without a copy if possible."""
     words = list(word_to_vec_map)
     if isinstance(word_to_vec_map, glove.WordVectors):
         return words, word_to_vec_map.matrix
@@ -137,68 +137,75 @@ def _cosines(E, v):
 # The application: the names that every assignment shares.
 
 
-class Company(NamedTuple):
-    """How often words stand near each other.
+class Cooccurrence(NamedTuple):
+    """Weighted co-occurrence counts of words.
 
-    `x` (words, words) float64 is symmetric and counts a neighbour d words away as
-    1 / d; `words` are in alphabetical order.
+    `x` (words, words) float64 is symmetric; a neighbour at distance d counts 1 / d.
+    `words` are in alphabetical order.
     """
 
     x: np.ndarray
     words: list[str]
 
 
-def load_data(m=60_000, seed=0):
-    """The company that words keep in m sentences of the small world."""
-    return count_company(toy_corpus.make_sentences(m, seed=seed))
+def load_data(m: int = 60_000, seed: int = 0) -> Cooccurrence:
+    """The co-occurrence counts of m sentences of the toy corpus."""
+    return count_cooccurrence(toy_corpus.make_sentences(m, seed=seed))
 
 
-def count_company(sentences):
-    """The `Company` of the words of a list of sentences, split at blanks."""
+def count_cooccurrence(sentences: Iterable[str]) -> Cooccurrence:
+    """The co-occurrence counts of the words of some sentences, split at spaces."""
     split = [sentence.split() for sentence in sentences]
     words = sorted({word for sentence in split for word in sentence})
     if len(words) < 2:
         raise InputError(
-            f"The {len(split)} sentences hold {len(words)} different words. "
-            "Give text of at least two."
+            f"The {len(split)} sentences have {len(words)} different words, expected "
+            "at least 2. Pass more text."
         )
     index = {word: i for i, word in enumerate(words)}
-    stop = len(words)  # stands between sentences, so that no company crosses them
-    ids = [[*(index[word] for word in s), *[stop] * WINDOW] for s in split]
-    ids = np.concatenate(ids)
+    stop = len(words)  # separates sentences, so that no pair crosses a boundary
+    rows = [[index[word] for word in s] + [stop] * WINDOW for s in split]
+    ids = np.concatenate(rows)
     x = np.zeros((stop + 1, stop + 1))
     for d in range(1, WINDOW + 1):
         pairs = ids[:-d] * (stop + 1) + ids[d:]
         x += np.bincount(pairs, minlength=x.size).reshape(x.shape) / d
-    return Company((x + x.T)[:-1, :-1], words)
+    return Cooccurrence((x + x.T)[:-1, :-1], words)
 
 
-def build_model(words=None, seed=0):
-    """Small random vectors for `words`, by default those of the small world."""
+def build_model(words: Sequence[str] | None = None, seed: int = 0) -> glove.WordVectors:
+    """Small random vectors for `words`, by default the words of the toy corpus."""
     words = load_data().words if words is None else words
     rng = np.random.default_rng(seed)
     start = rng.uniform(-0.5, 0.5, (len(words), DIMENSION)) / DIMENSION
     return glove.WordVectors({word: i for i, word in enumerate(words)}, start)
 
 
-def train(model, data, *, epochs=300, learning_rate=0.05, seed=0):
-    """Learn the vectors of `model` in place by GloVe; return each epoch's loss.
+def train(
+    model: glove.WordVectors,
+    data: Cooccurrence,
+    *,
+    epochs: int = 300,
+    learning_rate: float = 0.05,
+    seed: int = 0,
+) -> list[float]:
+    """Train the vectors of `model` in place with GloVe; return the loss of each epoch.
 
-    All pairs are one batch of one compiled step, since a small vocabulary's counts
-    fit into one table. As the paper allows for its zeros, log(1 + X) is fitted; pairs
-    never seen weigh 0.1, since in a small world what is never said says much.
+    All pairs form one batch, since the counts of a small vocabulary fit into one
+    matrix. log(1 + X) is fitted, as the paper suggests for zero counts; pairs that do
+    not occur have weight 0.1, since in a toy corpus a zero count is informative.
 
     Args:
-        data: the `Company` of the words of `model`, in its order.
+        data: the counts of the words of `model`, in its order.
     """
-    import keras  # late: all but training needs NumPy alone
+    import keras  # lazy import: everything but training needs NumPy alone
     import tensorflow as tf
 
     from dls_keras.core import training
 
     keras.utils.set_random_seed(seed)
     log_counts = tf.constant(np.log1p(data.x))
-    # Frequent pairs count more, up to 100 times; f(x) of the paper's section 3.
+    # The weighting function f(x) of the paper's section 3, with x_max = 100.
     weight = tf.constant(np.clip((data.x / 100) ** 0.75, 0.1, 1.0))
     context = build_model(data.words, seed + 1).matrix
     none = np.zeros((len(context), 1))
@@ -214,16 +221,16 @@ def train(model, data, *, epochs=300, learning_rate=0.05, seed=0):
     optimizer = keras.optimizers.Adagrad(learning_rate, 1e-8)
     step = training.compile_step(loss_fn, variables, optimizer)
     losses = [float(step()) for _ in range(epochs)]
-    model.matrix[:] = W.numpy() + V.numpy()  # the paper's sum of both
+    model.matrix[:] = W.numpy() + V.numpy()  # their sum, as in the paper
     return losses
 
 
-def load_pretrained(variant="default"):
-    """Words and their vectors, a `glove.WordVectors`.
+def load_pretrained(variant: str = "default") -> glove.WordVectors:
+    """Pretrained word vectors.
 
     Args:
-        variant: "default" are ours, learnt from the small world; "glove" is GloVe 6B
-            with 50 numbers, all of it or the part that is at hand.
+        variant: "default" has the words of the toy corpus; "glove" is GloVe 6B of
+            dimension 50, or the part of it that is available locally.
     """
     if variant == "glove":
         return glove.load_glove()
@@ -238,7 +245,7 @@ def load_pretrained(variant="default"):
     )
 
 
-def infer(model, question):
+def infer(model: glove.WordVectors, question: str) -> Answer:
     """The word that completes an analogy.
 
     Args:
@@ -246,9 +253,12 @@ def infer(model, question):
             between them: "man is to woman as king is to what?".
 
     Returns:
-        An `Answer`; its confidence is the cosine of the two steps (0 where negative),
-        and `details["nearest"]` maps the five best words to theirs. The three words of
-        the question are left out.
+        An `Answer`; its confidence is cos(e_d - e_c, e_b - e_a), or 0 if that is
+        negative, and `details["nearest"]` maps the five best words to their cosines.
+        The three words of the question are excluded.
+
+    Raises:
+        InputError: if the question does not have three words of the vocabulary.
     """
     a, b, c = _three_words(model, question)
     words, E = _table(model)
@@ -258,17 +268,23 @@ def infer(model, question):
     best = np.argsort(-similarity)[:5]
     nearest = {words[i]: float(similarity[i]) for i in best}
     answer = words[best[0]]
-    return Answer(answer, max(0.0, nearest[answer]), nearest=nearest)
+    vectors = np.array([model[word] for word in (a, b, c, *nearest)])
+    return Answer(
+        answer,
+        max(0.0, nearest[answer]),
+        nearest=nearest,
+        for_picture={"words": (a, b, c, *nearest), "vectors": vectors},
+    )
 
 
 def _three_words(model, question):
-    """The words a, b, c of a question, each of them known."""
+    """The words a, b, c of a question, each of them in the vocabulary."""
     found = re.findall(r"[^\s:,?]+", str(question).lower())
     joining = {"is", "to", "as", "what"}
     words = [word for word in found if word not in joining]
     if len(words) != 3:
         raise InputError(
-            f"{question!r} names {len(words)} words, expected three, such as "
+            f"{question!r} has {len(words)} words, expected 3, such as "
             "'man woman king' or 'man is to woman as king is to what?'."
         )
     for word in words:
@@ -281,12 +297,13 @@ def _three_words(model, question):
     return words
 
 
-def evaluate(model=None):
-    """Analogies of the small world, and the course's numbers where GloVe is at hand."""
+def evaluate(model: glove.WordVectors | None = None) -> list[Row]:
+    """The accuracy on analogies, and the course's numbers if GloVe is available."""
     model = load_pretrained() if model is None else model
     questions = toy_corpus.analogies()
     right = [infer(model, f"{a} {b} {c}") == d for a, b, c, d in questions]
-    rows = [(f"analogies of the small world, {len(right)}", np.mean(right), 0.95)]
+    name = f"accuracy, {len(right)} held-out analogies of the toy corpus"
+    rows = [Row(name, np.mean(right), at_least=0.95)]
     try:
         return rows + _printed(load_pretrained("glove"))
     except MissingFileError:
@@ -294,7 +311,7 @@ def evaluate(model=None):
 
 
 def _printed(vectors):
-    """What the notebooks print for GloVe, as rows (what, ours, printed)."""
+    """The numbers that the notebooks print for GloVe."""
     printed = {
         (case.function, case.id): case.expected
         for case in cases.read("c5w2_word_vectors").cases
@@ -302,7 +319,11 @@ def _printed(vectors):
     units = {w: vectors[w] / np.linalg.norm(vectors[w]) for w in ("man", "woman")}
     g = vectors["woman"] - vectors["man"]
     rows = [
-        (f"cosine of {u} and {v}", cosine_similarity(vectors[u], vectors[v]), goal)
+        Row(
+            f"cosine of {u} and {v}",
+            cosine_similarity(vectors[u], vectors[v]),
+            equals=goal,
+        )
         for u, v, goal in (
             (
                 "father",
@@ -324,14 +345,14 @@ def _printed(vectors):
             ("2017-print-2", ("india", "delhi", "japan")),
         )
     ]
-    rows.append(("printed analogies found again", np.mean(found), 1.0))
+    rows.append(Row("printed analogies, share that agree", np.mean(found), equals=1.0))
     goal = printed["neutralize", "2017-print"]
     neutral = neutralize("receptionist", g, vectors)
     rows += [
-        (
-            f"cosine of receptionist and g, {when}",
+        Row(
+            f"cosine of receptionist and g, {when} neutralizing",
             cosine_similarity(e, g),
-            goal[f"cosine {when}"],
+            equals=goal[f"cosine {when}"],
         )
         for when, e in (("before", vectors["receptionist"]), ("after", neutral))
     ]
@@ -343,30 +364,27 @@ def _printed(vectors):
         pair = equalize(("man", "woman"), axis, table, edition=edition)
         goals = printed["equalize", id]["cosine after"]
         rows += [
-            (
+            Row(
                 f"cosine of {word} and g, equalized as in {edition}",
                 cosine_similarity(e, axis),
-                goal,
+                equals=goal,
             )
             for word, e, goal in zip(("man", "woman"), pair, goals, strict=True)
         ]
     return rows
 
 
-def picture(model, question):
-    """The four words of an analogy on the plane that shows most of them, a figure."""
-    from dls_keras import plots  # matplotlib: late, so that answers come without it
+def picture(question: str, answer: Answer) -> Any:
+    """The words of the analogy in two dimensions, a matplotlib figure."""
+    from dls_keras import plots  # lazy import of matplotlib
 
-    a, b, c = _three_words(model, question)
-    nearest = infer(model, question).details["nearest"]
-    names = [a, b, c, *nearest]
-    E = np.array([model[name] for name in names])
-    # The plane on which the four words of the analogy lie flattest.
+    names, E = answer.for_picture["words"], answer.for_picture["vectors"]
+    # The plane of the two principal components of the analogy's four words.
     centre = E[:4].mean(axis=0)
     _, _, axes = np.linalg.svd(E[:4] - centre)
     return plots.words((E - centre) @ axes[:2].T, names, arrows=[(0, 1), (2, 3)])
 
 
-def example():
+def example() -> tuple[str, str]:
     """The question of the tour."""
     return "Man is to woman as king is to what?", "man woman king"

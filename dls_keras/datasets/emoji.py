@@ -1,6 +1,6 @@
-"""Short sentences and the emoji that fits each: heart, baseball, smile, sorrow, food.
+"""Short sentences labelled with one of five emoji: heart, baseball, smile, sad, food.
 
-The course's set: 132 sentences to learn from, 56 to test on. Licence: none stated.
+The course's data: 132 training and 56 test sentences. Licence: none stated.
 `make_emoji` composes further sentences of the same five kinds from phrases written
 for this package.
 """
@@ -52,7 +52,7 @@ def read_csv(filename: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """The sentences (m,) and int64 labels (m,) of a table "sentence,label,…".
 
     Raises:
-        InputError: if a line is no sentence and a label from 0 to 4.
+        InputError: if a line is not a sentence and a label from 0 to 4.
     """
     if not Path(filename).is_file():
         raise MissingFileError(f"{filename} does not exist. Expected sentence,label.")
@@ -65,7 +65,7 @@ def read_csv(filename: str | Path) -> tuple[np.ndarray, np.ndarray]:
             if label not in {"0", "1", "2", "3", "4"}:
                 raise InputError(
                     f"{filename}, line {number}: expected a sentence, a comma and a "
-                    f"label from 0 to 4, got {','.join(row)[:60]!r}."
+                    f"label from 0 to 4, received {','.join(row)[:60]!r}."
                 )
             sentences.append(row[0].strip())
             labels.append(int(label))
@@ -73,7 +73,7 @@ def read_csv(filename: str | Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_emoji(m: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """m composed sentences of at most 10 words, and their labels, in equal shares."""
+    """m composed sentences of at most 10 words, and their labels, balanced."""
     rng = np.random.default_rng(seed)
     y = np.arange(m, dtype="int64") % len(CLASSES)
     x = [_compose(rng, str(rng.choice(_PHRASES[label]))) for label in y]

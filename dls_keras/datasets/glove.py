@@ -1,7 +1,7 @@
-"""GloVe: word vectors as the Stanford NLP group publishes them.
+"""GloVe: the word vectors published by the Stanford NLP group.
 
-A text file with a line a word, most frequent words first: the word, then its
-numbers, with single blanks between. The vectors of glove.6B are from Wikipedia
+A text file with one line per word, most frequent words first: the word, then its
+numbers, separated by single spaces. The vectors of glove.6B were trained on Wikipedia
 2014 and Gigaword 5; licence: Public Domain Dedication (PDDL) 1.0.
 Paper: Pennington, Socher & Manning (2014), https://nlp.stanford.edu/pubs/glove.pdf
 """
@@ -10,7 +10,7 @@ import contextlib
 import io
 import zipfile
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,21 +20,20 @@ from dls_keras.core import files, weights
 from dls_keras.core.errors import InputError, MissingFileError
 
 FOLDER = "word_vectors"
-# Public parts of glove.6B.50d.txt: 14,208 of its 400,000 words, without overlap.
 INSTEAD = (
-    "Get https://nlp.stanford.edu/data/glove.6B.zip (862 MB, no hash published, so "
-    "not fetched by itself) and put glove.6B.{dimension}d.txt, or the zip, into the "
-    "folder word_vectors below DLS_KERAS_DATA; or give the path of a GloVe file."
+    "Download https://nlp.stanford.edu/data/glove.6B.zip (862 MB, no hash is "
+    "published) and put glove.6B.{dimension}d.txt, or the zip, into the folder "
+    "word_vectors below DLS_KERAS_DATA; or pass the path of a GloVe file."
 )
-BLOCK = 1 << 18  # bytes of text that are turned into numbers at a time
+BLOCK = 1 << 18  # bytes of text that are parsed at a time
 
 
 class Index(Mapping):
-    """Numbers words 0, 1, 2, … as they come, in a third of the memory of a dict.
+    """A mapping from words to 0, 1, 2, … in a third of the memory of a dict.
 
-    Beside 400,000 words a dict takes 28 MB, with an object for each number; this 8 MB.
-    A slot holds a number itself, or -1. That of a word is the first from its hash on
-    that is free or its own, and half of all or more are free.
+    For 400,000 words a dict takes 28 MB, since each number is an object; this takes 8
+    MB. It is a hash table with open addressing and linear probing: a slot holds a
+    number, or -1 if it is free, and at least half of the slots are free.
     """
 
     def __init__(self, words: Iterable[str] = ()):
@@ -44,7 +43,7 @@ class Index(Mapping):
             self.add(word)
 
     def add(self, word: str) -> bool:
-        """Give `word` the next number; False where it has one."""
+        """Give `word` the next number; return False if it has one already."""
         slot = self._slot(word)
         if self._slots[slot] >= 0:
             return False
@@ -57,7 +56,7 @@ class Index(Mapping):
         return True
 
     def _slot(self, word):
-        """Where the number of `word` stands, or would stand."""
+        """The slot of `word`, or the free slot where it would be inserted."""
         slots, words = self._slots, self._words
         slot = hash(word) % len(slots)
         while (number := slots[slot]) >= 0 and words[number] != word:
@@ -77,13 +76,13 @@ class Index(Mapping):
         return len(self._words)
 
     def __reduce__(self):
-        return Index, (self._words,)  # hashes of strings are others in each process
+        return Index, (self._words,)  # string hashes differ between processes
 
 
 class WordVectors(Mapping):
-    """Words and their vectors, a mapping that keeps all vectors in one array.
+    """A mapping from words to vectors, which are the rows of one matrix.
 
-    Made for 400,000 words: `vectors["cat"]` is a view of a row, no copy.
+    It suits 400,000 words: `vectors["cat"]` is a view of a row, not a copy.
 
     Attributes:
         index: maps each word to its row, in the order of the rows.
@@ -108,13 +107,14 @@ class WordVectors(Mapping):
 
 
 def load_glove(path: str | Path | None = None, dimension: int = 50) -> WordVectors:
-    """The vectors of a GloVe file, or those that are at hand.
+    """The vectors of a GloVe file, by default of the one that is available locally.
 
     Args:
-        path: a GloVe text, plain or zipped. Without it, looked for in
-            `$DLS_KERAS_DATA/word_vectors` and the cache: glove.6B.50d.txt, its zip,
-            glove.6B.zip, or the public parts (14,208 words, 50 numbers each).
-        dimension: how many numbers a word has: 50, 100, 200 or 300 in glove.6B.
+        path: a GloVe text file, or a zip archive of one. By default
+            `$DLS_KERAS_DATA/word_vectors` and the cache are searched for
+            glove.6B.50d.txt, its zip, glove.6B.zip, and the public parts of it (14,208
+            words of dimension 50).
+        dimension: of the vectors: 50, 100, 200 or 300 in glove.6B.
 
     Raises:
         InputError: if a line is not a word and its numbers.
@@ -134,17 +134,17 @@ def load_glove(path: str | Path | None = None, dimension: int = 50) -> WordVecto
     if dimension == 50 and all(parts):
         return read(parts)
     raise MissingFileError(
-        f"There is no {member} at hand. {INSTEAD.format(dimension=dimension)}"
+        f"{member} is not available. {INSTEAD.format(dimension=dimension)}"
     )
 
 
-def read(paths, member: str | None = None) -> WordVectors:
-    """The vectors in GloVe texts, block by block; of a word twice the first counts.
+def read(paths: Sequence[str | Path], member: str | None = None) -> WordVectors:
+    """The vectors in GloVe files; of a repeated word the first vector counts.
 
     Args:
-        paths: texts, plain or zipped, all of one dimension. A first line of two
-            numbers (word2vec's "words dimension") is passed over.
-        member: the text to read from a zip that holds several.
+        paths: text files, or zip archives of one, all of the same dimension. A first
+            line with two numbers (word2vec's "words dimension") is skipped.
+        member: the file to read from an archive of several.
     """
     index, matrix, dimension = Index(), np.empty((0, 0)), None
     for path in paths:
@@ -155,18 +155,18 @@ def read(paths, member: str | None = None) -> WordVectors:
                     continue
                 dimension, start = rows.shape[1], len(index)
                 new = [i for i, word in enumerate(words) if index.add(word)]
-                # Grown in place: at no time are there two copies of all vectors.
+                # Grown in place, so that there are never two copies of all vectors.
                 matrix.resize((start + len(new), dimension), refcheck=False)
                 matrix[start:] = rows[new]
     if not index:
         names = ", ".join(map(str, paths))
-        raise InputError(f"There are no word vectors in {names}: nothing but blanks.")
+        raise InputError(f"There are no word vectors in {names}: the file is empty.")
     return WordVectors(index, matrix)
 
 
 @contextlib.contextmanager
 def _opened(path, member) -> Iterator[BinaryIO]:
-    """The bytes of a text, plain or inside a zip."""
+    """The open text file, also if it is inside a zip archive."""
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist. Expected a GloVe text or zip.")
@@ -179,15 +179,15 @@ def _opened(path, member) -> Iterator[BinaryIO]:
         chosen = member if member in texts else texts[0] if len(texts) == 1 else None
         if chosen is None:
             raise InputError(
-                f"{path} holds {', '.join(texts) or 'no text'}, expected {member}. "
-                "Unzip it and give the path of the text."
+                f"{path} contains {', '.join(texts) or 'no text file'}, expected "
+                f"{member}. Unzip it and pass the path of the text file."
             )
         with archive.open(chosen) as file:
             yield file
 
 
 def _blocks(file):
-    """The number of its first line, from 1, and the lines of each block of the file."""
+    """The number of the first line, from 1, and the lines of each block of the file."""
     first = 1
     while lines := file.readlines(BLOCK):
         yield first, lines
@@ -195,7 +195,7 @@ def _blocks(file):
 
 
 def _numbers(path, first, lines, dimension):
-    """The words of some lines, and (words, dimension) float64 of their numbers."""
+    """The words of some lines, and their vectors (words, dimension) float64."""
     if first == 1 and len(lines[0].split()) == 2:
         first, lines = 2, lines[1:]
     numbered = [(n, line.strip()) for n, line in enumerate(lines, first)]
@@ -217,24 +217,24 @@ def _numbers(path, first, lines, dimension):
         number, line = next(faulty, numbered[0])
         raise InputError(
             f"{path}, line {number}: expected a word and {dimension} numbers with "
-            f"single blanks between, got {line[:60]!r}. Is this a GloVe text in UTF-8, "
-            "all of one dimension?"
+            f"single spaces between, received {line[:60]!r}. Is this a GloVe file in "
+            "UTF-8, with vectors of one dimension?"
         ) from error
     return words, rows
 
 
 def _parted(line, dimension):
-    """The word of a line, and the text of its numbers."""
+    """The word of a line, and its numbers as text."""
     if line.count(b" ") == dimension:
         word, _, numbers = line.partition(b" ")
         return word, numbers
-    # A word may hold blanks (". . ." in glove.840B), a number may not.
+    # A word may contain spaces (". . ." in glove.840B), a number may not.
     word, *numbers = line.rsplit(b" ", dimension)
     return word, b" ".join(numbers)
 
 
 def _bad(part, dimension):
-    """Whether a split line is anything but a word in UTF-8 and its numbers."""
+    """Whether a split line is not a word in UTF-8 and its numbers."""
     word, text = part
     try:
         word.decode()

@@ -1,16 +1,16 @@
-"""A small world in plain sentences, to learn word vectors from.
+"""A toy corpus for training word vectors.
 
-Kings and queens, countries and their capitals, small and smaller things: words
-whose relations are known, in sentences drawn from templates. About 300 words, so
-that counts of which word stands near which fill one small table. Generated here,
-no outside source.
+Kings and queens, countries and their capitals, positive and comparative adjectives:
+words with known relations, in sentences sampled from templates. The vocabulary has
+about 300 words, so that the co-occurrence counts fit into a small matrix. Generated
+here, without an outside source.
 """
 
 import itertools
 
 import numpy as np
 
-# Each family relates its columns: man is to woman as king is to queen.
+# The columns of a family are related: man is to woman as king is to queen.
 PEOPLE = (
     ("man", "woman"),
     ("boy", "girl"),
@@ -55,7 +55,7 @@ DEGREES = (
 )
 FAMILIES = (PEOPLE, COUNTRIES, DEGREES)
 
-# What each kind of person does, the same for both; and what tells the two apart.
+# An activity for each pair of people, and what distinguishes the two of a pair.
 _DEEDS = {
     "man": "works in the town",
     "boy": "plays ball at school",
@@ -94,7 +94,7 @@ _DEGREE = (
     "the {most} {thing} of all",
     "it was the {most} of the whole year",
 )
-# What can be so: each quality has things of its own, of which vectors may learn.
+# Nouns for each adjective, different ones, so that its vector is distinctive.
 _THINGS = {
     "small": "mouse house",
     "big": "elephant house",
@@ -112,12 +112,12 @@ _THINGS = {
 def make_sentences(m: int, *, seed: int = 0) -> list[str]:
     """m sentences in lower case, without punctuation."""
     rng = np.random.default_rng(seed)
-    drawers = (_of_people, _of_lands, _of_degrees)
-    return [drawers[rng.integers(len(drawers))](rng) for _ in range(m)]
+    topics = (_of_people, _of_lands, _of_degrees)
+    return [topics[rng.integers(len(topics))](rng) for _ in range(m)]
 
 
 def analogies() -> list[tuple[str, str, str, str]]:
-    """Every question (a, b, c, d) of the families: a is to b as c is to d."""
+    """All analogies (a, b, c, d) of the families: a is to b as c is to d."""
     return [
         (one[i], one[j], other[i], other[j])
         for family in FAMILIES

@@ -79,18 +79,18 @@ def test_an_analogy_is_the_loop_of_the_course():
     assert wv.complete_analogy(a, b, c, table, left_out=[c, first]) == second
 
 
-def test_company_is_counted_as_by_hand():
-    """A neighbour d words away counts 1 / d; company does not cross sentences."""
-    x, words = wv.count_company(["a b a", "c a"])
+def test_cooccurrences_are_counted_as_by_hand():
+    """A neighbour at distance d counts 1 / d; sentences are separate."""
+    x, words = wv.count_cooccurrence(["a b a", "c a"])
     assert words == ["a", "b", "c"]
     # a-a: two apart, seen from both ends; a-b: next to each other twice.
     np.testing.assert_allclose(x, [[1, 2, 1], [2, 0, 0], [1, 0, 0]])
-    with pytest.raises(InputError, match="two"):
-        wv.count_company(["word"])
+    with pytest.raises(InputError, match="expected at least 2"):
+        wv.count_cooccurrence(["word"])
 
 
-def test_every_word_of_the_small_world_can_be_drawn():
-    """The vocabulary of two draws is one, and the words of all analogies are in it."""
+def test_every_sample_of_the_toy_corpus_has_the_whole_vocabulary():
+    """Two samples have the same words, among them those of all analogies."""
     words = wv.load_data(5000, seed=1).words
     assert words == wv.load_data(5000, seed=2).words
     assert {word for question in toy_corpus.analogies() for word in question} <= set(
@@ -120,7 +120,7 @@ def test_training_lowers_the_loss_and_repeats():
     ],
 )
 def test_analogies_are_completed(pretrained, question, answer):
-    """However the question is put."""
+    """In several forms of the question."""
     got = wv.infer(pretrained, question)
     assert got == answer
     assert next(iter(got.details["nearest"])) == answer
@@ -130,14 +130,14 @@ def test_analogies_are_completed(pretrained, question, answer):
 @pytest.mark.parametrize(
     ("question", "words"),
     [
-        ("man woman", "names 2 words"),
-        ("man woman king queen", "names 4 words"),
-        ("", "names 0 words"),
+        ("man woman", "has 2 words"),
+        ("man woman king queen", "has 4 words"),
+        ("", "has 0 words"),
         ("man woman kingg", "Did you mean king"),
     ],
 )
-def test_a_question_that_cannot_be_asked_is_told(pretrained, question, words):
-    """Too few words, too many, unknown ones with their neighbours."""
+def test_an_invalid_question_is_an_error(pretrained, question, words):
+    """Too few words, too many, or unknown ones, with similar words."""
     with pytest.raises(InputError, match=words):
         wv.infer(pretrained, question)
 
@@ -152,21 +152,21 @@ def test_answers_need_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_record_tells_the_share_of_analogies(pretrained):
+def test_the_record_states_the_accuracy_on_analogies(pretrained):
     """97.0 % of 1,896, as `evaluate` counts them."""
-    (what, ours, goal), *_ = wv.evaluate(pretrained)
-    assert "1896" in what
-    assert ours == pytest.approx(0.970, abs=5e-4)
-    assert ours >= goal
+    row, *_ = wv.evaluate(pretrained)
+    assert "1896" in row.what
+    assert row.ours == pytest.approx(0.970, abs=5e-4)
+    assert row.ours >= row.at_least
 
 
 @pytest.mark.data
-def test_the_printed_numbers_of_glove_come_out():
-    """To 1e-6: "crocodile" is at hand with four decimals only."""
+def test_the_printed_numbers_of_glove_are_reproduced():
+    """To 1e-6: the available vector of "crocodile" has only four decimals."""
     _, *rows = wv.evaluate()
     assert len(rows) == 9
-    for what, ours, printed in rows:
-        assert ours == pytest.approx(printed, abs=1e-6), what
+    for row in rows:
+        assert row.ours == pytest.approx(row.equals, abs=1e-6), row.what
 
 
 @pytest.mark.data
