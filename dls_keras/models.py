@@ -78,7 +78,10 @@ def entry(text: str) -> Entry:
     catalog.check(name)
     found = entries(name)
     for one in found:
-        if variant == one.variant or (one.record and text == one.record.name):
+        if variant == one.variant:
+            return one
+    for one in entries():  # a released name stays when the assignment is renamed
+        if one.record and text == one.record.name:
             return one
     if not found:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Names of dinosaurs: our own list, files of names, and names as numbers."""
+"""Names of dinosaurs: the package's list, files of names, names as indices."""
 
 import numpy as np
 import pytest
@@ -11,50 +11,51 @@ from dls_keras.datasets import dinosaur_names
 words = st.text(st.sampled_from(dinosaur_names.LETTERS[1:]), min_size=1, max_size=50)
 
 
-def test_our_list_is_long_sorted_and_without_doubles():
-    """Several hundred names in a to z."""
+def test_the_list_has_853_sorted_and_distinct_names():
+    """In letters a to z."""
     names = dinosaur_names.make_names()
     assert len(names) == 853
     assert list(names) == sorted(set(names))
     dinosaur_names.check(names)
 
 
-def test_drawn_names_are_of_the_list_and_differ():
+def test_sampled_names_are_of_the_list_and_distinct():
     """The seed decides which."""
     some = dinosaur_names.make_names(100, seed=1)
-    assert len(set(some)) == 100 and set(some) <= set(dinosaur_names.make_names())
+    assert len(set(some)) == 100
+    assert set(some) <= set(dinosaur_names.make_names())
     assert some == dinosaur_names.make_names(100, seed=1)
     assert some != dinosaur_names.make_names(100, seed=2)
-    with pytest.raises(InputError, match="853"):
+    with pytest.raises(InputError, match="from 1 to 853 names, received 854"):
         dinosaur_names.make_names(854)
 
 
-def test_a_split_parts_the_names():
-    """One in ten is held out."""
+def test_one_name_in_ten_is_held_out():
+    """Training names and held-out names are all names together."""
     names = dinosaur_names.make_names()
-    learnt = dinosaur_names.split(names)
-    unseen = dinosaur_names.split(names, held_out=True)
-    assert (len(learnt), len(unseen)) == (767, 86)
-    assert sorted(learnt + unseen) == list(names)
+    training = dinosaur_names.split(names)
+    held_out = dinosaur_names.split(names, held_out=True)
+    assert (len(training), len(held_out)) == (767, 86)
+    assert sorted(training + held_out) == list(names)
 
 
 @given(st.lists(words, min_size=1, max_size=5))
-def test_names_are_read_back_from_their_numbers(names):
-    """x is nothing and the name, y the name and newline; the rest is filling."""
+def test_encoded_names_decode_to_themselves(names):
+    """x is `NO_LETTER` and the name, y the name and newline; then both are padded."""
     x, y, lengths, kept = dinosaur_names.encode(names)
     assert kept == tuple(names)
     assert x.shape == y.shape == (len(names), max(map(len, names)) + 1)
-    for name, read, written, n in zip(names, x, y, lengths, strict=True):
+    for name, inputs, targets, n in zip(names, x, y, lengths, strict=True):
         assert n == len(name) + 1
-        assert "".join(dinosaur_names.LETTERS[i] for i in written[:n]) == f"{name}\n"
-        np.testing.assert_array_equal(read[1:n], written[: n - 1])
-        assert read[0] == dinosaur_names.NOTHING
-        assert np.all(read[n:] == dinosaur_names.NOTHING)
-        assert np.all(written[n:] == dinosaur_names.NEWLINE)
+        assert "".join(dinosaur_names.LETTERS[i] for i in targets[:n]) == f"{name}\n"
+        np.testing.assert_array_equal(inputs[1:n], targets[: n - 1])
+        assert inputs[0] == dinosaur_names.NO_LETTER
+        assert np.all(inputs[n:] == dinosaur_names.NO_LETTER)
+        assert np.all(targets[n:] == dinosaur_names.NEWLINE)
 
 
-def test_a_file_of_names_is_read_without_blanks_and_capitals(tmp_path):
-    """Empty lines are left out; Windows' line ends, too."""
+def test_a_file_of_names_is_read_in_lower_case_without_blanks(tmp_path):
+    """Empty lines and the line endings of Windows are ignored."""
     path = tmp_path / "names.txt"
     path.write_bytes(b"Ash\r\n\r\n  Birch \r\nElm")
     assert dinosaur_names.load_names(path) == ("ash", "birch", "elm")
@@ -63,30 +64,30 @@ def test_a_file_of_names_is_read_without_blanks_and_capitals(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "holds no name"),
-        (b"\n \n", "holds no name"),
+        (b"", "contains no name"),
+        (b"\n \n", "contains no name"),
         (b"T-Rex", "'-'.*a to z"),
         ("Bäume".encode(), "'ä'"),
         (b"a" * 51, "51 letters"),
         (b"\xff\xfe", "UTF-8"),
     ],
 )
-def test_what_is_no_list_of_names_is_told(tmp_path, content, message):
-    """One sentence that names the mistake."""
+def test_an_invalid_file_is_refused(tmp_path, content, message):
+    """The message names the character, the length or the encoding."""
     path = tmp_path / "names.txt"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
         dinosaur_names.load_names(path)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    """And nothing is downloaded in its place."""
+def test_a_missing_file_is_reported(tmp_path):
+    """Nothing is downloaded instead."""
     with pytest.raises(MissingFileError, match="names.txt"):
         dinosaur_names.load_names(tmp_path / "names.txt")
 
 
-def test_no_names_cannot_be_encoded():
-    """There would be nothing to learn."""
+def test_an_empty_list_is_refused():
+    """A model needs at least one name."""
     with pytest.raises(InputError, match="no names"):
         dinosaur_names.encode([])
 

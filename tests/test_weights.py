@@ -340,6 +340,13 @@ def test_every_record_agrees_with_its_file(entry):
 
 
 @each
+def test_weights_are_found_by_their_variant_and_by_their_released_name(entry):
+    """Also where the released name is that of another assignment."""
+    assert models.entry(f"{entry.name}/{entry.variant}") == entry
+    assert models.entry(entry.record.name) == entry
+
+
+@each
 def test_every_loader_compares_the_golden_answer(entry, offline, monkeypatch):
     """The shipped file loads; with another golden answer in its record it does not."""
     load = catalog.load(entry.name).load_pretrained

@@ -1,11 +1,13 @@
-"""Names of dinosaurs, letter by letter.
+"""Names of dinosaurs as sequences of letters.
 
-The course's list of 1,536 names is somebody else's file; beside it stands a list of
-ours, written from general knowledge of the genera that palaeontologists have named,
-so that a model can learn without any file. Letters are numbered as in the course:
-newline, which ends a name, is 0, and a to z are 1 to 26.
+The course's list of 1,536 names belongs to others and is not shipped. This module
+contains another list, written for this package from general knowledge of the genera
+that palaeontologists have named, so that a model can be trained without any file.
+Letters have the course's indices: newline, which ends a name, is 0, and a to z are
+1 to 26.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +18,9 @@ from dls_keras.core.errors import InputError
 
 LETTERS = "\nabcdefghijklmnopqrstuvwxyz"
 NEWLINE = LETTERS.index("\n")
-NOTHING = len(LETTERS)  # stands before the first letter: an input of zeros
+NO_LETTER = len(LETTERS)  # one-hot encoded as zeros: before the first letter, padding
 LONGEST = 50  # letters; the course stops sampling there
-HELD_OUT = 10  # every tenth name is for testing
+HELD_OUT = 10  # every tenth name is held out
 
 COURSE = files.Remote(
     name="dinosaurus/dinos.txt",
@@ -30,13 +32,13 @@ COURSE = files.Remote(
 
 
 class Names(NamedTuple):
-    """m names, each with the letter that follows each letter.
+    """m names, with the letter to predict at each step.
 
     Attributes:
-        x: (m, T) int32, what is read: `NOTHING`, then the letters.
-        y: (m, T) int32, what is to be written: the letters, then newline.
-        lengths: (m,) int32, the steps that count; behind them x is `NOTHING` and
-            y newline.
+        x: (m, T) int32, the inputs: `NO_LETTER`, then the letters.
+        y: (m, T) int32, the targets: the letters, then newline.
+        lengths: (m,) int32, the number of steps; beyond them x is padded with
+            `NO_LETTER` and y with newline.
         names: the m names in lower case.
     """
 
@@ -47,78 +49,78 @@ class Names(NamedTuple):
 
 
 def load_names(path: str | Path | None = None) -> tuple[str, ...]:
-    """The lines of a file of names, in lower case; by default the course's file.
+    """The names in a file, in lower case; by default those of the course's file.
 
     Args:
-        path: a text file, one name a line; empty lines are left out.
+        path: a text file with one name per line; empty lines are ignored.
 
     Raises:
-        MissingFileError: if there is no file, here or to be downloaded.
-        InputError: if it is no text or has no name, or one with another letter
-            than a to z.
+        MissingFileError: if the file does not exist or cannot be downloaded.
+        InputError: if it is not UTF-8 text, contains no name, or a name contains
+            another character than the letters a to z.
     """
     path = files.find_data(COURSE, path)
     try:
         lines = path.read_text("utf-8").lower().split("\n")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path} is no text in UTF-8. Expected one name a line."
+            f"{path} is not UTF-8 text. Expected a text file with one name per line."
         ) from error
     names = tuple(filter(None, map(str.strip, lines)))
     if not names:
-        raise InputError(f"{path} holds no name. Expected one name a line.")
+        raise InputError(f"{path} contains no name. Expected one name per line.")
     check(names)
     return names
 
 
 def make_names(m: int | None = None, *, seed: int = 0) -> tuple[str, ...]:
-    """m names of our own list, drawn without repetition; by default all, sorted.
+    """m names of `NAMES`, sampled without replacement; by default all, sorted.
 
     Raises:
         InputError: if the list has fewer names.
     """
     if m is None:
-        return OURS
-    if not 0 < m <= len(OURS):
-        raise InputError(f"The list has {len(OURS)} names; {m} were asked for.")
-    chosen = np.random.default_rng(seed).permutation(len(OURS))[:m]
-    return tuple(OURS[i] for i in chosen)
+        return NAMES
+    if not 0 < m <= len(NAMES):
+        raise InputError(f"Expected m from 1 to {len(NAMES)} names, received {m}.")
+    chosen = np.random.default_rng(seed).permutation(len(NAMES))[:m]
+    return tuple(NAMES[i] for i in chosen)
 
 
-def split(names: tuple[str, ...], *, held_out: bool = False) -> tuple[str, ...]:
-    """The names to learn from, or every tenth one, which is for testing."""
+def split(names: Iterable[str], *, held_out: bool = False) -> tuple[str, ...]:
+    """The training names, or every tenth name, which is held out."""
     return tuple(
         name for i, name in enumerate(names) if (i % HELD_OUT == 0) == held_out
     )
 
 
-def check(names) -> None:
-    """Raise InputError unless all names are written in a to z and not too long."""
+def check(names: Iterable[str]) -> None:
+    """Raise InputError unless all names consist of at most 50 letters a to z."""
     for name in names:
-        if strange := sorted(set(name) - set(LETTERS[1:])):
+        if others := sorted(set(name) - set(LETTERS[1:])):
             raise InputError(
-                f"The name {name!r} has the character {strange[0]!r}. Expected letters "
-                "a to z alone; spell it with these."
+                f"The name {name!r} contains the character {others[0]!r}. "
+                "Expected only letters a to z."
             )
         if len(name) > LONGEST:
             raise InputError(
                 f"The name {name[:20]!r}... has {len(name)} letters. Expected at most "
-                f"{LONGEST}: one name a line."
+                f"{LONGEST}, and one name per line."
             )
 
 
-def encode(names) -> Names:
-    """The names as numbers, all as long as the longest and its end.
+def encode(names: Iterable[str]) -> Names:
+    """The names as indices, padded to the longest name and its newline.
 
     Raises:
-        InputError: if there is no name, or one with another letter than a to z.
+        InputError: if there is no name, or `check` refuses one.
     """
     names = tuple(names)
     check(names)
     if not names:
-        raise InputError("There are no names. Expected at least one.")
+        raise InputError("Expected at least one name, received no names.")
     lengths = np.array([len(name) + 1 for name in names], "int32")
-    x = np.full((len(names), lengths.max()), NOTHING, "int32")
+    x = np.full((len(names), lengths.max()), NO_LETTER, "int32")
     y = np.full_like(x, NEWLINE)
     for row, name in enumerate(names):
         letters = [LETTERS.index(letter) for letter in name]
@@ -127,7 +129,28 @@ def encode(names) -> Names:
     return Names(x, y, lengths, names)
 
 
-OURS = tuple(
+def encode_start(start: str) -> list[int]:
+    """The indices of the first letters of a name, in capitals or not.
+
+    Raises:
+        InputError: if `start` is not a text, `check` refuses it, or it has 50 letters.
+    """
+    if not isinstance(start, str):
+        raise InputError(
+            "Expected the first letters of a name, such as 'tri'; received "
+            f"{type(start).__name__}."
+        )
+    start = start.strip().lower()
+    check([start])
+    if len(start) >= LONGEST:
+        raise InputError(
+            f"Expected fewer than {LONGEST} letters to begin with, received "
+            f"{len(start)} letters."
+        )
+    return [LETTERS.index(letter) for letter in start]
+
+
+NAMES = tuple(
     """
 aardonyx abelisaurus abrictosaurus abydosaurus achelousaurus acheroraptor achillobator
 acristavus acrocanthosaurus acrotholus adamantisaurus adasaurus adeopapposaurus

@@ -1,7 +1,8 @@
-"""A year in a small harbour: a text of ours to learn words from.
+"""A short corpus of simple sentences for a word-level language model.
 
-Short sentences in few words, written for this package, so that a language model of
-words can be trained in seconds. Any other text is read from a file.
+The text describes a year in a small harbour. It has few distinct words and was written
+for this package, so that a model can be trained in seconds. Any other text is read
+from a file.
 """
 
 import collections
@@ -13,25 +14,24 @@ import numpy as np
 
 from dls_keras.core.errors import InputError, MissingFileError
 
-MARKS = (".", "<unknown>")  # the first of every vocabulary
-END, UNKNOWN = range(2)  # their numbers
-LONGEST = 30  # words of a sentence that are kept
-HELD_OUT = 8  # every eighth sentence is for testing
-NOTHING = -1  # in y behind a sentence's end
+MARKS = (".", "<unknown>")  # the first tokens of every vocabulary
+END, UNKNOWN = range(2)  # their indices
+LONGEST = 30  # words; longer sentences are cut
+HELD_OUT = 8  # every eighth sentence is held out
+PADDING = -1  # in y after the end of a sentence
 
-# A word with its apostrophes and hyphens, a comma, or what ends a sentence.
-PIECE = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|,|[.!?;:]")
+# A word with its apostrophes and hyphens, a comma, or the end of a sentence.
+TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|,|[.!?;:]")
 STOPS = set(".!?;:")
 
 
 class Sentences(NamedTuple):
-    """m sentences, each with the word that follows each word.
+    """m sentences, with the word to predict at each step.
 
     Attributes:
-        x: (m, LONGEST + 1) int32, what is read: the stop of the sentence before,
-            then the words; 0 behind them.
-        y: (m, LONGEST + 1) int32, what is to be guessed: the words, then the stop;
-            `NOTHING` behind it.
+        x: (m, LONGEST + 1) int32, the inputs: `END`, then the words; 0 after them.
+        y: (m, LONGEST + 1) int32, the targets: the words, then `END`; `PADDING`
+            after it.
         words: the vocabulary: the two `MARKS`, then the most frequent word first.
     """
 
@@ -44,38 +44,41 @@ def load_text(path: str | Path) -> str:
     """The text of a file.
 
     Raises:
-        MissingFileError: if there is no such file.
-        InputError: if it is no text in UTF-8 or has no sentence of two words.
+        MissingFileError: if the file does not exist.
+        InputError: if it is not UTF-8 text or has no sentence of two words.
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingFileError(f"There is no text at {path}. Check the path.")
+        raise MissingFileError(f"There is no text file at {path}. Check the path.")
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8. Save it as such.") from error
+        raise InputError(
+            f"{path} is not UTF-8 text. Save it with the encoding UTF-8."
+        ) from error
     if not sentences(text):
         raise InputError(
-            f"{path} holds no sentence. Expected words that end in a stop."
+            f"{path} contains no sentence. Expected sentences of two or more words "
+            "that end with a full stop."
         )
     return text
 
 
 def sentences(text: str) -> list[list[str]]:
-    """The sentences of two words and more, as lists of words in lower case."""
+    """The sentences of two words or more, as lists of words in lower case."""
     found, words = [], []
-    for piece in [*PIECE.findall(text.lower()), "."]:
-        if piece in STOPS:
+    for token in [*TOKEN.findall(text.lower()), "."]:
+        if token in STOPS:
             if len(words) > 1:
                 found.append(words[:LONGEST])
             words = []
         else:
-            words.append(piece)
+            words.append(token)
     return found
 
 
 def split(text: str, *, held_out: bool = False) -> list[list[str]]:
-    """The sentences to learn from, or every eighth one, which is for testing."""
+    """The training sentences, or every eighth sentence, which is held out."""
     return [
         words
         for i, words in enumerate(sentences(text))
@@ -83,26 +86,26 @@ def split(text: str, *, held_out: bool = False) -> list[list[str]]:
     ]
 
 
-def vocabulary(found: list[list[str]], *, least: int = 2) -> tuple[str, ...]:
-    """The words that occur `least` times, most frequent first, behind two marks."""
-    counts = collections.Counter(word for words in found for word in words)
+def vocabulary(sentences: list[list[str]], *, least: int = 2) -> tuple[str, ...]:
+    """The `MARKS`, then the words that occur `least` times, most frequent first."""
+    counts = collections.Counter(word for words in sentences for word in words)
     known = sorted(word for word, n in counts.items() if n >= least)
-    return (*MARKS, *sorted(known, key=counts.get, reverse=True))
+    return (*MARKS, *sorted(known, key=counts.__getitem__, reverse=True))
 
 
-def encode(found: list[list[str]], words: tuple[str, ...]) -> Sentences:
-    """The sentences as numbers; a word that is not in `words` becomes `UNKNOWN`."""
-    number = {word: i for i, word in enumerate(words)}
-    x = np.zeros((len(found), LONGEST + 1), "int32")
-    y = np.full_like(x, NOTHING)
-    for row, sentence in enumerate(found):
-        ids = [number.get(word, UNKNOWN) for word in sentence]
+def encode(sentences: list[list[str]], words: tuple[str, ...]) -> Sentences:
+    """The sentences as indices; a word that is not in `words` becomes `UNKNOWN`."""
+    index = {word: i for i, word in enumerate(words)}
+    x = np.zeros((len(sentences), LONGEST + 1), "int32")
+    y = np.full_like(x, PADDING)
+    for row, sentence in enumerate(sentences):
+        ids = [index.get(word, UNKNOWN) for word in sentence]
         x[row, 1 : len(ids) + 1] = ids
         y[row, : len(ids) + 1] = [*ids, END]
     return Sentences(x, y, words)
 
 
-OURS = """
+TEXT = """
 In January the harbour is quiet. The boats lie on the beach, and snow lies on the
 boats. The old keeper of the lighthouse gets up before the sun. He makes tea, he looks
 at the sea, and he writes the weather in his book. The wind comes from the north. The

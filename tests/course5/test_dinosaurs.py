@@ -1,6 +1,5 @@
-"""What the reference cases of dinosaur island cannot say, and the verses."""
+"""Dinosaur names: gradients, the course's loop, generation, and what is printed."""
 
-import json
 import re
 import subprocess
 import sys
@@ -10,25 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.lessons import dinosaur_losses
-from dls_keras.core import files, weights
 from dls_keras.core.errors import InputError
 from dls_keras.course5 import dinosaurs as ds
 from dls_keras.datasets import dinosaur_names
 
-TO_INDEX = {letter: i for i, letter in enumerate(ds.LETTERS)}
-TO_LETTER = dict(enumerate(ds.LETTERS))
 FEW = dinosaur_names.make_names(30)
 
 
 @pytest.fixture(scope="module")
-def namer():
+def model():
     return ds.load_pretrained()
-
-
-@pytest.fixture(scope="module")
-def data():
-    return ds.load_data(FEW)
 
 
 def random_parameters(n_a, n_x, seed, scale=0.5):
@@ -44,8 +34,8 @@ def random_parameters(n_a, n_x, seed, scale=0.5):
 
 @settings(max_examples=10)
 @given(st.integers(1, 4), st.integers(2, 5), st.integers(1, 6), st.integers(0, 9999))
-def test_the_gradients_are_the_slopes_of_the_loss(n_a, n_x, T, seed):
-    """Central differences of the loss by every parameter agree."""
+def test_the_gradients_agree_with_central_differences(n_a, n_x, T, seed):
+    """Of the loss, for every parameter."""
     rng = np.random.default_rng(seed)
     parameters = random_parameters(n_a, n_x, seed)
     X, Y = [None, *rng.integers(n_x, size=T - 1)], rng.integers(n_x, size=T)
@@ -54,55 +44,58 @@ def test_the_gradients_are_the_slopes_of_the_loss(n_a, n_x, T, seed):
     gradients, _ = ds.rnn_backward(X, Y, parameters, cache)
     for name, array in parameters.items():
         for i in np.ndindex(array.shape):
-            kept, h, losses = array[i], 1e-5, []
-            for array[i] in (kept + h, kept - h):
+            value, h, losses = array[i], 1e-5, []
+            for array[i] in (value + h, value - h):
                 losses.append(ds.rnn_forward(X, Y, a0, parameters, n_x)[0])
-            array[i] = kept
-            slope = (losses[0] - losses[1]) / (2 * h)
+            array[i] = value
+            numerical = (losses[0] - losses[1]) / (2 * h)
             # h^2 of third derivatives, and 1e-16 / h of rounding.
-            assert gradients[f"d{name}"][i] == pytest.approx(slope, rel=1e-6, abs=1e-8)
+            assert gradients[f"d{name}"][i] == pytest.approx(
+                numerical, rel=1e-6, abs=1e-8
+            )
 
 
-def test_sample_draws_as_the_course_does_and_leaves_numpy_s_generator_alone(namer):
+def test_sample_equals_the_course_s_and_leaves_numpy_s_global_generator_alone(model):
     """The course seeds the global generator before every letter."""
     np.random.seed(5)
     before = np.random.get_state()[1].copy()
-    ours = ds.sample(namer, TO_INDEX, 3)
+    found = ds.sample(model, ds.CHAR_TO_IX, 3)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
     x, a, seed, indices = np.zeros((27, 1)), np.zeros((50, 1)), 3, []
     for counter in range(50):
-        a, y = ds.rnn_step_forward(namer, a, x)
+        a, y = ds.rnn_step_forward(model, a, x)
         np.random.seed(counter + seed)
         indices.append(np.random.choice(27, p=y.ravel()))
         if indices[-1] == 0:
             break
         x = np.eye(27)[:, indices[-1:]]
         seed += 1
-    assert ours == indices
+    assert found == indices
 
 
-def test_a_name_without_end_is_ended_after_fifty_letters():
-    """A newline that never comes is added."""
+def test_a_name_is_ended_after_fifty_letters():
+    """A newline is appended if none was sampled."""
     parameters = random_parameters(4, 27, 0)
     parameters["by"][0] = -1e4
-    indices = ds.sample(parameters, TO_INDEX, 0)
+    indices = ds.sample(parameters, ds.CHAR_TO_IX, 0)
     assert len(indices) == 51 and indices[-1] == 0 and 0 not in indices[:-1]
 
 
 def test_model_prints_the_course_s_lines(capsys):
     """Losses with six decimals, seven names, every thousand iterations."""
-    _, last = ds.model(["ash\n", " elm"], TO_LETTER, TO_INDEX, 1001, n_a=3)
+    dicts = ds.IX_TO_CHAR, ds.CHAR_TO_IX
+    _, last = ds.model(["ash\n", " elm"], *dicts, 1001, n_a=3)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 20  # twice a loss, seven names, and two empty lines
     first = re.fullmatch(r"Iteration: 0, Loss: (\d+\.\d{6})", lines[0])
-    # The running loss starts as that of seven letters; three and newline come.
+    # The moving average starts at the loss of 7 letters; a name has 3 and newline.
     assert float(first[1]) == pytest.approx(6.997 * np.log(27), abs=1e-4)
     assert lines[10].startswith("Iteration: 1000, Loss: ")
     assert lines[1] == lines[9] == ""
     assert lines[-2:] == [last.rstrip("\n"), ""]
-    ds.model(["ash", "elm"], TO_LETTER, TO_INDEX, 4, n_a=3, verbose=True)
-    said = capsys.readouterr().out.splitlines()
-    assert [line for line in said if line.startswith("j")] == [
+    ds.model(["ash", "elm"], *dicts, 4, n_a=3, verbose=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("j")] == [
         "j = 0, idx = 0",
         "j = 2, idx = 0",
     ]
@@ -110,145 +103,106 @@ def test_model_prints_the_course_s_lines(capsys):
 
 @settings(max_examples=20)
 @given(st.text("abc \n", max_size=30), st.integers(1, 8), st.integers(1, 5))
-def test_windows_stand_before_the_characters_that_follow_them(text, Tx, stride):
-    """As many as fit, `stride` apart; one-hot they are read back."""
+def test_each_window_is_followed_by_its_next_character(text, Tx, stride):
+    """As many windows as fit, `stride` apart; one-hot vectors decode to them."""
     X, Y = ds.build_data(text, Tx, stride)
     assert len(X) == len(Y) == max(0, -(-(len(text) - Tx) // stride))
-    numbers = {character: i for i, character in enumerate("abc \n")}
-    x, y = ds.vectorization(X, Y, 5, numbers, Tx)
+    indices = {character: i for i, character in enumerate("abc \n")}
+    x, y = ds.vectorization(X, Y, 5, indices, Tx)
     assert x.shape == (len(X), Tx, 5) and x.dtype == y.dtype == bool
     for i, (window, following) in enumerate(zip(X, Y, strict=True)):
         assert (window + following) in text and text.index(window) <= i * stride
-        assert x[i].argmax(axis=1).tolist() == [numbers[c] for c in window]
-        assert y[i].argmax() == numbers[following]
+        assert x[i].argmax(axis=1).tolist() == [indices[c] for c in window]
+        assert y[i].argmax() == indices[following]
 
 
-# The compiled loop.
+# The application.
 
 
-def test_the_compiled_loop_walks_as_the_lesson_s_does(data):
-    """All losses and parameters to 1e-12, over passes that begin and break off."""
-    fast, slow = ds.build_model(), ds.build_model()
-    losses = ds.descend(fast, data, 100)
-    np.testing.assert_allclose(
-        losses, dinosaur_losses(slow, data, 100), rtol=0, atol=1e-12
-    )
-    for name in slow:
-        np.testing.assert_allclose(fast[name], slow[name], rtol=0, atol=1e-12)
-
-
-def test_the_compiled_loop_clips_as_the_lesson_s_does(data):
-    """A bias towards one letter makes gradients of a dozen; they count as 5."""
-    fast, slow = ds.build_model(), ds.build_model()
-    for model in (fast, slow):
-        model["by"][3] = 20
-    losses = ds.descend(fast, data, 2)
-    np.testing.assert_allclose(
-        losses, dinosaur_losses(slow, data, 2), rtol=0, atol=1e-12
-    )
-    # Two steps of 0.01 * 5 where it was expected in vain.
-    assert slow["by"][3] == pytest.approx(20 - 2 * 0.01 * 5)
-    np.testing.assert_allclose(fast["by"], slow["by"], rtol=0, atol=1e-12)
-
-
-def test_training_gives_the_mean_loss_of_each_epoch(data):
-    """Which falls; the program is traced once for all epochs."""
-    model = ds.build_model()
+def test_train_returns_the_mean_loss_of_each_epoch():
+    """As the course's loop computes it, one name after the other."""
+    data, model = ds.load_data(FEW), ds.build_model()
     losses = ds.train(model, data, epochs=3)
-    expected = ds.descend(ds.build_model(), data, 90).reshape(3, 30).mean(axis=1)
-    np.testing.assert_array_equal(losses, expected)
+    loop = ds.descend(ds.build_model(), data.names, ds.CHAR_TO_IX, 90)
+    expected = np.reshape(list(loop), (3, 30)).mean(axis=1)
+    np.testing.assert_allclose(losses, expected, rtol=0, atol=1e-12)
     assert losses[2] < losses[1] < losses[0] < 14 * np.log(27)
     assert ds.train(model, data, epochs=0) == []
 
 
-def test_the_program_is_traced_once_for_equal_shapes(data):
-    """However many epochs and calls."""
-    run = ds._compiled_pass()
-    ds.descend(ds.build_model(), data, 5)
-    before = run.experimental_get_tracing_count()
-    for iterations in (1, 30, 70):
-        ds.descend(ds.build_model(), data, iterations)
-    assert run.experimental_get_tracing_count() == before
-
-
-# Making names up.
-
-
-def test_a_made_up_name_has_the_probabilities_of_reading_it(namer):
-    """The loss of the lesson's reader is minus the sum of their logarithms."""
-    names, probabilities = ds.invent(namer, 20, temperature=0.8, seed=4)
+def test_the_confidence_is_one_over_the_perplexity_of_the_names(model):
+    """The course's forward pass gives the letters the same probabilities."""
+    answer = ds.infer(model, "", count=20, temperature=0.8, seed=4)
+    names = [name.lower() for name in answer.details["names"]]
     assert len(set(names)) > 10
-    for name, p in zip(names, probabilities, strict=True):
-        letters = [TO_INDEX[letter] for letter in name]
-        X, Y = [None, *letters], [*letters, 0]
-        loss, _ = ds.rnn_forward(X, Y, np.zeros((50, 1)), namer)
-        assert -np.log(p).sum() == pytest.approx(loss, rel=1e-9)
-    total = sum(len(name) + 1 for name in names)
-    mean = -np.log(np.concatenate(probabilities)).sum() / total
-    assert ds.nats_per_letter(namer, names) == pytest.approx(mean, rel=1e-9)
+    assert 1 / answer.confidence == pytest.approx(ds.perplexity(model, names), rel=1e-9)
 
 
-def test_first_letters_come_as_often_as_the_model_says(namer):
+def test_first_letters_are_as_frequent_as_the_model_predicts(model):
     """4,000 names at temperature 1; a share's standard deviation is below 0.006."""
-    names, _ = ds.invent(namer, 4000)
-    _, p = ds.rnn_step_forward(namer, np.zeros((50, 1)), np.zeros((27, 1)))
-    first = [TO_INDEX[name[0]] if name else 0 for name in names]
+    answer = ds.infer(model, "", count=4000, temperature=1.0)
+    _, p = ds.rnn_step_forward(model, np.zeros((50, 1)), np.zeros((27, 1)))
+    names = answer.details["names"]
+    first = [ds.CHAR_TO_IX[name[0].lower()] if name else 0 for name in names]
     shares = np.bincount(first, minlength=27) / len(names)
     np.testing.assert_allclose(shares, p[:, 0], atol=0.022)
 
 
-def test_names_begin_as_asked_and_the_seed_decides(namer):
-    """In capitals or not; a batch of one is a name, too."""
-    answer = ds.infer(namer, "Tri")
-    assert answer == ds.infer(namer, " tri ") != ds.infer(namer, "tri", seed=1)
+def test_names_begin_with_the_given_letters_and_depend_on_the_seed(model):
+    """Capitals do not matter."""
+    answer = ds.infer(model, "Tri")
+    assert answer == ds.infer(model, " tri ") != ds.infer(model, "tri", seed=1)
     names = answer.split(", ")
-    assert names == answer.details["rows"] and len(names) == 5
+    assert names == answer.details["names"]
+    assert len(names) == 5
     assert all(name.startswith("Tri") for name in names)
-    assert 0 < answer.confidence < 1
-    assert ds.infer(namer, "", count=1).isalpha()
+    assert ds.infer(model, "", count=1).isalpha()
 
 
-def test_a_cold_draw_writes_the_likeliest_letters(namer):
+def test_a_temperature_near_zero_gives_the_likeliest_name(model):
     """All names are then the same."""
-    names, _ = ds.invent(namer, 5, temperature=1e-9)
+    names = ds.infer(model, "", count=5, temperature=1e-9).details["names"]
     assert len(set(names)) == 1
 
 
-def test_the_shipped_weights_know_how_names_are_spelt(namer, monkeypatch):
-    """Better than the frequencies of letters, on names never read; mostly new."""
+def test_the_shipped_model_halves_the_perplexity_of_letter_frequencies(
+    model, monkeypatch
+):
+    """On held-out names; most of the names that it generates are new."""
     monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
-    rows = ds.evaluate(namer)
-    (_, blind, _), (_, ours, goal), (_, different, _), (_, new, _) = rows
-    assert ours < 0.5 * blind == 0.5 * goal
-    assert different > 0.9 and 0.9 < new < 1
-    names, _ = ds.invent(namer, 1000)
+    baseline, held_out, distinct, new = ds.evaluate(model)
+    assert held_out.at_most == baseline.ours
+    assert held_out.ours < 0.5 * baseline.ours
+    assert distinct.ours > 0.9
+    assert 0.9 < new.ours < 1
+    names = ds.infer(model, "", count=1000, temperature=1.0).details["names"]
     assert np.mean([name.endswith("saurus") for name in names]) > 0.3
 
 
 @pytest.mark.parametrize(
-    ("start", "options", "words"),
+    ("start", "options", "message"),
     [
         ("t-rex", {}, "'-'.*a to z"),
-        ("a" * 50, {}, "50 letters"),
-        (7, {}, "int"),
-        ("", {"count": 0}, "0 names"),
-        ("", {"temperature": 0}, "temperature"),
+        ("a" * 50, {}, "received 50 letters"),
+        (7, {}, "received int"),
+        ("", {"count": 0}, "at least 1, received 0"),
+        ("", {"temperature": 0}, "above 0; received 0"),
     ],
 )
-def test_what_is_no_beginning_of_a_name_is_told(namer, start, options, words):
-    """One clear sentence."""
-    with pytest.raises(InputError, match=words):
-        ds.infer(namer, start, **options)
+def test_invalid_arguments_are_refused(model, start, options, message):
+    """The message states what was expected and what was received."""
+    with pytest.raises(InputError, match=message):
+        ds.infer(model, start, **options)
 
 
-def test_the_picture_shows_every_letter(namer):
-    """One cell a letter, and the end."""
-    answer = ds.infer(namer, "mega")
-    shown = [text.get_text() for text in ds.picture(namer, "mega").axes[0].texts]
-    assert shown == [*"".join(f"{name}↵" for name in answer.details["rows"])]
+def test_the_picture_shows_every_letter(model):
+    """One cell per letter, and one for the newline."""
+    answer = ds.infer(model, "mega")
+    shown = [text.get_text() for text in ds.picture("mega", answer).axes[0].texts]
+    assert shown == [*"".join(f"{name}↵" for name in answer.details["names"])]
 
 
-def test_making_names_up_needs_no_tensorflow():
+def test_generating_names_does_not_import_tensorflow():
     """From the shipped weights to the answer."""
     program = (
         "import sys\n"
@@ -259,8 +213,8 @@ def test_making_names_up_needs_no_tensorflow():
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
-def test_without_data_the_names_are_ours(monkeypatch, tmp_path):
-    """And a file or a list of one's own goes before."""
+def test_names_come_from_the_argument_or_from_the_package(monkeypatch, tmp_path):
+    """A file or a list; without the course's file the package's list, shuffled."""
     monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
     data = ds.load_data()
     assert sorted(data.names) == list(dinosaur_names.make_names())
@@ -271,114 +225,28 @@ def test_without_data_the_names_are_ours(monkeypatch, tmp_path):
     assert from_file.names == ds.load_data(["ash", "birch", "elm"]).names
 
 
-@pytest.mark.data
-def test_the_printed_run_and_the_verses_are_measured_again():
-    """Losses to six digits up to 12,000, names up to 4000, the loop to 1e-12."""
-    rows = ds.evaluate()[4:]
-    assert len(rows) == 6 + 2 + 1 + 4
-    for what, ours, goal in rows:
-        if what.startswith("loss"):
-            assert f"{ours:.6f}" == f"{goal:.6f}", what
-        elif what.startswith("names"):
-            assert ours == 1, what
-        elif what.startswith("largest"):
-            assert ours < goal, what
-        else:  # written with four decimals
-            assert ours == pytest.approx(goal, abs=1e-4), what
-
-
-# The verses.
-
-
-@pytest.fixture(scope="module")
-def poets():
-    return {
-        variant: ds.load_pretrained(variant)
-        for variant in weights.published("dinosaurs")
-    }
-
-
-@pytest.fixture(scope="module")
-def measured():
-    """What was measured with Keras 2's gates, by file."""
-    path = files.in_data_folder("reference_predictions_sequence.json")
-    return json.loads(path.read_text())["shakespeare"]
-
-
-def test_windows_are_the_last_forty_characters():
-    """A shorter text stands at the end; capitals do not matter."""
-    x = ds.windows(["Ab", "ab" * 50, ""])
-    assert x.shape == (3, 40, 38)
-    assert x[0, :38].sum() == 0 and x[2].sum() == 0
-    letters = x.argmax(axis=2)
-    assert [ds.VERSE_LETTERS[i] for i in letters[0, 38:]] == ["a", "b"]
-    assert "".join(ds.VERSE_LETTERS[i] for i in letters[1]) == "ab" * 20
+PRINTED_NAMES = {
+    2000: "Liusskeomnolxeros Hmdaairus Hytroligoraurus Lecalosapaus Xusicikoraurus "
+    "Abalpsamantisaurus Tpraneronxeros",
+    4000: "Mivrosaurus Inee Ivtroplisaurus Mbaaisaurus Wusichisaurus Cabaselachus "
+    "Toraperlethosdarenitochusthiamamumamaon",
+}
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("variant", weights.published("dinosaurs"))
-def test_the_next_character_is_as_likely_as_keras_2_says(poets, measured, variant):
-    """Four prompts; the numbers were written with six decimals."""
-    assert measured["vocabulary"] == ds.VERSE_LETTERS
-    (remote,) = weights.published("dinosaurs")[variant]
-    file = remote.name.rpartition("/")[2]
-    expected = measured["models"][file]["next_char_distribution"]
-    p = poets[variant].predict_on_batch(ds.windows(expected))
-    np.testing.assert_allclose(p, list(expected.values()), atol=2e-6)
+def test_model_prints_the_names_of_the_notebooks(capsys):
+    """Up to iteration 4000; after that training is chaotic."""
+    names = dinosaur_names.load_names()
+    ds.model(names, ds.IX_TO_CHAR, ds.CHAR_TO_IX, 4001)
+    printed = capsys.readouterr().out
+    for iteration, expected in PRINTED_NAMES.items():
+        block = printed.split(f"Iteration: {iteration}, ")[1].split("\n\n")[1]
+        assert block.split() == expected.split()
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("variant", weights.published("dinosaurs"))
-def test_a_cold_poet_continues_the_prompt_as_measured(poets, measured, variant):
-    """The likeliest 120 characters, one by one."""
-    (remote,) = weights.published("dinosaurs")[variant]
-    file = remote.name.rpartition("/")[2]
-    ((prompt, whole),) = measured["models"][file]["greedy_120_after_prompt"].items()
-    text, p = ds.continue_verse(poets[variant], prompt, lines=8, temperature=1e-9)
-    assert len(text) == len(p)
-    shared = min(len(whole), len(prompt + text))
-    assert (prompt + text)[:shared] == whole[:shared] and shared > 140
-
-
-@pytest.mark.data
-def test_the_poet_writes_as_many_lines_as_asked(poets):
-    """The answer holds the prompt; the seed decides; rows have their letters."""
-    poet = poets["shakespeare"]
-    answer = ds.infer(poet, "Shall I ", count=2)
-    assert answer.startswith("Shall I ")
-    assert answer == ds.infer(poet, "Shall I ", count=2)
-    assert len(answer.details["rows"]) == 2
-    for row, p in zip(*answer.details.values(), strict=True):
-        assert len(row) == len(p) <= ds.LONGEST_LINE and row.endswith("\n")
-
-
-@pytest.mark.data
-def test_a_line_without_end_is_ended(poets, monkeypatch):
-    """Where the network would go on, the line breaks off; what was asked is written."""
-    monkeypatch.setattr(ds, "LONGEST_LINE", 5)
-    answer = ds.infer(poets["shakespeare"], "from fairest", count=3)
-    rows = answer.details["rows"]
-    assert len(rows) == 3 and max(map(len, rows)) == 5
-    assert all(row.endswith("\n") for row in rows)
-
-
-@pytest.mark.data
-@pytest.mark.parametrize(
-    ("start", "options", "words"),
-    [
-        ("Year 1609", {}, "'0'"),
-        (None, {}, "NoneType"),
-        ("o", {"count": 0}, "0 lines"),
-        ("o", {"temperature": -1}, "temperature"),
-    ],
-)
-def test_what_is_no_prompt_is_told(poets, start, options, words):
-    """One clear sentence."""
-    with pytest.raises(InputError, match=words):
-        ds.infer(poets["shakespeare"], start, **options)
-
-
-def test_an_unknown_variant_is_told():
-    """The variants that exist are named."""
-    with pytest.raises(InputError, match="default, shakespeare, shakespeare-other"):
-        ds.load_pretrained("milton")
+def test_the_losses_that_the_course_prints_are_reproduced():
+    """All six digits, up to iteration 12,000."""
+    rows = [row for row in ds.evaluate() if row.equals is not None]
+    assert len(rows) == len(ds.PRINTED_LOSSES)
+    assert [f"{row.ours:.6f}" for row in rows] == [f"{row.equals:.6f}" for row in rows]

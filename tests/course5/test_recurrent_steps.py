@@ -1,4 +1,4 @@
-"""What the reference cases of the recurrent cells cannot say, and the word model."""
+"""The recurrent cells: shapes, gradients, and agreement with the layers of Keras."""
 
 import subprocess
 import sys
@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dls_keras.core.errors import InputError
 from dls_keras.course5 import recurrent_steps as rs
-from dls_keras.datasets import sentence_corpus
 
 sizes = st.tuples(*(st.integers(1, 4) for _ in range(5)))  # n_x, n_a, n_y, m, T_x
 seeds = st.integers(0, 2**32 - 1)
@@ -36,14 +34,6 @@ FORWARD = {"rnn": rs.rnn_forward, "lstm": rs.lstm_forward, "gru": rs.gru_forward
 BACKWARD = {"rnn": rs.rnn_backward, "lstm": rs.lstm_backward}
 
 
-@pytest.fixture(scope="module")
-def writer():
-    return rs.load_pretrained()
-
-
-# The cells.
-
-
 @pytest.mark.parametrize("kind", FORWARD)
 @given(sizes, seeds)
 @settings(max_examples=15)
@@ -58,32 +48,33 @@ def test_shapes_follow_the_sizes_and_outputs_sum_to_one(kind, size, seed):
 @pytest.mark.parametrize("kind", BACKWARD)
 @given(sizes, seeds)
 @settings(max_examples=10)
-def test_the_gradients_are_the_slopes_of_the_loss(kind, size, seed):
-    """Central differences of sum(da * a) agree for x, a0 and every parameter."""
+def test_the_gradients_agree_with_central_differences(kind, size, seed):
+    """Of the loss sum(da * a), for x, a0 and every parameter."""
     x, a0, parameters = problem(kind, size, seed)
     da = np.random.default_rng(seed + 1).normal(size=(*a0.shape, x.shape[2]))
     *_, caches = FORWARD[kind](x, a0, parameters)
     gradients = BACKWARD[kind](da, caches)
-    places = {"dx": x, "da0": a0}
-    places |= {f"d{name}": array for name, array in parameters.items()}
-    assert set(gradients) == set(places) - {"dWya", "dWy", "dby"}
+    arrays = {"dx": x, "da0": a0}
+    arrays |= {f"d{name}": array for name, array in parameters.items()}
+    assert set(gradients) == set(arrays) - {"dWya", "dWy", "dby"}
     for name, gradient in gradients.items():
-        assert gradient.shape == places[name].shape
+        array = arrays[name]
+        assert gradient.shape == array.shape
         numerical = np.empty_like(gradient)
         for i in np.ndindex(gradient.shape):
-            kept, h = places[name][i], 1e-5
+            value, h = array[i], 1e-5
             losses = []
-            for places[name][i] in (kept + h, kept - h):
+            for array[i] in (value + h, value - h):
                 losses.append(np.sum(da * FORWARD[kind](x, a0, parameters)[0]))
-            places[name][i] = kept
+            array[i] = value
             numerical[i] = (losses[0] - losses[1]) / (2 * h)
         # h^2 of third derivatives, and 1e-16 / h of rounding: both near 1e-9.
         np.testing.assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("kind", BACKWARD)
-def test_a_gradient_for_the_first_steps_is_one_that_is_zero_behind(kind):
-    """The course hands over a da of 4 steps for 7."""
+def test_a_shorter_da_is_treated_as_zero_after_its_end(kind):
+    """The course passes a da of 4 steps for 7."""
     x, a0, parameters = problem(kind, (3, 5, 2, 4, 7), 0)
     *_, caches = FORWARD[kind](x, a0, parameters)
     da = np.random.default_rng(1).normal(size=(5, 4, 7))
@@ -96,10 +87,10 @@ def test_a_gradient_for_the_first_steps_is_one_that_is_zero_behind(kind):
 
 
 def keras_weights(kind, parameters, n_a):
-    """The cell's parameters as the arrays of Keras's layer.
+    """The cell's parameters as the weights of Keras's layer.
 
-    Keras has the kernel of the input and that of the state apart, gate after gate;
-    its GRU keeps the state where its gate z is open, so z = 1 - u.
+    Keras has separate kernels for the input and the state, with the gates side by
+    side; the update gate of its GRU is z = 1 - u.
     """
     p = parameters
     if kind == "rnn":
@@ -132,8 +123,8 @@ def steps_last(z):
 
 
 @pytest.mark.parametrize("kind", FORWARD)
-def test_a_cell_is_keras_s_layer(kind):
-    """States, and where there is a way back every gradient, with copied weights."""
+def test_a_cell_agrees_with_keras_s_layer(kind):
+    """States and, where there is a backward pass, all gradients."""
     import tensorflow as tf
 
     x, a0, parameters = problem(kind, (3, 5, 2, 4, 6), 2)
@@ -154,33 +145,36 @@ def test_a_cell_is_keras_s_layer(kind):
     np.testing.assert_allclose(a, steps_last(states), rtol=1e-10)
     if kind in BACKWARD:
         gradients = BACKWARD[kind](da, caches)
-        ours = [np.transpose(gradients["dx"], (1, 2, 0)), gradients["da0"].T]
+        found = [np.transpose(gradients["dx"], (1, 2, 0)), gradients["da0"].T]
         named = {name: gradients.get(f"d{name}") for name in parameters}
-        ours += keras_weights(kind, named, 5)
-        for one, other in zip(ours, expected, strict=True):
+        found += keras_weights(kind, named, 5)
+        for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
-def test_both_directions_are_keras_s_bidirectional():
-    """The states ahead and back stand on each other, at the same step."""
+def test_the_bidirectional_rnn_agrees_with_keras():
+    """The states of both directions at one step are concatenated."""
     from keras import layers
 
-    x, a0, ahead = problem("rnn", (3, 5, 2, 4, 6), 4)
-    back = problem("rnn", (3, 5, 2, 4, 6), 5)[2]
+    x, a0, forward = problem("rnn", (3, 5, 2, 4, 6), 4)
+    backward = problem("rnn", (3, 5, 2, 4, 6), 5)[2]
     wrapped = layers.Bidirectional(keras_layer("rnn", 5), dtype="float64")
     inputs = np.transpose(x, (1, 2, 0))
     wrapped(inputs)
-    wrapped.set_weights(keras_weights("rnn", ahead, 5) + keras_weights("rnn", back, 5))
+    wrapped.set_weights(
+        keras_weights("rnn", forward, 5) + keras_weights("rnn", backward, 5)
+    )
     Wya = np.random.default_rng(6).normal(size=(2, 10))
-    parameters = {"ahead": ahead, "back": back, "Wya": Wya, "by": ahead["by"]}
+    parameters = {"forward": forward, "backward": backward}
+    parameters |= {"Wya": Wya, "by": forward["by"]}
     zeros = np.zeros_like(a0)
     a, y = rs.bidirectional_rnn_forward(x, (zeros, zeros), parameters)
     np.testing.assert_allclose(a, steps_last(wrapped(inputs)), rtol=1e-10)
-    expected = rs.softmax(Wya @ a[:, :, 3] + ahead["by"])
+    expected = rs.softmax(Wya @ a[:, :, 3] + forward["by"])
     np.testing.assert_allclose(y[:, :, 3], expected, rtol=1e-12)
 
 
-def test_layers_on_each_other_are_keras_s_stacked_layers():
+def test_the_deep_rnn_agrees_with_stacked_layers_of_keras():
     """The states of one layer are the input of the next."""
     x, a0, low = problem("rnn", (3, 5, 2, 4, 6), 7)
     high = problem("rnn", (5, 5, 2, 4, 6), 8)[2]
@@ -199,21 +193,21 @@ def test_layers_on_each_other_are_keras_s_stacked_layers():
     assert y.shape == (2, 4, 6)
 
 
-def test_an_lstm_that_forgets_nothing_remembers_its_first_step():
-    """With f = 1 and i = 0 behind it, the memory of step one stays to the end."""
+def test_an_open_forget_gate_preserves_the_cell_state():
+    """With f = 1, and i = 0 after step one, c<1> is unchanged after 50 steps."""
     x, a0, parameters = problem("lstm", (1, 1, 1, 1, 50), 0)
     for gate, bias in (("f", 1e4), ("i", 0.0)):
         parameters[f"W{gate}"] = np.array([[0.0, 1e4 if gate == "i" else 0.0]])
         parameters[f"b{gate}"] = np.array([[bias]])
     x[...] = -1.0
-    x[0, 0, 0] = 1.0  # the input gate opens here alone
+    x[0, 0, 0] = 1.0  # the update gate is open only here
     _, _, c, _ = rs.lstm_forward(x, a0, parameters)
     assert abs(c[0, 0, 0]) > 0.01
     assert np.all(c == c[0, 0, 0])
 
 
-def test_the_cells_need_no_tensorflow():
-    """Importing the module and running an LSTM leaves it out."""
+def test_the_cells_do_not_import_tensorflow():
+    """Forward or backward."""
     program = (
         "import sys, numpy as np\n"
         "from dls_keras.course5 import recurrent_steps as rs\n"
@@ -224,135 +218,3 @@ def test_the_cells_need_no_tensorflow():
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
-
-
-# Drawing.
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_draws_fall_in_proportion_to_p_to_the_one_over_temperature(temperature):
-    """60,000 draws from four numbers, one of them impossible."""
-    p = np.array([[0.1], [0.6], [0.0], [0.3]])
-    drawn = rs.draw(np.repeat(p, 60_000, 1), temperature, np.random.default_rng(0))
-    expected = p[:, 0] ** (1 / temperature)
-    shares = np.bincount(drawn, minlength=4) / 60_000
-    assert shares[2] == 0
-    # Four standard deviations of a share, 0.002 at most each.
-    np.testing.assert_allclose(shares, expected / expected.sum(), atol=0.0085)
-
-
-def test_a_cold_draw_takes_the_likeliest():
-    """However cold: nothing overflows."""
-    p = rs.softmax(np.random.default_rng(1).normal(size=(9, 100)))
-    for temperature in (1e-3, 1e-300, 5e-324):
-        drawn = rs.draw(p, temperature, np.random.default_rng(2))
-        np.testing.assert_array_equal(drawn, p.argmax(axis=0))
-
-
-@pytest.mark.parametrize("temperature", [0, -1.0, np.nan, np.inf])
-def test_a_temperature_that_is_none_is_told(temperature):
-    """A sentence that says what to try."""
-    with pytest.raises(InputError, match="above 0"):
-        rs.draw(np.ones((2, 1)), temperature, np.random.default_rng(0))
-
-
-# The language model.
-
-
-def test_the_words_to_come_are_guessed_better_than_by_counting(writer):
-    """On sentences that were never read, by more than half."""
-    (_, counted, _), (_, ours, goal), (_, learnt, _) = rs.evaluate(writer)
-    assert goal == counted
-    assert learnt < ours < 0.5 * counted
-
-
-def test_perplexity_counts_the_words_among_which_it_hesitates(writer):
-    """A model whose logits are all equal hesitates among all words."""
-    model = rs.build_model()
-    dense = model.model.layers[-1]
-    dense.set_weights([np.zeros_like(w) for w in dense.get_weights()])
-    data = rs.load_data(held_out=True)
-    assert rs.perplexity(model, data) == pytest.approx(len(model.words), rel=1e-5)
-
-
-def test_held_out_sentences_are_not_learnt():
-    """Together they are all; the vocabulary is that of the sentences learnt."""
-    data, unseen = rs.load_data(), rs.load_data(held_out=True)
-    assert data.words == unseen.words
-    total = len(sentence_corpus.sentences(sentence_corpus.OURS))
-    assert (len(data.x), len(unseen.x)) == (total - total // 8, total // 8)
-
-
-def test_sentences_begin_as_asked_and_end(writer):
-    """In capitals or not; the same seed writes the same sentences."""
-    answer = rs.infer(writer, "THE keeper", count=4)
-    assert answer == rs.infer(writer, "the keeper.", count=4)
-    assert answer != rs.infer(writer, "the keeper", count=4, seed=1)
-    assert len(answer.details["sentences"]) == 4
-    for words, p in zip(*answer.details.values(), strict=True):
-        assert words[:2] == ["the", "keeper"] and words.index(".") == len(words) - 1
-        assert p.shape == (len(words),) and np.all((p > 0) & (p < 1))
-    assert answer.startswith("The keeper ") and answer.endswith(".")
-    assert 0 < answer.confidence < 1
-
-
-def test_the_probabilities_are_those_of_the_sentence_when_it_is_read(writer):
-    """Reading a written sentence gives the same loss, to float32."""
-    (words,), (p,) = rs.write(writer, "", temperature=1.0, seed=3)
-    read = sentence_corpus.encode([words[:-1]], writer.words)
-    assert rs.perplexity(writer, read) == pytest.approx(
-        np.exp(-np.log(p).mean()), rel=1e-4
-    )
-
-
-def test_unknown_is_never_written(writer):
-    """However warm the draw."""
-    sentences, _ = rs.write(writer, count=200, temperature=50.0)
-    assert not any(
-        sentence_corpus.MARKS[sentence_corpus.UNKNOWN] in words for words in sentences
-    )
-    assert max(map(len, sentences)) == sentence_corpus.LONGEST
-
-
-@pytest.mark.parametrize(
-    ("start", "options", "words"),
-    [
-        ("the pirate", {}, "'pirate'.*the"),
-        ("the " * 30, {}, "30 words"),
-        (None, {}, "NoneType"),
-        ("the", {"count": 0}, "0 sentences"),
-        ("the", {"temperature": 0}, "temperature"),
-    ],
-)
-def test_what_is_no_beginning_is_told(writer, start, options, words):
-    """One clear sentence."""
-    with pytest.raises(InputError, match=words):
-        rs.infer(writer, start, **options)
-
-
-def test_any_text_can_be_learnt(tmp_path):
-    """A file of one's own, with its own words; the loss falls."""
-    path = tmp_path / "text.txt"
-    path.write_text("Ein Hund läuft. Der Hund schläft! Ein Vogel singt, oder?\n" * 8)
-    data = rs.load_data(path)
-    assert "läuft" in data.words and "the" not in data.words
-    model = rs.build_model(data.words, n_e=8, n_a=8)
-    losses = rs.train(model, data, epochs=6, batch_size=7, learning_rate=0.05)
-    assert losses[-1] < losses[0] < 1.2 * np.log(len(data.words))
-    assert rs.infer(model, "ein", count=1).startswith("Ein ")
-
-
-def test_a_text_of_few_sentences_holds_none_out(tmp_path):
-    """The sentence says how many are needed."""
-    path = tmp_path / "text.txt"
-    path.write_text("One sentence. Another one.")
-    with pytest.raises(InputError, match="2 sentences.*8 or more"):
-        rs.load_data(path, held_out=True)
-
-
-def test_the_picture_shows_every_word(writer):
-    """One cell a word."""
-    figure = rs.picture(writer, "the sea")
-    sentences = rs.infer(writer, "the sea").details["sentences"]
-    shown = [text.get_text() for text in figure.axes[0].texts]
-    assert shown == [word for words in sentences for word in words]

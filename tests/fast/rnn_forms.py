@@ -1,4 +1,6 @@
-"""GRU, LSTM and the LSTM step in NumPy against Keras; the character RNN."""
+"""GRU and LSTM against Keras; the character RNN and its samples against the lesson."""
+
+import functools
 
 import keras
 import numpy as np
@@ -6,7 +8,9 @@ import tensorflow as tf
 from forms import Form
 
 from dls_keras.converters.keras_h5 import keras2_hard_sigmoid
-from dls_keras.fast import lstm_numpy, recurrent
+from dls_keras.course5 import dinosaurs
+from dls_keras.datasets import dinosaur_names
+from dls_keras.fast import batch_sampling, char_rnn, lstm_numpy, recurrent
 
 
 def normal(*shapes):
@@ -91,6 +95,63 @@ def step_inputs(m, units):
     return lambda: normal((10, m, 3), (3, 4 * units), (units, 4 * units), (4 * units,))
 
 
+def compiled_descent(parameters, names, iterations):
+    """All losses and the final parameters, by the compiled program."""
+    x, y, lengths, _ = dinosaur_names.encode(names)
+    settings = {"learning_rate": 0.01, "max_gradient": dinosaurs.CLIP}
+    losses = char_rnn.descend(parameters, x, y, lengths, iterations, **settings)
+    return losses, parameters
+
+
+def lesson_descent(parameters, names, iterations):
+    """The same by the course's loop over names."""
+    ix = dinosaurs.CHAR_TO_IX
+    losses = np.array([*dinosaurs.descend(parameters, names, ix, iterations)])
+    return losses, parameters
+
+
+def descent_inputs(m, iterations, **biases):
+    """Initial parameters and m names; a large bias makes gradients that are clipped."""
+
+    def inputs():
+        parameters = dinosaurs.build_model()
+        for letter, bias in biases.items():
+            parameters["by"][dinosaurs.CHAR_TO_IX[letter]] = bias
+        return parameters, dinosaur_names.make_names(m), iterations
+
+    return inputs
+
+
+def sampled_probabilities(parameters, start):
+    """The probabilities of the letters of names that are sampled together."""
+    return sample_names(parameters, start)[1]
+
+
+def read_probabilities(parameters, start):
+    """The same, predicted one name at a time by the course's forward pass."""
+    found = []
+    for letters in sample_names(parameters, start)[0]:
+        X, Y = [None, *letters], [*letters, 0]
+        a0 = np.zeros_like(parameters["b"])
+        _, (y_hat, _, _) = dinosaurs.rnn_forward(X, Y, a0, parameters)
+        p = [y_hat[t][letter, 0] for t, letter in enumerate(Y)]
+        found.append(np.array(p[: dinosaur_names.LONGEST]))
+    return found
+
+
+def sample_names(parameters, start):
+    return batch_sampling.sample_sequences(
+        functools.partial(dinosaurs.rnn_step_forward, parameters),
+        np.zeros((len(parameters["b"]), 40)),
+        len(dinosaur_names.LETTERS),
+        start=start,
+        end=dinosaur_names.NEWLINE,
+        longest=dinosaur_names.LONGEST,
+        temperature=0.8,
+        rng=np.random.default_rng(0),
+    )
+
+
 FORMS = [
     *(
         Form(
@@ -126,5 +187,30 @@ FORMS = [
         )
         for name, gates in (("sigmoid", None), ("hard sigmoid", keras2_hard_sigmoid))
         for m, units in ((1, 1), (1, 8), (4, 9))
+    ),
+    *(
+        Form(
+            f"character RNN, {name}",
+            compiled_descent,
+            lesson_descent,
+            inputs,
+            rtol=0,
+            atol=1e-12,
+        )
+        for name, inputs in (
+            ("three and a third epochs", descent_inputs(30, 100)),
+            ("one epoch of all names", descent_inputs(None, 853)),
+            ("clipped gradients", descent_inputs(30, 2, c=20)),
+        )
+    ),
+    *(
+        Form(
+            f"names sampled as a batch, {name}",
+            sampled_probabilities,
+            read_probabilities,
+            lambda start=start: (dinosaurs.load_pretrained(), start),
+            rtol=1e-9,
+        )
+        for name, start in (("from nothing", []), ("from tri", [20, 18, 9]))
     ),
 ]

@@ -39,15 +39,16 @@ from dls_keras.course5 import (
     dinosaurs,
     emojify,
     jazz,
+    language_model,
     named_entities,
     question_answering,
-    recurrent_steps,
+    shakespeare,
     transformer,
     trigger_word,
     word_vectors,
 )
 from dls_keras.datasets import dates, faces, paintings, sentence_corpus
-from dls_keras.fast import inference, layers, recurrent
+from dls_keras.fast import char_rnn, inference, layers, recurrent
 from dls_keras.networks import darknet, vgg19, yolo_v2
 
 Function = type(tf.function(lambda: None))
@@ -315,19 +316,35 @@ def style_transfer_infer():
 # Course 5.
 
 
-@case(recurrent_steps, xla=CPU)
-def recurrent_steps_train():
+@case(language_model, xla=CPU)
+def language_model_train():
     words = tuple("abcdef")
-    model = recurrent_steps.build_model(words, n_e=2, n_a=2)
+    model = language_model.build_model(words, n_e=2, n_a=2)
     x = np.tile(labels(sentence_corpus.LONGEST + 1, 6), (4, 1)).astype("int32")
-    return lambda: recurrent_steps.train(model, Data(x, x), epochs=3, batch_size=2)
+    return lambda: language_model.train(model, Data(x, x), epochs=3, batch_size=2)
 
 
-@case(dinosaurs)
+@case(char_rnn)
 def dinosaurs_train():
+    """One program for all epochs, also for those that stop before the last name."""
     model = dinosaurs.build_model(n_a=2)
-    data = dinosaurs.load_data(["abc", "de"])
-    return lambda: dinosaurs.train(model, data, epochs=3)
+    x, y, lengths, _ = data = dinosaurs.load_data(["abc", "de", "fg"])
+    settings = {"learning_rate": 0.1, "max_gradient": 5.0}
+
+    def work():
+        dinosaurs.train(model, data, epochs=3)
+        for iterations in (1, 5):
+            char_rnn.descend(model, x, y, lengths, iterations, **settings)
+
+    return work
+
+
+@case(shakespeare, xla=CPU)
+def shakespeare_train():
+    model = shakespeare.build_model()
+    x = np.eye(38, dtype=bool)[np.tile(labels(shakespeare.TX, 38), (4, 1))]
+    data = shakespeare.Windows(x, x[:, 0])
+    return lambda: shakespeare.train(model, data, epochs=3, batch_size=2)
 
 
 @case(jazz)
@@ -341,7 +358,7 @@ def jazz_train():
 
 @case(word_vectors)
 def word_vectors_train():
-    data = word_vectors.count_company(["a man is a man", "a king is a man"])
+    data = word_vectors.count_cooccurrence(["a man is a man", "a king is a man"])
     model = word_vectors.build_model(data.words)
     return lambda: word_vectors.train(model, data, epochs=3)
 
@@ -523,7 +540,8 @@ def test_a_step_is_traced_once_fits_xla_and_holds_no_python(case):
 
 
 @pytest.mark.parametrize(
-    "prepare", [emojify_train, recurrent_steps_train, trigger_word_train]
+    "prepare",
+    [emojify_train, language_model_train, shakespeare_train, trigger_word_train],
 )
 def test_what_cudnn_computes_is_kept_from_xla(prepare, monkeypatch):
     """On GPUs Keras hands GRUs and LSTMs to cuDNN, whose operations XLA lacks."""
