@@ -32,6 +32,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dls_keras.converters import darknet as darknet_files
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import Answer, Row, detected
+from dls_keras.core.detections import Detections, average_precision
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import car_boxes
 from dls_keras.fast import boxes as fast_boxes
@@ -261,8 +262,7 @@ def load_data(synthetic: int = 332, seed: int = 0) -> TrainingData:
     if synthetic:
         parts.append(car_boxes.enlarged(car_boxes.make_roads(synthetic, seed=seed)))
     pairs = [car_boxes.training_arrays(p, HEIGHT, WIDTH, MAX_CARS) for p in parts]
-    x, y = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
-    return TrainingData(x, y)
+    return TrainingData(*map(np.concatenate, zip(*pairs, strict=True)))
 
 
 def build_model(
@@ -390,7 +390,7 @@ def find_all(
     max_boxes: int = 20,
     score_threshold: float = 0.5,
     iou_threshold: float = 0.5,
-) -> list[fast_boxes.Detections]:
+) -> list[Detections]:
     """The `Detections` in each of many images; arguments are those of `infer`.
 
     `fast_boxes.detect_images` decodes sixteen images at a time; a test compares it with
@@ -421,10 +421,10 @@ def average_precision_on(
     wanted = [detector.classes.index(name) for name in names]
     found = find_all(detector, roads.images, max_boxes=100, score_threshold=0.005)
     kept = [
-        fast_boxes.Detections(*(part[np.isin(one.classes, wanted)] for part in one))
+        Detections(*(part[np.isin(one.classes, wanted)] for part in one))
         for one in found
     ]
-    return fast_boxes.average_precision(kept, roads.boxes)
+    return average_precision(kept, roads.boxes)
 
 
 def evaluate(detector: Detector | None = None) -> list[Row]:
@@ -466,9 +466,5 @@ def example() -> tuple[str, Any]:
     photo = files.in_data_folder("car_boxes/images/vid_4_29520.jpg")
     if photo:
         return "Where are the cars on this road?", photo
-    return "Where are the cars on this drawn road?", example_road()
-
-
-def example_road() -> np.ndarray:
-    """A synthetic image of a road with cars, (380, 676, 3) uint8."""
-    return car_boxes.make_roads(3, seed=7).images[2]
+    road = car_boxes.make_roads(3, seed=7).images[2]  # (380, 676, 3) uint8
+    return "Where are the cars on this drawn road?", road

@@ -1,42 +1,46 @@
-"""Sliding windows: one convolutional pass looks through all windows at once (C4 W3).
+"""Sliding windows: one convolutional pass classifies all windows at once (C4 W3).
 
-A classifier that knows a small window finds things in a large picture when the window
-slides over it, at several scales. Crop by crop, neighbouring windows repeat nearly all
-of each other's work. A dense layer behind a Flatten of h x w x n_C numbers, though, is
-a convolution whose window is h x w:
+A classifier of small windows becomes a detector when it is applied to every window of
+a large image, at several scales. If each window is cropped and classified separately,
+neighbouring windows repeat almost all of the computation. But a dense layer after a
+Flatten of h x w x n_C numbers is a convolution with a kernel of h x w:
 
     W^T flatten(A) + b  =  (A * K)[0, 0] + b      with K = W as (h, w, n_C, units)
 
-so the whole classifier is a convolution. Given the large picture it answers for every
-window at once, `stride` pixels apart, with the same numbers. Here it looks for
-handwritten digits among scribbles.
+So the whole classifier is a convolutional network. Applied to a large image it
+classifies all windows, `stride` pixels apart, in one pass and with the same numbers.
+Here it detects handwritten digits among scribbles.
 
-Shapes: windows (n_H, n_W, n_C), m pictures of any size; a window of 28 x 28 greys has
-eleven answers, the last for "nothing". A box is (y1, x1, y2, x2).
+Shapes: windows (n_H, n_W, n_C), m images of any size; a window of 28 x 28 grey pixels
+has eleven classes, the last one for the background. A box is (y1, x1, y2, x2).
 Paper: Sermanet et al. (2014), "OverFeat", https://arxiv.org/abs/1312.6229
 """
 
 import itertools
 import time
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from matplotlib.figure import Figure
 from PIL import Image
 
 from dls_keras import plots
 from dls_keras.core import files, images, training, weights
+from dls_keras.core.answers import Answer, Row, detected
+from dls_keras.core.detections import Detections, f1_score
 from dls_keras.core.errors import InputError
-from dls_keras.datasets import digits
+from dls_keras.datasets import digit_windows, digits
+from dls_keras.datasets.digit_windows import BACKGROUND, Windows
 from dls_keras.fast import boxes as fast_boxes
 from dls_keras.fast.layers import Adam
 
 SIZE = digits.SIZE  # height and width of a window, in pixels
-SCALE = 1.2  # from one size of the picture to the next
+SCALE = 1.2  # factor between two sizes of the image
 CLASSES = tuple("zero one two three four five six seven eight nine".split())
-NOTHING = len(CLASSES)  # the class of a window without a digit
 
 
 # The assignment: the convolutional implementation.
@@ -45,36 +49,36 @@ WINDOWED = (layers.Conv2D, layers.MaxPooling2D, layers.AveragePooling2D)
 POINTWISE = (layers.Activation, layers.ReLU, layers.Dropout, layers.BatchNormalization)
 
 
-def convolutional(model):
-    """The model that gives for each window of a picture what `model` gives for it.
+def convolutional(model: keras.Model) -> keras.Model:
+    """The model that gives, for every window of an image, the output of `model`.
 
     Dense layers become convolutions with the same weights; all weights are copied.
 
     Args:
-        model: a Keras model of one chain of layers, from (m, n_H, n_W, n_C) to
+        model: a Keras model with one chain of layers, from (m, n_H, n_W, n_C) to
             (m, classes): convolutions and poolings with padding "valid", activations,
-            dropout, batch normalisation, one Flatten right before a dense layer (but
-            for dropout and ReLU), dense layers.
+            dropout, batch normalisation, dense layers, and one Flatten, directly
+            followed by a dense layer (dropout and ReLU may be between them).
 
     Returns:
-        A model from (m, height, width, n_C), of any height and width from n_H and n_W
-        on, to (m, rows, columns, classes): the windows are `stride(model)` apart. If
-        `model` never uses its last pixels, since a pooling does not come out even,
-        there may be windows more whose last pixels lie outside the picture.
+        A model from (m, height, width, n_C), for any height >= n_H and width >= n_W,
+        to (m, rows, columns, classes); the windows are `stride(model)` apart. If
+        `model` does not use its last pixels, because a pooling does not divide its
+        input evenly, there may be further windows that extend beyond the image.
 
     Raises:
-        InputError: if a layer is of another kind, stands elsewhere, or pads: at the
-            border of a window it would see zeros, where in the picture are pixels.
+        InputError: if a layer is of another kind, is in another place, or has padding:
+            a separate window would be zero-padded where the image has pixels.
     """
     X = A = keras.Input((None, None, model.input_shape[-1]))
-    window = (1, 1)  # of the next dense layer
+    kernel = (1, 1)  # height and width of the next dense layer as a convolution
     for layer in _chain(model):
         if isinstance(layer, layers.Flatten):
-            window = layer.input.shape[1:3]
+            kernel = layer.input.shape[1:3]
         elif isinstance(layer, layers.Dense):
             convolution = layers.Conv2D(
                 layer.units,
-                window,
+                kernel,
                 activation=layer.activation,
                 use_bias=layer.use_bias,
                 dtype=layer.dtype_policy,
@@ -82,7 +86,7 @@ def convolutional(model):
             A = convolution(A)
             W, *b = layer.get_weights()  # W: (h * w * n_C, units)
             convolution.set_weights([W.reshape(convolution.kernel.shape), *b])
-            window = (1, 1)
+            kernel = (1, 1)
         else:
             copy = type(layer).from_config(layer.get_config())
             A = copy(A)
@@ -90,17 +94,18 @@ def convolutional(model):
     return keras.Model(X, A)
 
 
-def stride(model):
-    """Pixels (down, right) from one window of `convolutional(model)` to the next."""
+def stride(model: keras.Model) -> tuple[int, int]:
+    """Distance (down, right) in pixels between windows of `convolutional(model)`."""
     steps = [layer.strides for layer in _chain(model) if isinstance(layer, WINDOWED)]
-    return tuple(int(step) for step in np.prod([(1, 1), *steps], axis=0))
+    down, right = np.prod([(1, 1), *steps], axis=0)
+    return int(down), int(right)
 
 
-def crops(model, pictures):
-    """The windows of pictures (m, height, width, n_C), `stride(model)` apart.
+def crops(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
+    """The windows of images (m, height, width, n_C), `stride(model)` apart.
 
     Returns:
-        (m, rows, columns, n_H, n_W, n_C), a view.
+        (m, rows, columns, n_H, n_W, n_C), a view of `pictures`.
     """
     (n_H, n_W, n_C), (down, right) = model.input_shape[1:], stride(model)
     views = np.lib.stride_tricks.sliding_window_view(
@@ -109,15 +114,19 @@ def crops(model, pictures):
     return views[:, ::down, ::right, 0]
 
 
-def crop_by_crop(model, pictures):
-    """What `convolutional(model)` gives, the slow way: each window by itself."""
+def crop_by_crop(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
+    """The outputs of `convolutional(model)`, with every window classified separately.
+
+    Returns:
+        (m, rows, columns, classes).
+    """
     windows = crops(model, pictures)
     flat = np.reshape(windows, (-1, *model.input_shape[1:]))
     return model.predict_on_batch(flat).reshape(*windows.shape[:3], -1)
 
 
-def multiplications(model, height, width):
-    """How often `convolutional(model)` multiplies for one (height, width) picture."""
+def multiplications(model: keras.Model, height: int, width: int) -> int:
+    """The number of multiplications of `convolutional(model)` for one image."""
     total, shape = 0, (1, height, width, model.input_shape[-1])
     for layer in convolutional(model).layers[1:]:
         shape = layer.compute_output_shape(shape)
@@ -127,7 +136,7 @@ def multiplications(model, height, width):
 
 
 def _chain(model):
-    """The layers of a model that `convolutional` can turn, in order."""
+    """The layers of a model in order, if `convolutional` can convert them all."""
     chain = [one for one in model.layers if not isinstance(one, layers.InputLayer)]
     for layer in chain:
         if not isinstance(layer, (*WINDOWED, *POINTWISE, layers.Flatten, layers.Dense)):
@@ -138,18 +147,19 @@ def _chain(model):
             )
         if isinstance(layer, WINDOWED) and layer.padding != "valid":
             raise InputError(
-                f"The layer {layer.name} has padding {layer.padding!r}: a window by "
-                "itself would be padded, one in a picture not. Use padding='valid'."
+                f"The layer {layer.name} has padding={layer.padding!r}: it would pad a "
+                "separate window, but not a window inside an image. Use "
+                "padding='valid'."
             )
-    weighty = [x for x in chain if not isinstance(x, (layers.Dropout, layers.ReLU))]
-    for layer, after in itertools.pairwise([*weighty, None]):
+    weighted = [x for x in chain if not isinstance(x, (layers.Dropout, layers.ReLU))]
+    for layer, following in itertools.pairwise([*weighted, None]):
         flattens = isinstance(layer, layers.Flatten)
         if flattens and layer.output.shape[1] > layer.input.shape[-1]:
-            if not isinstance(after, layers.Dense):
+            if not isinstance(following, layers.Dense):
                 raise InputError(
                     f"No dense layer follows the layer {layer.name}, which flattens "
-                    f"{layer.input.shape[1:]}: what comes behind it would see single "
-                    "pixels. Put a Dense right behind Flatten."
+                    f"{layer.input.shape[1:]}; in an image the following layers would "
+                    "have single pixels as input. Put a Dense directly after Flatten."
                 )
     return chain
 
@@ -158,26 +168,19 @@ def _chain(model):
 
 
 class Detector(NamedTuple):
-    """A classifier of windows, and the names of its classes but "nothing"."""
+    """A classifier of windows, and the names of its classes without the background."""
 
     model: keras.Model
     classes: tuple[str, ...]
 
 
-class Windows(NamedTuple):
-    """Windows x (m, 28, 28, 1) uint8 and y (m,) int64, a digit or `NOTHING`."""
-
-    x: np.ndarray
-    y: np.ndarray
-
-
-def load_data(m=800, seed=0, detector=None):
-    """Windows to learn from, cut out of canvases: with a digit well inside, or none.
+def load_data(m: int = 800, seed: int = 0, detector: Detector | None = None) -> Windows:
+    """Training windows, with a digit or without, from random canvases.
 
     Args:
-        m: canvases, half with MNIST's training digits, half with drawn ones.
-        detector: a `Detector`; the windows where it sees a digit and there is none
-            come on top (hard negatives).
+        m: number of canvases, half with MNIST's training digits, half with synthetic
+            ones.
+        detector: a trained detector; its hard negatives are added.
 
     Returns:
         `Windows`, in random order.
@@ -189,87 +192,36 @@ def load_data(m=800, seed=0, detector=None):
     ]
     rng, found = np.random.default_rng(seed), []
     for part in parts:
-        found += [cut_windows(*scene, rng) for scene in zip(*part, strict=True)]
+        canvases = zip(*part, strict=True)
+        found += [digit_windows.sample_windows(*canvas, rng) for canvas in canvases]
         if detector:
-            found.append(mistakes(detector, part, rng))
+            found.append(hard_negatives(detector, part, rng))
     x, y = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     order = rng.permutation(len(x))
     return Windows(x[order], y[order])
 
 
-def cut_windows(image, boxes, labels, rng, near=24, far=40):
-    """Windows of one canvas, at random, to learn from.
-
-    A window that overlaps a box by 0.6 (intersection over union) shows its digit, one
-    that overlaps none by 0.4 shows nothing, others are left out.
-
-    Args:
-        image: (height, width) uint8.
-        boxes, labels: (k, 4) and (k,), the digits on the canvas.
-        near: windows about each box.
-        far: windows anywhere.
-
-    Returns:
-        `Windows`.
-    """
-    centres = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2] * near)
-    sides = np.concatenate([boxes[:, 2] - boxes[:, 0]] * near)
-    spread = rng.choice([0.08, 0.3], len(sides))  # half of them are meant to miss
-    centres = centres + (spread * sides)[:, None] * rng.normal(0, 1, centres.shape)
-    sides = sides * np.exp(rng.normal(0, spread))
-    anywhere = rng.uniform(np.log(SIZE), np.log(min(image.shape)), far)
-    sides = np.append(sides, np.exp(anywhere))[:, None]
-    centres = np.append(centres, rng.uniform((0, 0), image.shape, (far, 2)), axis=0)
-
-    windows = np.concatenate([centres - sides / 2, centres + sides / 2], 1)
-    inside = (windows[:, :2] >= 0).all(1) & (windows[:, 2:] <= image.shape).all(1)
-    kept, y = [], []
-    for window in windows[inside]:
-        ious = fast_boxes.box_ious(window, boxes)
-        if ious.max(initial=0) < 0.4:
-            y.append(NOTHING)
-        elif ious.max() >= 0.6:
-            y.append(labels[ious.argmax()])
-        else:
-            continue
-        kept.append(window)
-    return Windows(_cut(Image.fromarray(image), kept), np.array(y, "int64"))
-
-
-def mistakes(detector, canvases, rng, most=30):
-    """Windows where `detector` sees a digit and there is none.
+def hard_negatives(
+    detector: Detector,
+    canvases: digits.Canvases,
+    rng: np.random.Generator,
+    most: int = 30,
+) -> Windows:
+    """Windows of the background in which `detector` wrongly detects a digit.
 
     Args:
-        canvases: a `digits.Canvases`.
-        most: as many of each canvas, chosen at random.
-
-    Returns:
-        `Windows`, all of the class `NOTHING`.
+        most: at most this many windows per canvas, chosen at random.
     """
-    network, steps = _network(detector), stride(detector.model)
+    network, steps = _compiled(detector), stride(detector.model)
     found = []
     for image, boxes in zip(canvases.images, canvases.boxes, strict=True):
-        picture = Image.fromarray(image)
-        windows, _, _ = search(network, picture, steps, threshold=0.5)
-        overlaps = [fast_boxes.box_ious(w, boxes).max(initial=0) for w in windows]
-        wrong = windows[np.array(overlaps) < 0.4]
-        found.append(_cut(picture, rng.permutation(wrong)[:most]))
-    x = np.concatenate(found)
-    return Windows(x, np.full(len(x), NOTHING))
+        windows, _, _ = search_pyramid(network, Image.fromarray(image), steps, 0.5)
+        found.append(digit_windows.negatives(image, boxes, windows, rng, most))
+    return Windows(*map(np.concatenate, zip(*found, strict=True)))
 
 
-def _cut(picture, windows):
-    """The windows (n, 4) of a PIL image "L", each scaled to (28, 28, 1) uint8."""
-    bilinear = Image.Resampling.BILINEAR
-    x = [
-        np.asarray(picture.resize((SIZE, SIZE), bilinear, (x1, y1, x2, y2)))
-        for y1, x1, y2, x2 in windows
-    ]
-    return np.reshape(x, (-1, SIZE, SIZE, 1)).astype("uint8")
-
-
-def build_model():
-    """A small classifier of windows, untrained, as a `Detector`."""
+def build_model() -> Detector:
+    """A small untrained classifier of windows, as a `Detector`."""
     model = keras.Sequential(
         [
             keras.Input((SIZE, SIZE, 1)),
@@ -288,20 +240,22 @@ def build_model():
 
 
 def train(
-    detector,
-    data,
+    detector: Detector,
+    data: Windows,
     *,
-    epochs=12,
-    batch_size=128,
-    learning_rate=0.002,
-    seed=0,
-    on_epoch=None,
-    checkpoint=None,
-):
-    """Fit `detector` in place on windows; the rate falls to zero along a cosine.
+    epochs: int = 12,
+    batch_size: int = 128,
+    learning_rate: float = 0.002,
+    seed: int = 0,
+    **settings: Any,
+) -> list[float]:
+    """Train `detector` in place on windows, with cosine decay of the learning rate.
+
+    Args:
+        settings: further settings of `core.training.fit`.
 
     Returns:
-        Each epoch's mean cross-entropy, in nats.
+        The mean cross-entropy of each epoch, in nats per window.
     """
     keras.utils.set_random_seed(seed)
     model = detector.model
@@ -321,159 +275,176 @@ def train(
         batch_size=batch_size,
         seed=seed,
         state=model.non_trainable_variables,
-        on_epoch=on_epoch,
-        checkpoint=checkpoint,
+        **settings,
     )
 
 
-def load_pretrained(variant="default"):
-    """The detector with shipped weights, checked (see `core.weights.load`)."""
+def load_pretrained(variant: str = "default") -> Detector:
+    """The detector with pretrained weights, verified by `core.weights.load`."""
     detector = build_model()
     weights.load(detector.model, "sliding_windows", variant)
     return detector
 
 
-def infer(detector, image, *, threshold=0.95, overlap=0.3, max_boxes=50):
-    """Find the digits in a picture, large and small.
+def infer(
+    detector: Detector,
+    image: Any,
+    *,
+    threshold: float = 0.95,
+    overlap: float = 0.3,
+    max_boxes: int = 50,
+) -> Answer:
+    """Detect the digits in an image, small and large ones.
 
     Args:
-        image: a picture of any size (path, PIL image or array), dark on light or light
-            on dark; one with a side over 512 pixels is searched at that size.
-        threshold: keep a window whose best digit scores at least this, in [0, 1];
-            0.95 was best on 120 canvases of other seeds than those measured.
-        overlap: drop a window that overlaps a better one by more than this.
+        image: an image of any size (path, PIL image or array), dark on light or light
+            on dark; if a side has more than 512 pixels, it is reduced for the search.
+        threshold: keep a window whose best digit has at least this probability; 0.95
+            was best on 120 validation canvases.
+        overlap: drop a window whose IoU with a better one is higher than this.
 
     Returns:
-        `fast_boxes.Detections`: boxes (n, 4) in pixels of `image`, best first, scores
-        (n,) and classes (n,).
+        An `Answer` such as "2 sevens, 1 four". Its confidence is the highest softmax
+        probability of a window, None without boxes. `details["boxes"]` lists each box
+        as {"class", "score", "box"}, the corners (y1, x1, y2, x2) in pixels of `image`,
+        highest score first.
     """
-    return find_all(detector, [image], threshold, overlap, max_boxes)[0]
+    ((boxes, scores, classes),) = find_all(
+        detector, [image], threshold, overlap, max_boxes
+    )
+    return detected(boxes, scores, classes, detector.classes)
 
 
-def find_all(detector, pictures, threshold=0.95, overlap=0.3, max_boxes=50):
-    """What `infer` finds in each of many pictures."""
-    network, steps = _network(detector), stride(detector.model)
+def find_all(
+    detector: Detector,
+    pictures: Sequence[Any],
+    threshold: float = 0.95,
+    overlap: float = 0.3,
+    max_boxes: int = 50,
+) -> list[Detections]:
+    """The `Detections` in each of many images; arguments are those of `infer`.
+
+    `fast_boxes.non_max_suppression` keeps the best of the windows that overlap; a test
+    compares it with that of TensorFlow, which the next assignment uses.
+    """
+    network, steps = _compiled(detector), stride(detector.model)
     found = []
-    for picture in map(images.read, pictures):
-        ink = Image.fromarray(np.rint(digits.ink(picture) * 255).astype("uint8"))
-        boxes, scores, classes = search(network, ink, steps, threshold)
+    for image in map(images.read, pictures):
+        ink = Image.fromarray(np.rint(digits.ink(image) * 255).astype("uint8"))
+        boxes, scores, classes = search_pyramid(network, ink, steps, threshold)
         kept = fast_boxes.non_max_suppression(boxes, scores, max_boxes, overlap)
-        scale = (picture.height / ink.height, picture.width / ink.width)
+        scale = (image.height / ink.height, image.width / ink.width)
         boxes = (boxes[kept] * np.tile(scale, 2)).astype("float32")
-        found.append(fast_boxes.Detections(boxes, scores[kept], classes[kept]))
+        found.append(Detections(boxes, scores[kept], classes[kept]))
     return found
 
 
-def search(network, picture, steps, threshold):
-    """All windows of all sizes that see a digit.
+def search_pyramid(
+    network: Callable, image: Image.Image, steps: tuple[int, int], threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All windows, at all sizes, in which the network detects a digit.
 
-    The window stays as it is; the picture becomes smaller by and by.
+    The size of the window is fixed; the image becomes smaller (an image pyramid).
 
     Args:
-        network: what `convolutional` returns.
-        picture: a PIL image "L", white on black.
-        steps: pixels (down, right) between two windows.
+        network: the result of `convolutional`.
+        image: a PIL image "L", white on black.
+        steps: distance (down, right) between two windows, in pixels.
 
     Returns:
-        boxes (n, 4) in pixels of `picture`, scores (n,) and classes (n,).
+        boxes (n, 4) in pixels of `image`, scores (n,) and classes (n,).
     """
     boxes, scores, classes = [np.empty((0, 4))], [np.empty(0, "f4")], [np.empty(0, int)]
-    height, width = picture.height, picture.width
+    height, width = image.height, image.width
     while min(height, width) >= SIZE:
-        small = picture.resize((width, height), Image.Resampling.BILINEAR)
+        small = image.resize((width, height), Image.Resampling.BILINEAR)
         x = np.asarray(small, "float32")[np.newaxis, ..., np.newaxis] / 255
-        answers = np.asarray(network(x))[0, ..., :NOTHING]  # (rows, columns, 10)
-        best = answers.max(2)
-        places = np.argwhere(best >= threshold)
-        corners = places * steps
-        scale = (picture.height / height, picture.width / width)
+        outputs = np.asarray(network(x))[0, ..., :BACKGROUND]  # (rows, columns, 10)
+        best = outputs.max(2)
+        indices = np.argwhere(best >= threshold)  # (n, 2): row and column
+        corners = indices * steps
+        scale = (image.height / height, image.width / width)
         boxes.append(np.hstack([corners, corners + SIZE]) * np.tile(scale, 2))
-        scores.append(best[tuple(places.T)])
-        classes.append(answers.argmax(2)[tuple(places.T)])
+        scores.append(best[tuple(indices.T)])
+        classes.append(outputs.argmax(2)[tuple(indices.T)])
         height, width = round(height / SCALE), round(width / SCALE)
-    return tuple(map(np.concatenate, (boxes, scores, classes)))
+    return np.concatenate(boxes), np.concatenate(scores), np.concatenate(classes)
 
 
-def _network(detector):
-    """The convolutional form as one graph, traced once for pictures of all sizes."""
+def _compiled(detector):
+    """The convolutional form as one graph, traced once for images of all sizes."""
     network = convolutional(detector.model)
     any_size = tf.TensorSpec((1, None, None, 1))
     return tf.function(lambda x: network(x, training=False), input_signature=[any_size])
 
 
-def speed_up(model, pictures, rounds=7):
-    """How much longer `crop_by_crop` takes than one pass, and the largest difference.
+def speed_up(
+    model: keras.Model, pictures: np.ndarray, rounds: int = 7
+) -> tuple[float, float]:
+    """How many times faster one pass is than `crop_by_crop`.
 
-    Both run in turn, after one round to warm up; the ratio is that of the medians.
+    Both are timed alternately, after one warm-up round.
 
     Args:
         pictures: (m, height, width, n_C) float32.
+
+    Returns:
+        The ratio of the median times, and the largest difference of the outputs.
     """
     network = convolutional(model)
-    seconds, answers = [], []
+    seconds, outputs = [], []
     for _ in range(rounds + 1):
-        for answer in (
+        for run in (
             lambda: network.predict_on_batch(pictures),
             lambda: crop_by_crop(model, pictures),
         ):
             start = time.perf_counter()
-            answers.append(answer())
+            outputs.append(run())
             seconds.append(time.perf_counter() - start)
     one_pass, by_crops = np.median(np.reshape(seconds[2:], (-1, 2)), axis=0)
-    return by_crops / one_pass, np.abs(answers[-1] - answers[-2]).max()
+    return by_crops / one_pass, np.abs(outputs[-1] - outputs[-2]).max()
 
 
-def found_and_read(detector, canvases):
-    """The F1 score of a detector of digits: right boxes with the right digit."""
-    hits = boxes = truths = 0
+def f1_on(detector: Detector, canvases: digits.Canvases) -> float:
+    """F1 score of the digits that are detected and classified correctly."""
     found = find_all(detector, canvases.images)
-    for one, truth, labels in zip(found, canvases.boxes, canvases.labels, strict=True):
-        free = np.ones(len(truth), bool)
-        for box, digit in zip(one.boxes, one.classes, strict=True):
-            right = fast_boxes.box_ious(box, truth) * (free & (labels == digit))
-            if len(truth) and right.max() >= 0.5:
-                free[right.argmax()] = False
-                hits += 1
-        boxes, truths = boxes + len(one.boxes), truths + len(truth)
-    return 2 * hits / (boxes + truths)
+    return f1_score(found, canvases.boxes, canvases.labels)
 
 
-def evaluate(detector=None):
-    """What one pass saves, and how well new canvases are read: (what, ours, goal)."""
+def evaluate(detector: Detector | None = None) -> list[Row]:
+    """The speed-up of one pass, and F1 scores on held-out canvases."""
     detector = detector or load_pretrained()
     model, mnist = detector.model, digits.load_digits()
-    written = digits.make_canvases(200, (mnist.x_test, mnist.y_test), seed=10_000)
-    drawn = digits.make_canvases(200, digits.make_digits(1000, seed=9), seed=10_001)
-    x = written.images[:1, ..., np.newaxis].astype("float32") / 255
+    real = digits.make_canvases(200, (mnist.x_test, mnist.y_test), seed=10_000)
+    synthetic = digits.make_canvases(200, digits.make_digits(1000, seed=9), seed=10_001)
+    x = real.images[:1, ..., np.newaxis].astype("float32") / 255
     times, difference = speed_up(model, x)
     n = int(np.prod(crops(model, x).shape[1:3]))
-    alone = multiplications(model, SIZE, SIZE)
-    fewer = n * alone / multiplications(model, *x.shape[1:3])
+    separate = n * multiplications(model, SIZE, SIZE)
+    ratio = separate / multiplications(model, *x.shape[1:3])
+    f1, f1_synthetic = f1_on(detector, real), f1_on(detector, synthetic)
     return [
-        (f"one pass against {n} crops, largest difference", difference, None),
-        ("one pass is faster, times", times, None),
-        ("one pass multiplies less, times", fewer, None),
-        ("F1, 200 canvases of test digits", found_and_read(detector, written), None),
-        ("F1, 200 canvases of drawn digits", found_and_read(detector, drawn), None),
+        Row(f"largest difference, one pass and {n} crops", difference, at_most=1e-5),
+        Row("speed-up of one pass", times),
+        Row("reduction of multiplications, factor", ratio),
+        Row("F1, 200 canvases of MNIST's test digits", f1),
+        Row("F1, 200 canvases of held-out synthetic digits", f1_synthetic),
     ]
 
 
-def picture(detector, image):
-    """The picture with the boxes found in it, a matplotlib figure."""
-    boxes, scores, classes = infer(detector, image)
-    labels = [
-        f"{detector.classes[k]} {score:.2f}"
-        for k, score in zip(classes, scores, strict=True)
-    ]
-    return plots.boxes(image, boxes, labels)
+def picture(image: Any, answer: Answer) -> Figure:
+    """The image with the boxes of `answer`."""
+    found = answer.details["boxes"]
+    labels = [f"{box['class']} {box['score']:.2f}" for box in found]
+    return plots.boxes(image, [box["box"] for box in found], labels)
 
 
-def example():
-    """The question of the tour: a canvas of test digits, or of drawn ones."""
+def example() -> tuple[str, np.ndarray]:
+    """The question of the tour: a canvas with MNIST's test digits or synthetic ones."""
     if files.in_data_folder(digits.TEST_PART):
         mnist = digits.load_digits()
-        source, who = (mnist.x_test, mnist.y_test), "written"
+        source, made = (mnist.x_test, mnist.y_test), "written"
     else:
-        source, who = None, "drawn"
+        source, made = None, "drawn"
     canvas = digits.make_canvases(1, source, seed=7).images[0]
-    return f"Which digits are {who} on this canvas?", canvas
+    return f"Which digits are {made} on this canvas?", canvas

@@ -1,4 +1,4 @@
-"""Detect objects in many images at once, and measure how well.
+"""Detect objects in many images at once.
 
 A score is the product of objectness and class probability, so it is at most the
 objectness: the objectness logits alone discard almost all boxes. Only the remaining
@@ -11,24 +11,17 @@ A box is (y1, x1, y2, x2).
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 from PIL import Image
 
 from dls_keras.core import images
+from dls_keras.core.detections import Detections, box_ious
 from dls_keras.fast import inference
 
 BATCH = 16  # images per call of the network
-
-
-class Detections(NamedTuple):
-    """The boxes detected in one image, highest score first."""
-
-    boxes: np.ndarray  # (n, 4) float32: y1, x1, y2, x2 in pixels of the image
-    scores: np.ndarray  # (n,) float32 in [0, 1]
-    classes: np.ndarray  # (n,) int64
 
 
 def detect_images(
@@ -177,57 +170,6 @@ def non_max_suppression(
                 room[owner] -= 1
                 free &= compatible[len(earlier) + i]
     return order[kept]
-
-
-def box_ious(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (..., 4) with boxes (..., 4), with broadcasting.
-
-    For a box (4,) and boxes (n, 4) the result is (n,), in [0, 1].
-    """
-    y1, x1, y2, x2 = (box[..., i] for i in range(4))
-    v1, u1, v2, u2 = (boxes[..., i] for i in range(4))
-    height = np.minimum(y2, v2) - np.maximum(y1, v1)
-    width = np.minimum(x2, u2) - np.maximum(x1, u1)
-    common = np.maximum(height, 0) * np.maximum(width, 0)
-    areas = (y2 - y1) * (x2 - x1) + (v2 - v1) * (u2 - u1)
-    return common / np.maximum(areas - common, 1e-12)
-
-
-def average_precision(
-    found: Sequence[Detections],
-    truths: Sequence[np.ndarray],
-    iou_threshold: float = 0.5,
-) -> float:
-    """Area under the precision-recall curve of one class (Pascal VOC, all points).
-
-    A detected box is correct if its IoU with a true box of its image is at least
-    `iou_threshold` and no box with a higher score was matched with that true box.
-
-    Args:
-        found: for each image its `Detections`.
-        truths: for each image its true boxes (k, 4), in the same pixels.
-
-    Returns:
-        A float in [0, 1].
-    """
-    scores, correct = [], []
-    for detections, truth in zip(found, truths, strict=True):
-        free = np.ones(len(truth), bool)
-        for box, score in zip(detections.boxes, detections.scores, strict=True):
-            overlaps = box_ious(box, truth) * free if len(truth) else np.zeros(1)
-            best = overlaps.argmax()
-            hit = overlaps[best] >= iou_threshold
-            if hit:
-                free[best] = False
-            scores.append(score)
-            correct.append(hit)
-    order = np.argsort(-np.array(scores), kind="stable")
-    hits = np.cumsum(np.array(correct, float)[order])
-    precision = hits / np.arange(1, len(hits) + 1)
-    recall = hits / max(1, sum(len(truth) for truth in truths))
-    # Precision at a recall: the highest precision at this recall or a higher one.
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
 
 def _sigmoid(x):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dls_keras.core import files
+from dls_keras.core.detections import Detections, average_precision, box_ious
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import car_detection as cd
 from dls_keras.datasets import car_boxes
@@ -135,7 +136,7 @@ def test_suppression_keeps_for_several_images_the_boxes_of_each(seed, most, max_
 def detections(*boxes_and_scores):
     boxes = np.float32([box for box, _ in boxes_and_scores]).reshape(-1, 4)
     scores = np.float32([score for _, score in boxes_and_scores])
-    return fast_boxes.Detections(boxes, scores, np.zeros(len(scores), int))
+    return Detections(boxes, scores, np.zeros(len(scores), int))
 
 
 def test_average_precision_by_hand():
@@ -143,9 +144,7 @@ def test_average_precision_by_hand():
     box, other, far = [0, 0, 10, 10], [20, 20, 30, 30], [50, 50, 60, 60]
     found = [detections((box, 0.9), (far, 0.8), (other, 0.7))]
     truths = [np.float32([box, other])]
-    assert fast_boxes.average_precision(found, truths) == pytest.approx(
-        0.5 + 0.5 * 2 / 3
-    )
+    assert average_precision(found, truths) == pytest.approx(0.5 + 0.5 * 2 / 3)
 
 
 def test_average_precision_counts_a_true_box_once():
@@ -153,8 +152,8 @@ def test_average_precision_counts_a_true_box_once():
     box = [0, 0, 10, 10]
     twice = [detections((box, 0.9), (box, 0.8)), detections()]
     truths = [np.float32([box]), np.float32([box])]
-    assert fast_boxes.average_precision(twice, truths) == pytest.approx(0.5)
-    assert fast_boxes.average_precision([detections()] * 2, truths) == 0.0
+    assert average_precision(twice, truths) == pytest.approx(0.5)
+    assert average_precision([detections()] * 2, truths) == 0.0
 
 
 def test_a_class_that_the_detector_does_not_have_is_an_error():
@@ -181,6 +180,11 @@ def pretrained():
     return cd.load_pretrained()
 
 
+def example_road():
+    """A synthetic image with cars, (380, 676, 3) uint8."""
+    return car_boxes.make_roads(3, seed=7).images[2]
+
+
 def test_cars_on_held_out_synthetic_roads_are_detected(pretrained):
     """AP@0.5 on 30 of them."""
     roads = car_boxes.enlarged(car_boxes.make_roads(30, seed=20_000))
@@ -201,7 +205,7 @@ def test_many_images_have_the_boxes_of_each(pretrained):
 
 def test_an_answer_lists_the_boxes_of_find_all(pretrained):
     """With the highest score as its confidence, and the number of cars as its text."""
-    road = cd.example_road()
+    road = example_road()
     ((boxes, scores, _),) = cd.find_all(pretrained, [road])
     answer = cd.infer(pretrained, road)
     listed = answer.details["boxes"]
@@ -214,7 +218,7 @@ def test_an_answer_lists_the_boxes_of_find_all(pretrained):
 
 def test_thresholds_select_the_boxes_of_an_answer(pretrained):
     """A lower score threshold gives more boxes, max_boxes the best of them."""
-    road = cd.example_road()
+    road = example_road()
     many = cd.infer(pretrained, road, score_threshold=0.01, iou_threshold=0.9)
     few = cd.infer(
         pretrained, road, score_threshold=0.01, iou_threshold=0.9, max_boxes=2
@@ -226,18 +230,18 @@ def test_thresholds_select_the_boxes_of_an_answer(pretrained):
 
 def test_boxes_are_in_pixels_of_the_given_image(pretrained):
     """An image of twice the size has its best boxes at twice the coordinates."""
-    road = Image.fromarray(cd.example_road())
+    road = Image.fromarray(example_road())
     large = road.resize((road.width * 2, road.height * 2))
     small, large = cd.find_all(pretrained, [road]) + cd.find_all(pretrained, [large])
     assert small.scores[0] > 0.9
     for box in 2 * small.boxes[small.scores > 0.9]:
-        assert fast_boxes.box_ious(box, large.boxes).max() > 0.8
+        assert box_ious(box, large.boxes).max() > 0.8
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
 def test_images_of_any_mode_and_size_have_an_answer(pretrained, mode):
     """Grey, transparent and palette images; one pixel and 20 megapixels, too."""
-    road = Image.fromarray(cd.example_road())
+    road = Image.fromarray(example_road())
     assert "car" in cd.infer(pretrained, road.convert(mode))
     for size in ((1, 1), (5477, 3652)):
         answer = cd.infer(pretrained, Image.new(mode, size))
@@ -255,7 +259,7 @@ def test_an_input_that_is_not_an_image_is_an_error(pretrained, tmp_path):
 
 def test_a_picture_shows_the_boxes_of_the_answer(pretrained):
     """It has the size of the image, which does not change."""
-    road = cd.example_road()
+    road = example_road()
     before = road.copy()
     answer = cd.infer(pretrained, road)
     drawn = np.asarray(cd.picture(road, answer))
@@ -272,7 +276,7 @@ def test_a_picture_shows_the_boxes_of_the_answer(pretrained):
 def test_predict_prints_the_count_and_writes_the_boxes(pretrained, tmp_path, capsys):
     """The course's function: it returns scores, boxes and classes."""
     photo, out = tmp_path / "road.png", tmp_path / "found.png"
-    Image.fromarray(cd.example_road()).save(photo)
+    Image.fromarray(example_road()).save(photo)
     scores, boxes, classes = cd.predict(photo, model=pretrained, out=out)
     assert f"Found {len(boxes)} boxes for" in capsys.readouterr().out
     assert len(scores) == len(boxes) == len(classes) > 0
@@ -311,7 +315,7 @@ def test_published_detectors_detect_the_cars_of_the_course(variant):
         (159, 303, 346, 440),
         (947, 324, 1280, 705),
     ]:
-        assert fast_boxes.box_ious(np.float32([y1, x1, y2, x2]), cars).max() > 0.6
+        assert box_ious(np.float32([y1, x1, y2, x2]), cars).max() > 0.6
 
 
 @pytest.mark.data

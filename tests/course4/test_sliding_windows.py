@@ -1,4 +1,4 @@
-"""One pass equals the crops, and what the windows find."""
+"""One convolutional pass against separate crops, and detection of digits."""
 
 import keras
 import numpy as np
@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from keras import layers
 from PIL import Image
 
+from dls_keras.core.detections import Detections, box_ious, f1_score
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import sliding_windows as sw
-from dls_keras.datasets import digits
-from dls_keras.fast import boxes as fast_boxes
+from dls_keras.datasets import digit_windows, digits
 
 
 def chain(*stack, shape=(14, 14, 2)):
@@ -19,7 +19,7 @@ def chain(*stack, shape=(14, 14, 2)):
 
 
 def lecture():
-    """The lecture's network: 14 x 14 windows, two pixels apart."""
+    """The network of the lecture: 14 x 14 windows, two pixels apart."""
     return chain(
         layers.Conv2D(4, 5, activation="relu"),
         layers.MaxPooling2D(2),
@@ -31,7 +31,7 @@ def lecture():
 
 
 def normalised():
-    """Strides, batch normalisation with moved statistics, dropout, other windows."""
+    """Strides, batch normalisation with trained statistics, dropout, other kernels."""
     model = chain(
         layers.Conv2D(3, (3, 4), strides=(2, 1), use_bias=False),
         layers.BatchNormalization(),
@@ -73,8 +73,8 @@ def models():
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=15, phases=[Phase.generate])  # shrinking would take minutes
-def test_one_pass_equals_the_crops(models, name, more, m, seed):
-    """For pictures of any size, to 1e-5."""
+def test_one_pass_equals_separate_crops(models, name, more, m, seed):
+    """For images of any size, to 1e-5."""
     model, network = models[name]
     n_H, n_W, n_C = model.input_shape[1:]
     pictures = np.random.default_rng(seed).normal(
@@ -86,21 +86,21 @@ def test_one_pass_equals_the_crops(models, name, more, m, seed):
     down, right = sw.stride(model)
     rows, columns = more[0] // down + 1, more[1] // right + 1
     assert by_crops.shape == (m, rows, columns, model.output_shape[-1])
-    if name != "normalised":  # whose strides leave the last row of a window unused
+    if name != "normalised":  # whose strides do not use the last row of a window
         assert one_pass.shape == by_crops.shape
     # float32 sums in another order
     np.testing.assert_allclose(one_pass[:, :rows, :columns], by_crops, atol=1e-5)
 
 
-def test_a_window_of_its_own_size_gets_the_same_answer(models):
-    """One row, one column."""
+def test_an_image_of_the_size_of_a_window_has_the_same_output(models):
+    """One row and one column."""
     model, network = models["digits"]
     x = np.random.default_rng(0).uniform(size=(3, 28, 28, 1)).astype("float32")
     np.testing.assert_allclose(network(x)[:, 0, 0], model(x), atol=1e-6)
 
 
 def test_a_dense_layer_has_the_same_weights():
-    """(h * w * n_C, units) becomes (h, w, n_C, units), nothing else."""
+    """(h * w * n_C, units) becomes (h, w, n_C, units)."""
     model = lecture()
     before = [np.ravel(w) for w in model.get_weights()]
     after = [np.ravel(w) for w in sw.convolutional(model).get_weights()]
@@ -108,7 +108,7 @@ def test_a_dense_layer_has_the_same_weights():
 
 
 def test_the_weights_are_copied():
-    """To move one model leaves the other as it is."""
+    """A change of one model does not change the other."""
     model = lecture()
     x = np.ones((1, 20, 20, 2), "float32")
     network = sw.convolutional(model)
@@ -118,31 +118,42 @@ def test_the_weights_are_copied():
     np.testing.assert_array_equal(network(x), before)
 
 
+def test_the_convolutional_form_computes_the_same_after_keras_saving(models, tmp_path):
+    """As a .keras file, and as a clone with copied weights."""
+    x = np.random.default_rng(0).uniform(size=(1, 40, 50, 1)).astype("float32")
+    _, network = models["digits"]
+    network.save(tmp_path / "network.keras")
+    clone = keras.models.clone_model(network)
+    clone.set_weights(network.get_weights())
+    for copy in (keras.models.load_model(tmp_path / "network.keras"), clone):
+        np.testing.assert_array_equal(copy(x), network(x))
+
+
 @pytest.mark.parametrize(
-    "behind",
+    "following",
     [
         [],
         [layers.Activation("softmax")],
         [layers.BatchNormalization(), layers.Dense(2)],
     ],
 )
-def test_a_flatten_that_no_dense_layer_follows_is_told(behind):
-    """Such a layer would get one pixel's channels where it had all of them."""
-    with pytest.raises(InputError, match="Put a Dense right behind Flatten"):
-        sw.convolutional(chain(layers.Conv2D(3, 5), layers.Flatten(), *behind))
+def test_a_flatten_without_a_dense_layer_after_it_is_an_error(following):
+    """The next layer would have the channels of one pixel as its input, not of all."""
+    with pytest.raises(InputError, match="Put a Dense directly after Flatten"):
+        sw.convolutional(chain(layers.Conv2D(3, 5), layers.Flatten(), *following))
 
 
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
-        (layers.Conv2D(3, 3, padding="same"), "padding 'same'"),
-        (layers.MaxPooling2D(2, padding="same"), "padding 'same'"),
+        (layers.Conv2D(3, 3, padding="same"), "padding='same'"),
+        (layers.MaxPooling2D(2, padding="same"), "padding='same'"),
         (layers.GlobalAveragePooling2D(), "GlobalAveragePooling2D"),
         (layers.LayerNormalization(), "LayerNormalization"),
     ],
 )
-def test_a_layer_that_sees_more_than_its_window_is_told(layer, words):
-    """Padding, and statistics of the whole picture."""
+def test_a_layer_without_a_convolutional_form_is_an_error(layer, words):
+    """Padding, and statistics of the whole image."""
     with pytest.raises(InputError, match=words):
         sw.convolutional(chain(layer))
 
@@ -154,94 +165,94 @@ def test_multiplications_by_hand():
     assert sw.multiplications(lecture(), 16, 16) == expected
 
 
-def test_speed_up_says_how_far_both_are_apart(models):
-    """On a canvas one pass is at least twice as fast; here it saves nine tenths."""
+def test_one_pass_is_faster_and_gives_the_same_numbers(models):
+    """At least twice as fast on a canvas; it needs a tenth of the multiplications."""
     pictures = np.random.default_rng(0).uniform(size=(1, 160, 240, 1))
     times, difference = sw.speed_up(models["digits"][0], pictures.astype("float32"))
     assert times > 2 and difference < 1e-5
 
 
-def test_windows_show_what_their_labels_say():
-    """Cut about a bright square, windows labelled 1 are bright."""
+def test_windows_match_their_labels():
+    """Near a white square, windows with its label are mostly white."""
     image = np.zeros((160, 240), "uint8")
     image[40:90, 100:150] = 255
     box = np.float32([[40, 100, 90, 150]])
     rng = np.random.default_rng(0)
-    x, y = sw.cut_windows(image, box, np.array([1]), rng, near=200, far=200)
-    assert set(y) == {1, sw.NOTHING}
+    x, y = digit_windows.sample_windows(
+        image, box, np.array([1]), rng, near=200, far=200
+    )
+    assert set(y) == {1, sw.BACKGROUND}
     assert x.dtype == np.uint8 and x.shape[1:] == (28, 28, 1)
-    share = x.mean((1, 2, 3)) / 255
-    # An overlap of 0.6 of the union is 0.6 of the window at least.
-    assert share[y == 1].min() > 0.58
-    assert share[y == sw.NOTHING].min() == 0
+    white = x.mean((1, 2, 3)) / 255
+    # With an IoU of 0.6 at least 0.6 of the window is inside the box.
+    assert white[y == 1].min() > 0.58
+    assert white[y == sw.BACKGROUND].min() == 0
 
 
-def test_a_canvas_without_digits_shows_nothing():
-    """Windows anywhere, all of them labelled so."""
+def test_windows_of_a_canvas_without_digits_are_background():
+    """All of them."""
     none = np.zeros((0, 4), "float32"), np.zeros(0, int)
     rng = np.random.default_rng(0)
-    x, y = sw.cut_windows(np.zeros((60, 160), "uint8"), *none, rng)
-    assert len(x) == len(y) > 0 and (y == sw.NOTHING).all()
+    x, y = digit_windows.sample_windows(np.zeros((60, 160), "uint8"), *none, rng)
+    assert len(x) == len(y) > 0 and (y == sw.BACKGROUND).all()
 
 
-def seer(digit):
-    """A detector that is sure to see one digit in any window."""
+def constant_detector(k):
+    """A detector that predicts class k for every window."""
     detector = sw.build_model()
     for weight in detector.model.weights:
         weight.assign(np.zeros(weight.shape))
-    detector.model.layers[-1].bias.assign(20.0 * np.eye(11)[digit])
+    detector.model.layers[-1].bias.assign(20.0 * np.eye(11)[k])
     return detector
 
 
-def test_mistakes_are_windows_off_every_box():
-    """Of one who sees threes all over, none shows the bright square as a whole."""
+def test_hard_negatives_are_wrong_detections_in_the_background():
+    """If a detector predicts 3 everywhere, these are the windows without the box."""
     image = np.zeros((1, 64, 64), "uint8")
     image[0, 16:48, 16:48] = 255
     canvas = digits.Canvases(image, [np.float32([[16, 16, 48, 48]])], [np.array([3])])
-    x, y = sw.mistakes(seer(3), canvas, np.random.default_rng(0), most=1000)
-    assert len(x) == len(y) > 50 and (y == sw.NOTHING).all()
-    # An overlap under 0.4 of the union is under 0.66 of a 28 x 28 window.
+    detector = constant_detector(3)
+    x, y = sw.hard_negatives(detector, canvas, np.random.default_rng(0), most=1000)
+    assert len(x) == len(y) > 50 and (y == sw.BACKGROUND).all()
+    # With an IoU below 0.4 less than 0.66 of a 28 x 28 window is inside the box.
     assert 0.4 < x.mean((1, 2, 3)).max() / 255 < 0.67
-    few, _ = sw.mistakes(seer(3), canvas, np.random.default_rng(0), most=5)
+    few, _ = sw.hard_negatives(detector, canvas, np.random.default_rng(0), most=5)
     assert few.shape == (5, 28, 28, 1) and few.dtype == np.uint8
 
 
-def test_who_sees_nothing_makes_no_mistakes():
-    """Windows of the right shape, none of them."""
+def test_a_detector_without_detections_has_no_hard_negatives():
+    """The arrays are empty."""
     canvas = digits.make_canvases(2, digits.make_digits(10))
-    x, y = sw.mistakes(seer(sw.NOTHING), canvas, np.random.default_rng(0))
+    detector = constant_detector(sw.BACKGROUND)
+    x, y = sw.hard_negatives(detector, canvas, np.random.default_rng(0))
     assert x.shape == (0, 28, 28, 1) and y.shape == (0,)
 
 
-def test_training_goes_downhill():
+def test_training_lowers_the_loss():
     """On windows of eight canvases."""
     rng = np.random.default_rng(0)
-    canvases = digits.make_canvases(8, digits.make_digits(30))
-    parts = [sw.cut_windows(*scene, rng) for scene in zip(*canvases, strict=True)]
+    canvases = zip(*digits.make_canvases(8, digits.make_digits(30)), strict=True)
+    parts = [digit_windows.sample_windows(*canvas, rng) for canvas in canvases]
     data = sw.Windows(*(np.concatenate(part) for part in zip(*parts, strict=True)))
     losses = sw.train(sw.build_model(), data, epochs=4, batch_size=32)
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_a_perfect_detector_scores_one(monkeypatch):
-    """And one that reads every other digit wrong, or finds each twice, scores less."""
-    canvases = digits.make_canvases(5, digits.make_digits(50))
+def test_f1_by_hand():
+    """1 for a perfect detector; wrong digits are no hits, a second box is wrong."""
+    box, other, far = [0, 0, 10, 10], [20, 20, 30, 30], [50, 50, 60, 60]
+    truths, labels = [np.float32([box, other])], [np.array([3, 7])]
 
-    def found(change):
-        return lambda *_: [
-            fast_boxes.Detections(*change(boxes, np.ones(len(boxes)), labels))
-            for boxes, labels in zip(canvases.boxes, canvases.labels, strict=True)
-        ]
+    def f1(*boxes_and_digits):
+        boxes = np.float32([box for box, _ in boxes_and_digits]).reshape(-1, 4)
+        found = np.array([digit for _, digit in boxes_and_digits], int)
+        one = Detections(boxes, np.ones(len(boxes), "float32"), found)
+        return f1_score([one], truths, labels)
 
-    def twice(*parts):
-        return [np.concatenate([part, part]) for part in parts]
-
-    monkeypatch.setattr(sw, "find_all", found(lambda *parts: parts))
-    assert sw.found_and_read(None, canvases) == 1
-    monkeypatch.setattr(sw, "find_all", found(lambda b, s, k: (b, s, (k + 1) % 10)))
-    assert sw.found_and_read(None, canvases) == 0
-    monkeypatch.setattr(sw, "find_all", found(twice))
-    assert sw.found_and_read(None, canvases) == pytest.approx(2 / 3)
+    assert f1((box, 3), (other, 7)) == 1
+    assert f1((box, 7), (other, 3)) == 0
+    assert f1((box, 3), (box, 3), (other, 7), (far, 7)) == pytest.approx(2 * 2 / 6)
+    assert f1() == 0
 
 
 @pytest.fixture(scope="module")
@@ -251,17 +262,17 @@ def pretrained():
 
 @pytest.fixture(scope="module")
 def canvases():
-    """Ten canvases of drawn digits that training has never seen."""
+    """Ten held-out canvases with synthetic digits."""
     return digits.make_canvases(10, digits.make_digits(100, seed=20_000), seed=20_000)
 
 
-def test_drawn_digits_are_found_and_read(pretrained, canvases):
-    """Nearly all of them; the record says 0.997 for 200 canvases."""
-    assert sw.found_and_read(pretrained, canvases) > 0.95
+def test_synthetic_digits_are_detected(pretrained, canvases):
+    """F1 is 0.997 on 200 canvases."""
+    assert sw.f1_on(pretrained, canvases) > 0.95
 
 
-def test_scribbles_are_left_alone(pretrained, canvases):
-    """With the digits painted over, at most one box on ten canvases."""
+def test_scribbles_are_not_detected(pretrained, canvases):
+    """Without the digits, at most one box on ten canvases."""
     scribbles = canvases.images.copy()
     for image, boxes in zip(scribbles, canvases.boxes, strict=True):
         for y1, x1, y2, x2 in boxes.astype(int):
@@ -271,37 +282,55 @@ def test_scribbles_are_left_alone(pretrained, canvases):
     assert sum(len(one.boxes) for one in found) <= 1
 
 
-def test_boxes_are_in_pixels_of_the_picture_given(pretrained, canvases):
-    """Five times as large, dark on light: the same digits at five times the place."""
-    picture = Image.fromarray(canvases.images[0])
+def test_boxes_are_in_pixels_of_the_given_image(pretrained, canvases):
+    """Five times as large and inverted: the same digits, coordinates times five."""
+    image = Image.fromarray(canvases.images[0])
     large = Image.fromarray(255 - canvases.images[0]).resize((1200, 800))
-    found, again = sw.infer(pretrained, picture), sw.infer(pretrained, large)
+    found, again = sw.find_all(pretrained, [image, large])
     same = 0
     for box, digit in zip(found.boxes, found.classes, strict=True):
-        near = fast_boxes.box_ious(5 * box, again.boxes) > 0.5
+        near = box_ious(5 * box, again.boxes) > 0.5
         same += (again.classes[near] == digit).any()
     assert same >= 0.7 * len(found.boxes) > 0
 
 
+def test_an_answer_lists_the_boxes_of_find_all(pretrained, canvases):
+    """With the highest score as its confidence; the figure shows each box."""
+    image = canvases.images[0]
+    ((boxes, scores, classes),) = sw.find_all(pretrained, [image])
+    answer = sw.infer(pretrained, image)
+    listed = answer.details["boxes"]
+    assert [box["class"] for box in listed] == [sw.CLASSES[k] for k in classes]
+    assert [box["score"] for box in listed] == scores.tolist()
+    assert [box["box"] for box in listed] == boxes.tolist()
+    assert answer.confidence == scores[0]
+    (axes,) = sw.picture(image, answer).axes
+    labels = [text.get_text() for text in axes.texts]
+    assert labels == [f"{box['class']} {box['score']:.2f}" for box in listed]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (27, 300), (28, 28)])
-def test_small_pictures_are_searched(pretrained, size):
-    """Too small for a window: nothing is found; all black: nothing either."""
-    boxes, scores, classes = sw.infer(pretrained, Image.new("L", size))
+def test_black_images_have_no_digits(pretrained, size):
+    """Also those that are smaller than a window."""
+    image = Image.new("L", size)
+    answer = sw.infer(pretrained, image)
+    assert (answer, answer.confidence) == ("nothing found", None)
+    ((boxes, scores, classes),) = sw.find_all(pretrained, [image])
     assert boxes.shape == (0, 4) and scores.shape == classes.shape == (0,)
 
 
-def test_what_is_no_picture_is_told(pretrained, tmp_path):
+def test_an_input_that_is_not_an_image_is_an_error(pretrained, tmp_path):
     """A text file named .jpg, a missing file, NaN."""
     text = tmp_path / "canvas.jpg"
-    text.write_text("not a picture")
+    text.write_text("not an image")
     for wrong in (text, tmp_path / "none.png", np.full((64, 64), np.nan)):
         with pytest.raises(InputError):
             sw.infer(pretrained, wrong)
 
 
 @pytest.mark.data
-def test_test_digits_are_found_and_read(pretrained):
-    """On 40 canvases with digits of MNIST's test set, well over nine of ten."""
+def test_digits_of_the_test_set_are_detected(pretrained):
+    """On 40 canvases with MNIST's test digits."""
     mnist = digits.load_digits()
     real = digits.make_canvases(40, (mnist.x_test, mnist.y_test), seed=20_000)
-    assert sw.found_and_read(pretrained, real) > 0.94
+    assert sw.f1_on(pretrained, real) > 0.94

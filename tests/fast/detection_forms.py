@@ -5,6 +5,7 @@ import functools
 import numpy as np
 from forms import Form
 
+from dls_keras.core.detections import Detections, box_ious
 from dls_keras.course4 import car_detection
 from dls_keras.fast import boxes
 from dls_keras.networks.darknet import Head
@@ -38,7 +39,7 @@ def detected_by_the_lesson(feats, **settings):
     for one, shape in zip(feats, SHAPES, strict=False):
         decoded = car_detection.yolo_head(one[np.newaxis], ANCHORS, 4)
         scores, corners, classes = car_detection.yolo_eval(decoded, shape, **settings)
-        found.append(boxes.Detections(corners, scores, classes))
+        found.append(Detections(corners, scores, classes))
     return found
 
 
@@ -110,7 +111,7 @@ FORMS += [
 FORMS.append(
     Form(
         "intersection over union",
-        lambda some, others: boxes.box_ious(some[:, np.newaxis], others),
+        lambda some, others: box_ious(some[:, np.newaxis], others),
         lambda some, others: np.array(
             [[car_detection.iou(one, other) for other in others] for one in some]
         ),
