@@ -1,4 +1,4 @@
-"""SIGNS: the course's photos are read with care, the drawn hands repeat."""
+"""SIGNS: reading the course's photos, near-duplicates, synthetic images."""
 
 import io
 import zipfile
@@ -11,6 +11,7 @@ from PIL import Image
 from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import signs
+from dls_keras.datasets.draw import hands
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "signs"
 
 
-def test_both_files_are_read_as_they_were_written(folder):
-    """Pictures and labels come back, training part first."""
+def test_both_files_are_read(folder):
+    """Images and labels are those that were written, training part first."""
     x, y, x_test, y_test = signs.load_signs()
     made = signs.make_signs(12, seed=12)[0], signs.make_signs(6, seed=6)[0]
     for ours, theirs in zip((x, x_test), made, strict=True):
@@ -37,8 +38,8 @@ def test_both_files_are_read_as_they_were_written(folder):
     assert x.dtype == x_test.dtype == np.uint8 and y.dtype == y_test.dtype == np.int64
 
 
-def test_the_archive_of_photos_stands_in_for_the_training_file(folder):
-    """Training and validation photos sorted by name; its test photos are left out."""
+def test_the_jpeg_archive_replaces_the_training_file(folder):
+    """Training and validation photos sorted by name; its test photos are ignored."""
     (folder / "train_signs.h5").unlink()
     with zipfile.ZipFile(folder / "signs_64x64_jpg.zip", "w") as archive:
         for i, name in enumerate(
@@ -54,7 +55,7 @@ def test_the_archive_of_photos_stands_in_for_the_training_file(folder):
     data = signs.load_signs()
     assert data.y.tolist() == [0, 3, 5] and data.y.dtype == np.int64
     assert data.x.shape == (3, 64, 64, 3) and data.x.dtype == np.uint8
-    # JPEG moves a level by one or two.
+    # JPEG changes a grey level by one or two.
     assert np.abs(data.x[:, 0, 0, 0] - [80.0, 40, 0]).max() <= 2
 
 
@@ -76,7 +77,7 @@ def put_a_group_there(path):
         file.create_group("train_set_x")
 
 
-def store_flat_pictures(path):
+def store_flat_images(path):
     with h5py.File(path, "a") as file:
         flat = file["train_set_x"][()].reshape(12, -1)
         del file["train_set_x"]
@@ -90,18 +91,18 @@ def store_flat_pictures(path):
         (point_to_lfs, "not the course's.*Git LFS pointer"),
         (take_the_other_file, "not the course's.*train_set_x"),
         (put_a_group_there, "not the course's"),
-        (store_flat_pictures, r"\(12, 12288\), expected \(12, 64, 64, 3\)"),
+        (store_flat_images, r"\(12, 12288\), expected \(12, 64, 64, 3\)"),
     ],
 )
-def test_a_file_that_is_not_the_courses_is_told(folder, damage, words):
-    """Its path and what is wrong with it stand in the sentence."""
+def test_a_wrong_training_file_raises_an_error(folder, damage, words):
+    """The message names its path and what is wrong with it."""
     damage(folder / "train_signs.h5")
     with pytest.raises(InputError, match=f"{folder}/train_signs.h5 .*{words}"):
         signs.load_signs()
 
 
 @pytest.mark.parametrize("content", [b"", b"a zip", None])
-def test_an_archive_that_is_none_is_told(folder, content):
+def test_a_wrong_archive_raises_an_error(folder, content):
     """Empty, a text, or an archive without photos."""
     (folder / "train_signs.h5").unlink()
     path = folder / "signs_64x64_jpg.zip"
@@ -114,35 +115,47 @@ def test_an_archive_that_is_none_is_told(folder, content):
         signs.load_signs()
 
 
-def test_without_data_the_message_says_where_they_come_from(folder, monkeypatch):
-    """Nothing is at hand and nothing may be fetched."""
+def test_without_data_the_message_names_the_file_and_the_setting(folder, monkeypatch):
+    """No file is available, and downloads are switched off."""
     monkeypatch.delenv("DLS_KERAS_DATA")
     with pytest.raises(MissingFileError, match="test_signs.h5.*DLS_KERAS_OFFLINE"):
         signs.load_signs()
 
 
-def test_twins_are_found_whatever_their_order():
-    """A copy with a little noise is one; another picture is none."""
+def test_near_duplicates_are_found_in_any_order():
+    """A copy with a little noise is one; another image is not."""
     x, y = signs.make_signs(30)
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 3, (2, 64, 64, 3))
     copies = (x[[17, 4]] + noise).clip(0, 255).astype("uint8")
     x_test = np.concatenate([copies[:1], signs.make_signs(4, seed=1)[0], copies[1:]])
     data = signs.Signs(x, y, x_test, np.zeros(6, "int64"))
-    found = signs.twins(data)
+    found = signs.near_duplicates(data)
     assert found.tolist() == [True, False, False, False, False, True]
     direct = np.square(x_test[:, None].astype(float) - x).mean((2, 3, 4)).min(1) ** 0.5
-    np.testing.assert_array_equal(found, direct < signs.TWIN_RMS)
+    np.testing.assert_array_equal(found, direct < signs.DUPLICATE_RMS)
 
 
-def test_a_picture_is_the_twin_of_itself():
-    """Where the difference is exactly zero no rounding makes a root of less."""
+def test_an_image_is_a_near_duplicate_of_itself():
+    """Rounding makes no root of a negative number where the difference is zero."""
     x, y = signs.make_signs(6)
-    assert signs.twins(signs.Signs(x, y, x, y)).all()
+    assert signs.near_duplicates(signs.Signs(x, y, x, y)).all()
 
 
-def test_drawn_hands_can_be_drawn_again():
-    """The same seed gives the same hands, of which m only says how many."""
+@pytest.mark.parametrize("shuffled", [True, False])
+def test_photos_are_shuffled_only_if_they_are_sorted_by_class(shuffled):
+    """Together with their labels."""
+    y = np.tile(np.arange(6), 30)
+    y = y if shuffled else np.sort(y)
+    x = y[:, None, None, None] * np.ones((180, 2, 2, 3))
+    data = signs.shuffle_if_sorted(signs.Signs(x, y, x[:1], y[:1]))
+    assert np.array_equal(data.y, y) == shuffled
+    assert sorted(data.y) == sorted(y)
+    np.testing.assert_array_equal(data.x[:, 0, 0, 0], data.y)
+
+
+def test_synthetic_images_depend_on_the_seed_alone():
+    """Image i is the same for any m."""
     (x, y), (more, labels) = signs.make_signs(7, seed=4), signs.make_signs(9, seed=4)
     np.testing.assert_array_equal(x, more[:7])
     assert y.tolist() == [0, 1, 2, 3, 4, 5, 0] == labels[:7].tolist()
@@ -150,36 +163,36 @@ def test_drawn_hands_can_be_drawn_again():
     assert (signs.make_signs(7, seed=5)[0] != x).any(axis=(1, 2, 3)).all()
 
 
-def test_no_hands_are_an_empty_set():
-    """`load_data` puts none behind the photos unless asked."""
+def test_zero_images_are_an_empty_set():
+    """`load_data` appends none by default."""
     x, y = signs.make_signs(0)
     assert x.shape == (0, 64, 64, 3) and y.shape == (0,)
 
 
 @pytest.mark.parametrize("size", [16, 64, 200])
 def test_hands_are_drawn_in_any_size(size):
-    """None is blank, and none fills the picture."""
+    """No image is blank."""
     x, _ = signs.make_signs(6, size=size)
     assert x.shape == (6, size, size, 3)
     assert (x.std(axis=(1, 2, 3)) > 10).all()
 
 
-def test_more_fingers_show_more_skin():
-    """One, two, four and five fingers of the same hand cover ever more of the wall."""
+def test_more_fingers_cover_more_of_the_wall():
+    """One, two, four and five fingers of the same hand."""
     shares = []
     for fingers in (1, 2, 4, 5):
-        hands = [
-            np.asarray(signs.draw_hand(fingers, np.random.default_rng(seed)))
+        x = [
+            np.asarray(hands.hand(fingers, np.random.default_rng(seed)))
             for seed in range(20)
         ]
-        # Skin has the least blue; at its brightest 151, where the wall has 168.
-        shares.append(np.mean(np.array(hands)[..., 2] < 155))
+        # Skin has less blue than the wall: at most 151 and at least 168.
+        shares.append(np.mean(np.array(x)[..., 2] < 155))
     assert (np.diff(shares) > 0.005).all()
 
 
 @pytest.mark.data
-def test_the_courses_photos_are_all_there():
-    """180 a class to learn from, 20 to test on."""
+def test_the_courses_photos_are_complete():
+    """180 per class for training, 20 for testing."""
     data = signs.load_signs()
     assert data.x.shape == (1080, 64, 64, 3) and data.x_test.shape == (120, 64, 64, 3)
     assert np.bincount(data.y).tolist() == [180] * 6
@@ -187,14 +200,14 @@ def test_the_courses_photos_are_all_there():
 
 
 @pytest.mark.data
-def test_twelve_test_photos_have_a_twin():
+def test_twelve_test_photos_have_a_near_duplicate():
     """All show a zero."""
     data = signs.load_signs()
-    found = signs.twins(data)
+    found = signs.near_duplicates(data)
     assert found.sum() == 12 and (data.y_test[found] == 0).all()
 
 
 @pytest.mark.data
 def test_the_test_file_is_the_recorded_one():
-    """Its hash is that of the record, so a download gives the same."""
+    """Its hash is that of the declared download."""
     files.check_hash(files.find_data(signs.TEST), signs.TEST)

@@ -1,4 +1,4 @@
-"""Happy House: photos and smiles are read with care, drawn faces repeat."""
+"""Happy House: reading and checking photos and smiles; synthetic faces."""
 
 import io
 import zipfile
@@ -32,8 +32,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "happy"
 
 
-def test_both_files_are_read_as_they_were_written(folder):
-    """Photos and labels come back, training part first."""
+def test_both_files_are_read(folder):
+    """Photos and labels are those that were written, training part first."""
     x, y, x_test, y_test = smiles.load_happy()
     np.testing.assert_array_equal(x, smiles.make_happy(6, seed=6).x)
     np.testing.assert_array_equal(x_test, smiles.make_happy(4, seed=4).x)
@@ -41,8 +41,8 @@ def test_both_files_are_read_as_they_were_written(folder):
     assert x.dtype == np.uint8 and y.dtype == y_test.dtype == np.int64
 
 
-def test_a_folder_without_the_training_file_is_taken_as_it_is(folder):
-    """There is nothing to learn from then, and nothing is fetched."""
+def test_without_the_training_file_there_are_no_training_photos(folder):
+    """And nothing is downloaded."""
     (folder / "train_happy.h5").unlink()
     data = smiles.load_happy()
     assert data.x.shape == (0, 64, 64, 3) and data.y.shape == (0,)
@@ -50,7 +50,7 @@ def test_a_folder_without_the_training_file_is_taken_as_it_is(folder):
 
 
 def test_smiles_alternate(folder):
-    """Each kind sorted by name; JPEG moves a level by one or two."""
+    """Each class sorted by name; JPEG changes a grey level by one or two."""
     x, y = smiles.load_smiles()
     assert x.shape == (4, 64, 64) and x.dtype == np.uint8
     assert y.tolist() == [0, 1, 0, 1]
@@ -69,7 +69,7 @@ def take_the_other_file(path):
     path.write_bytes((path.parent / "test_happy.h5").read_bytes())
 
 
-def store_flat_pictures(path):
+def store_flat_images(path):
     with h5py.File(path, "a") as file:
         flat = file["train_set_x"][()].reshape(6, -1)
         del file["train_set_x"]
@@ -82,18 +82,18 @@ def store_flat_pictures(path):
         (cut, r"not the course's train_happy\.h5.*damaged"),
         (point_to_lfs, "not the course's.*Git LFS pointer"),
         (take_the_other_file, "not the course's.*train_set_x"),
-        (store_flat_pictures, r"\(6, 12288\), expected \(6, 64, 64, 3\)"),
+        (store_flat_images, r"\(6, 12288\), expected \(6, 64, 64, 3\)"),
     ],
 )
-def test_a_file_that_is_not_the_courses_is_told(folder, damage, words):
-    """Its path and what is wrong with it stand in the sentence."""
+def test_a_wrong_training_file_raises_an_error(folder, damage, words):
+    """The message names its path and what is wrong with it."""
     damage(folder / "train_happy.h5")
     with pytest.raises(InputError, match=f"{folder}/train_happy.h5 .*{words}"):
         smiles.load_happy()
 
 
 @pytest.mark.parametrize("content", [b"", b"a zip", "readme.txt", "smile/1.jpg"])
-def test_an_archive_that_is_none_is_told(folder, content):
+def test_a_wrong_archive_raises_an_error(folder, content):
     """Empty, a text, an archive without photos, or one with a broken photo."""
     path = folder / "smiles_64x64_jpg.zip"
     if isinstance(content, bytes):
@@ -106,7 +106,7 @@ def test_an_archive_that_is_none_is_told(folder, content):
 
 
 def test_without_data_the_message_says_what_to_do(folder, monkeypatch):
-    """The photos have a url; the smiles must be zipped by hand."""
+    """The photos can be downloaded; the archive of smiles must be made by hand."""
     monkeypatch.delenv("DLS_KERAS_DATA")
     with pytest.raises(MissingFileError, match="test_happy.h5.*DLS_KERAS_OFFLINE"):
         smiles.load_happy()
@@ -114,8 +114,8 @@ def test_without_data_the_message_says_what_to_do(folder, monkeypatch):
         smiles.load_smiles()
 
 
-def test_drawn_faces_can_be_drawn_again():
-    """The same seed gives the same faces, of which m only says how many."""
+def test_synthetic_faces_depend_on_the_seed_alone():
+    """Image i is the same for any m."""
     (x, y), (more, labels) = smiles.make_happy(5, seed=4), smiles.make_happy(7, seed=4)
     np.testing.assert_array_equal(x, more[:5])
     assert y.tolist() == [0, 1, 0, 1, 0] == labels[:5].tolist()
@@ -123,14 +123,14 @@ def test_drawn_faces_can_be_drawn_again():
     assert (smiles.make_happy(5, seed=5).x != x).any(axis=(1, 2, 3)).all()
 
 
-def test_no_faces_are_an_empty_set():
-    """As `make_signs` has it."""
+def test_zero_faces_are_an_empty_set():
+    """In the shape of the others."""
     assert smiles.make_happy(0).x.shape == (0, 64, 64, 3)
 
 
 @pytest.mark.data
-def test_the_courses_photos_are_there():
-    """150 to test on, 84 of them happy; the file is the recorded one."""
+def test_the_courses_test_photos_are_complete():
+    """150 photos, 84 of them happy; the file has the declared hash."""
     data = smiles.load_happy()
     assert data.x_test.shape == (150, 64, 64, 3)
     assert np.bincount(data.y_test).tolist() == [66, 84]
@@ -138,8 +138,8 @@ def test_the_courses_photos_are_there():
 
 
 @pytest.mark.data
-def test_three_thousand_smiles_are_there():
-    """Half of them smiling; the archive is the recorded one."""
+def test_three_thousand_smiles_are_complete():
+    """Half of them smiling; the archive has the declared hash."""
     x, y = smiles.load_smiles()
     assert x.shape == (3000, 64, 64) and y.mean() == 0.5
     files.check_hash(files.find_data(smiles.SMILES), smiles.SMILES)

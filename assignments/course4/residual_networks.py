@@ -115,7 +115,7 @@ print(f"loss {losses[0]:.2f} -> {losses[-1]:.2f}; of equal guesses: {np.log(6):.
 shipped = rn.load_pretrained()
 correct = shipped.predict(data.x_test, verbose=0).argmax(1) == data.y_test
 as_bytes = data._replace(x=255 * data.x, x_test=255 * data.x_test)
-unique = ~signs.twins(as_bytes)
+unique = ~signs.near_duplicates(as_bytes)
 print(f"test accuracy: {correct.mean():.1%}")
 print(f"of the {unique.sum()} without near-duplicates: {correct[unique].mean():.1%}")
 question, image = rn.example()

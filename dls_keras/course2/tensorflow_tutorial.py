@@ -1,36 +1,40 @@
 """The TensorFlow tutorial of 2017, without sessions (C2 W3).
 
-The first edition wrote down a graph of placeholders and ran it in a session. What
-survived is the graph: `tf.function` draws it when it is called, and takes arrays where
-placeholders stood. Same network as in the `tensorflow_introduction` of 2021, from
-another start and on other mini-batches:
+The first edition built a graph of placeholders and ran it in a session. The graph still
+exists: `tf.function` traces it when it is called, and its arguments take the place of
+the placeholders. The network is that of `tensorflow_introduction`, the edition of 2021,
+with other initial parameters, another cost and other mini-batches:
 
     weights uniform in +-sqrt(6 / (n_prev + n)), biases zero      (Xavier)
     cost = mean, not sum, over the examples of the cross-entropy
-    mini-batches shuffled anew in each epoch
+    mini-batches reshuffled in each epoch
 
 Shapes: m photos as the columns of X (12288, m), labels one-hot (6, m). Edition: 2017,
-a later revision. The first one handed sigmoid(z) to `cost` in place of z and divided
-an epoch's cost by 33, as `model` does; others divided by 32.
+a later revision. The first revision passed sigmoid(z) to `cost` instead of z. It
+divided the cost of an epoch by 33, as `model` does; others divided by 32.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from dls_keras.core import training
+from dls_keras.core.answers import Row
 from dls_keras.course2 import tensorflow_introduction
 from dls_keras.course2.optimization import random_mini_batches
 from dls_keras.course2.tensorflow_introduction import (  # noqa: F401
     LAYERS,
+    Parameters,
     accuracy,
     columns,
     forward_propagation,
-    in_mixed_order,
     infer,
     load_data,
     picture,
     train,
 )
+from dls_keras.datasets import signs
 from dls_keras.fast.layers import Adam
 from dls_keras.reference import cases
 
@@ -39,7 +43,7 @@ from dls_keras.reference import cases
 
 
 def linear_function():
-    """W X + b of random X (3, 1), W (4, 3), b (4, 1): (4, 1), NumPy seeded with 1."""
+    """W X + b of random X (3, 1), W (4, 3), b (4, 1), NumPy seeded with 1: (4, 1)."""
     return tensorflow_introduction.linear_function().numpy()
 
 
@@ -73,19 +77,20 @@ def convert_to_one_hot(Y, C):
 
 
 def initialize_parameters():
-    """The course's start: a dict of variables W1 (25, 12288), b1 (25, 1), ..., b3.
+    """The course's initial parameters: W1 (25, 12288), b1 (25, 1), ..., b3, variables.
 
-    The weights are the draws of TensorFlow 1's Xavier initializer with both seeds 1.
+    The weights are those of TensorFlow 1's Xavier initializer with both seeds 1.
     """
 
     def xavier(rows, columns):
         limit = np.sqrt(6 / (rows + columns))
-        # Drawn in a graph of its own, as then: eagerly the seeds would count on.
+        # A new graph for each array, as in 2017: in eager mode each call with the same
+        # seeds gives other numbers.
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-            draw = tf.raw_ops.RandomUniform(
+            uniform = tf.raw_ops.RandomUniform(
                 shape=(rows, columns), dtype=tf.float32, seed=1, seed2=1
             )
-            return session.run(draw * np.float32(2 * limit) - np.float32(limit))
+            return session.run(uniform * np.float32(2 * limit) - np.float32(limit))
 
     parameters = {}
     for layer in range(1, len(LAYERS)):
@@ -111,13 +116,13 @@ def model(
     minibatch_size=32,
     print_cost=True,
 ):
-    """Learn from the photos X_train (12288, m), shuffled before each epoch.
+    """Train the network on photos X_train (12288, m), shuffled before each epoch.
 
     Returns:
         The parameters, a dict of arrays.
     """
     parameters = initialize_parameters()
-    costs = _epochs(
+    costs = run_epochs(
         parameters, X_train, Y_train, learning_rate, num_epochs, minibatch_size
     )
     for epoch, epoch_cost in enumerate(costs):
@@ -125,15 +130,23 @@ def model(
             print(f"Cost after epoch {epoch}: {epoch_cost:f}")
     print("Parameters have been trained!")
     for name, X, Y in (("Train", X_train, Y_train), ("Test", X_test, Y_test)):
-        right = accuracy(parameters, tf.cast(X, tf.float32), np.argmax(Y, axis=0))
-        print(f"{name} Accuracy: {right:.6g}")
+        share = accuracy(parameters, tf.cast(X, tf.float32), np.argmax(Y, axis=0))
+        print(f"{name} Accuracy: {share:.6g}")
     return {name: variable.numpy() for name, variable in parameters.items()}
 
 
-def _epochs(parameters, X, Y, learning_rate, num_epochs, minibatch_size=32):
-    """Move `parameters`, an epoch at a time, and yield the cost of each.
+def run_epochs(
+    parameters: Parameters,
+    X: np.ndarray,
+    Y: np.ndarray,
+    learning_rate: float,
+    num_epochs: int,
+    minibatch_size: int = 32,
+) -> Iterator[float]:
+    """Train `parameters` epoch by epoch, and yield the cost of each epoch.
 
-    It is the sum over the mini-batches divided by the number of full ones, 33 of 34.
+    The cost is the sum over the mini-batches divided by the number of full ones: for
+    1080 photos there are 34 mini-batches, 33 of them full.
     """
     m = X.shape[1]
     photos, labels = tf.constant(X.T, tf.float32), tf.constant(Y, tf.float32)
@@ -155,48 +168,50 @@ def _epochs(parameters, X, Y, learning_rate, num_epochs, minibatch_size=32):
             total += step(order[k : k + minibatch_size])
         return total
 
-    numbers = np.arange(m)[np.newaxis]  # shuffled in place of the photos: they are big
+    indices = np.arange(m)[np.newaxis]  # shuffled in place of the large photos
     for epoch in range(num_epochs):
-        batches = random_mini_batches(numbers, numbers, minibatch_size, seed=epoch + 4)
+        batches = random_mini_batches(indices, indices, minibatch_size, seed=epoch + 4)
         order = np.hstack([chosen for chosen, _ in batches])[0]
         yield float(run(order)) / max(1, m // minibatch_size)
 
 
-# The application: the names that every assignment shares. Photos, training and answers
-# are those of `tensorflow_introduction`.
+# The application: the names that every assignment shares. `load_data`, `train`, `infer`
+# and `picture` are those of `tensorflow_introduction`.
 
 
-def build_model():
-    """The network before it learns, as the course started it in 2017."""
+def build_model() -> Parameters:
+    """The untrained network with the course's initial parameters of 2017."""
     return initialize_parameters()
 
 
-def evaluate():
-    """The course's printed run of 1500 epochs, as rows (what, ours, goal).
+def evaluate() -> list[Row]:
+    """The numbers of the course's printed run of 1500 epochs.
 
-    Much hangs on the order of the photos, which is lost in the JPEG copy that may
-    stand in for the course's file: in seven orders of eight the network learnt, and
-    read 66 to 85 % of the test photos; in one all of its units died at once. It takes
-    1 to 2 minutes on 2 CPU cores.
+    They depend on the order of the photos, which is unknown if the JPEG copy replaces
+    the course's file: in seven orders of eight the test accuracy was 66 to 85 %; in the
+    eighth all units died at the start. The run takes 1 to 2 minutes on 2 CPU cores.
     """
-    data = in_mixed_order(load_data())
+    data = signs.shuffle_if_sorted(load_data())
     (run,) = cases.read("c2w3_tensorflow_tutorial").runs
     parameters, X = initialize_parameters(), columns(data.x)
     Y = convert_to_one_hot(data.y, LAYERS[-1])
-    costs = list(_epochs(parameters, X, Y, 0.0001, 1500))
-    return [
-        *(
-            (f"cost after epoch {epoch}", costs[int(epoch)], goal)
-            for epoch, goal in run.expected["costs"].items()
-        ),
-        (
+    costs = list(run_epochs(parameters, X, Y, 0.0001, 1500))
+    rows = [
+        Row(f"cost after epoch {epoch}", costs[int(epoch)], equals=printed)
+        for epoch, printed in run.expected["costs"].items()
+    ]
+    rows.append(
+        Row(
             "train accuracy, 1080 photos",
             accuracy(parameters, X, data.y),
-            run.expected["train_accuracy"],
-        ),
-        (
+            equals=run.expected["train_accuracy"],
+        )
+    )
+    rows.append(
+        Row(
             "test accuracy, 120 photos",
             accuracy(parameters, columns(data.x_test), data.y_test),
-            run.expected["test_accuracy"],
-        ),
-    ]
+            equals=run.expected["test_accuracy"],
+        )
+    )
+    return rows

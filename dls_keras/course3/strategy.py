@@ -1,8 +1,8 @@
-"""Strategy: what to measure, and what the numbers say to do next (C3 W1).
+"""Strategy: what to measure, and what to do next (C3 W1).
 
-The lectures of this course decide by a few numbers. One of them chooses between
-models, a single metric to optimise under others that need only be good enough. Five
-errors, compared in pairs, tell what holds a model back:
+The lectures of this course base decisions on a few numbers. A single optimizing metric
+chooses between models, and satisficing metrics need only reach a limit. The differences
+between five errors show what limits a model:
 
     Bayes error                      the best that anybody can reach
       + avoidable bias               = error on the training set
@@ -10,25 +10,27 @@ errors, compared in pairs, tell what holds a model back:
       + data mismatch                = error on the dev set
       + overfitting to the dev set   = error on the test set
 
-The training-dev set is held out, but drawn as the training set is. Where all sets are
-drawn alike it is the dev set. A hundred wrong examples, looked at one by one, tell
-what the next idea can bring at best.
+The training-dev set is held out, but has the distribution of the training set. If all
+sets have the same distribution, the dev set takes its place. Error analysis, of a
+hundred wrong examples by hand, shows how much each idea can improve at most.
 
 Shapes: m examples, labels (m,) or (1, m); errors are shares in [0, 1]. NumPy alone.
 """
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dls_keras.core.errors import InputError
 
-# One number to compare models by.
+# A single number to compare models.
 
 
-def precision(Y, Y_hat, positive=1):
-    """Of the examples predicted to be positive, the share that are; 0 if none is.
+def precision(Y: ArrayLike, Y_hat: ArrayLike, positive: int = 1) -> float:
+    """The share of positive examples among those predicted positive; 0 if none is.
 
     >>> precision([1, 1, 1, 0, 0], [1, 1, 0, 1, 0])
     0.6666666666666666
@@ -37,8 +39,8 @@ def precision(Y, Y_hat, positive=1):
     return _share((Y == positive) & (Y_hat == positive), Y_hat == positive)
 
 
-def recall(Y, Y_hat, positive=1):
-    """Of the positive examples, the share that are predicted to be; 0 if none is.
+def recall(Y: ArrayLike, Y_hat: ArrayLike, positive: int = 1) -> float:
+    """The share of positive examples that are predicted positive; 0 if there are none.
 
     >>> recall([1, 1, 1, 1, 0], [1, 1, 0, 1, 0])
     0.75
@@ -47,7 +49,7 @@ def recall(Y, Y_hat, positive=1):
     return _share((Y == positive) & (Y_hat == positive), Y == positive)
 
 
-def f1(Y, Y_hat, positive=1):
+def f1(Y: ArrayLike, Y_hat: ArrayLike, positive: int = 1) -> float:
     """The harmonic mean of precision and recall, 2 / (1 / P + 1 / R); 0 if one is 0.
 
     >>> f1([1, 1, 1, 1, 0], [1, 1, 0, 0, 0])
@@ -57,12 +59,12 @@ def f1(Y, Y_hat, positive=1):
     return 2 * P * R / (P + R) if P + R else 0.0
 
 
-def error(Y, Y_hat, weights=None):
+def error(Y: ArrayLike, Y_hat: ArrayLike, weights: ArrayLike | None = None) -> float:
     """The share of wrong predictions.
 
     Args:
-        weights: (m,), how much each example counts; by default all the same. The
-            lecture's cats: a picture that must not be shown counts ten times.
+        weights: (m,), the weight of each example; by default all are equal. In the
+            lecture's example an image that must not be shown has weight 10.
 
     >>> error([1, 1, 0, 0], [1, 0, 0, 0])
     0.25
@@ -73,17 +75,24 @@ def error(Y, Y_hat, weights=None):
     return float(np.average(Y != Y_hat, weights=weights))
 
 
-def choose(candidates, optimizing, *, at_most=None, at_least=None, smallest=False):
-    """The name of the best candidate among those that are good enough.
+def choose(
+    candidates: Mapping[str, Mapping[str, float]],
+    optimizing: str,
+    *,
+    at_most: Mapping[str, float] | None = None,
+    at_least: Mapping[str, float] | None = None,
+    smallest: bool = False,
+) -> str:
+    """The name of the best candidate among those that satisfy all limits.
 
     Args:
         candidates: maps names to dicts of metrics.
-        optimizing: the one metric to be as large as possible.
+        optimizing: the metric to maximise.
         at_most, at_least: map each satisficing metric to its limit.
-        smallest: the optimizing metric shall be small, as an error.
+        smallest: minimise the optimizing metric instead, such as an error.
 
     Raises:
-        InputError: if no candidate is good enough.
+        InputError: if no candidate satisfies the limits.
 
     >>> cats = {
     ...     "A": {"accuracy": 0.90, "milliseconds": 80},
@@ -94,38 +103,38 @@ def choose(candidates, optimizing, *, at_most=None, at_least=None, smallest=Fals
     'B'
     """
     at_most, at_least = at_most or {}, at_least or {}
-    enough = {
+    satisfying = {
         name: metrics[optimizing]
         for name, metrics in candidates.items()
         if all(metrics[key] <= limit for key, limit in at_most.items())
         and all(metrics[key] >= limit for key, limit in at_least.items())
     }
-    if not enough:
+    if not satisfying:
         limits = [f"{key} <= {limit}" for key, limit in at_most.items()]
         limits += [f"{key} >= {limit}" for key, limit in at_least.items()]
         raise InputError(
-            f"Of {len(candidates)} candidates none has {' and '.join(limits)}. "
-            "Loosen a limit, or train another model."
+            f"None of {len(candidates)} candidates has {' and '.join(limits)}. "
+            "Relax a limit, or train another model."
         )
-    return (min if smallest else max)(enough, key=enough.get)
+    return (min if smallest else max)(satisfying, key=satisfying.__getitem__)
 
 
 # Training, dev and test sets.
 
 
 class Split(NamedTuple):
-    """What belongs to the three sets: how many examples, or which."""
+    """Training, dev and test set: the number of examples of each, or their indices."""
 
     train: int | np.ndarray
     dev: int | np.ndarray
     test: int | np.ndarray
 
 
-def split_sizes(m):
-    """How many of m examples go to the training, dev and test sets, a `Split`.
+def split_sizes(m: int) -> Split:
+    """The sizes of the training, dev and test sets for m examples.
 
-    Dev and test sets get a fifth each, as long as that is little; 10,000 are enough
-    to tell 97.0 from 97.1 %, so more are left to training: 98 / 1 / 1 of a million.
+    Dev and test set have a fifth of the examples each, but at most 10,000: these are
+    enough to distinguish 97.0 from 97.1 %. Of a million, that is 98 / 1 / 1 %.
 
     >>> split_sizes(1000)
     Split(train=600, dev=200, test=200)
@@ -140,10 +149,10 @@ def split_sizes(m):
     return Split(m - 2 * held_out, held_out, held_out)
 
 
-def split(m, *, seed=0):
-    """The numbers of m examples, shuffled, as a `Split` of three arrays.
+def split(m: int, *, seed: int = 0) -> Split:
+    """A random split of m examples: three arrays of indices.
 
-    So dev and test sets come from the same distribution, which the lectures demand.
+    Dev and test set then have the same distribution, as the lectures require.
 
     >>> split(10).dev
     array([9, 0])
@@ -167,18 +176,18 @@ REMEDIES = {
         "search for another architecture or other hyperparameters",
     ),
     "data mismatch": (
-        "look at dev examples to see how they differ from the training set",
-        "make the training set more like them: collect such data, or synthesize them",
+        "compare dev examples with the training set by hand",
+        "make the training set more similar: collect such data, or synthesize them",
     ),
     "overfitting to the dev set": ("get a bigger dev set",),
     "nothing": (
-        "if users are not content, change the metric or the dev and test sets",
+        "if users are not satisfied, change the metric or the dev and test sets",
     ),
 }
 
 
-def bayes_error(human_errors):
-    """The lowest human error, which the Bayes error cannot exceed.
+def bayes_error(human_errors: Mapping[str, float]) -> float:
+    """The lowest human error, an upper bound of the Bayes error.
 
     >>> bayes_error({"anybody": 0.03, "a doctor": 0.01, "a team of doctors": 0.005})
     0.005
@@ -186,12 +195,20 @@ def bayes_error(human_errors):
     return min(human_errors.values())
 
 
-def gaps(train, dev, *, bayes=0.0, train_dev=None, test=None):
-    """What each cause adds to the error, a dict from its name, as in `REMEDIES`.
+def gaps(
+    train: float,
+    dev: float,
+    *,
+    bayes: float = 0.0,
+    train_dev: float | None = None,
+    test: float | None = None,
+) -> dict[str, float]:
+    """What each cause contributes to the error, by its name in `REMEDIES`.
 
     Args:
-        train, dev, bayes, train_dev, test: errors. Without `train_dev` there is no
-            telling variance from data mismatch, and all sets are taken to be alike.
+        train, dev, bayes, train_dev, test: errors. Without `train_dev`, variance and
+            data mismatch cannot be distinguished, and all sets are assumed to have the
+            same distribution.
 
     >>> found = gaps(train=0.08, dev=0.10, bayes=0.01)
     >>> {name: round(gap, 3) for name, gap in found.items()}
@@ -208,20 +225,20 @@ def gaps(train, dev, *, bayes=0.0, train_dev=None, test=None):
     return found
 
 
-def next_step(found):
-    """The cause that adds most to the error, and what helps against it.
+def next_step(found: Mapping[str, float]) -> tuple[str, tuple[str, ...]]:
+    """The largest contribution to the error, and its remedies.
 
     Args:
-        found: what `gaps` returned.
+        found: as returned by `gaps`.
 
     Returns:
-        cause: a key of `REMEDIES`; "nothing" where no gap is above zero.
+        cause: a key of `REMEDIES`; "nothing" if no gap is positive.
         remedies: tuple of texts.
 
     >>> next_step(gaps(train=0.01, train_dev=0.015, dev=0.10))[0]
     'data mismatch'
     """
-    cause = max(found, key=found.get)
+    cause = max(found, key=found.__getitem__)
     cause = cause if found[cause] > 0 else "nothing"
     return cause, REMEDIES[cause]
 
@@ -230,24 +247,24 @@ class Cause(NamedTuple):
     """A row of an error analysis."""
 
     tag: str
-    count: int  # of the wrong examples that carry the tag
+    count: int  # wrong examples with this tag
     share: float  # of all wrong examples
-    error_without: float  # what the error falls to if all of them are mended
+    error_without: float  # the error if all of them were corrected
 
 
-def error_analysis(tags, dev_error):
-    """The causes of wrong dev examples, the most frequent first.
+def error_analysis(tags: Sequence[Iterable[str]], dev_error: float) -> list[Cause]:
+    """The causes of wrong predictions on dev examples, the most frequent first.
 
     Args:
-        tags: for each wrong example that was looked at, what may have misled the
-            model, such as {"blurry", "dog"}; an example may have several or none.
-        dev_error: of the whole dev set.
+        tags: for each wrong example that was examined, the possible causes, such as
+            {"blurry", "dog"}; an example may have several or none.
+        dev_error: the error on the whole dev set.
 
     Returns:
         List of `Cause`; the shares need not sum to 1.
 
-    >>> looked_at = [{"dog"}] * 8 + [{"great cat"}] * 43 + [{"blurry"}] * 49
-    >>> for row in error_analysis(looked_at, dev_error=0.10):
+    >>> examined = [{"dog"}] * 8 + [{"great cat"}] * 43 + [{"blurry"}] * 49
+    >>> for row in error_analysis(examined, dev_error=0.10):
     ...     print(f"{row.tag:10}{row.share:5.0%}{row.error_without:8.1%}")
     blurry      49%    5.1%
     great cat   43%    5.7%
@@ -261,16 +278,16 @@ def error_analysis(tags, dev_error):
 
 
 def _labels(Y, Y_hat):
-    """Both as flat arrays of one length."""
+    """Labels and predictions as flat arrays of equal length."""
     Y, Y_hat = np.ravel(Y), np.ravel(Y_hat)
     if len(Y) != len(Y_hat) or len(Y) == 0:
         raise InputError(
-            f"There are {len(Y)} labels and {len(Y_hat)} predictions. "
-            "Hand in one prediction for each label, and at least one."
+            f"Received {len(Y)} labels and {len(Y_hat)} predictions. Expected one "
+            "prediction for each label, and at least one."
         )
     return Y, Y_hat
 
 
 def _share(some, of):
-    """The share of `of` that are `some`, too; 0 where there are none."""
+    """The number of True in `some`, relative to that in `of`; 0 if there are none."""
     return float(some.sum() / max(of.sum(), 1))

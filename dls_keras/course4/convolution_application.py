@@ -1,28 +1,31 @@
-"""Convolutional model, application: a net of 1310 parameters reads signs (C4 W1 A2).
+"""Convolutional model, application: 1310 parameters recognise hand signs (C4 W1 A2).
 
-A convolution looks for the same small pattern everywhere, a pooling keeps where about
-it was found, and a dense layer weighs the few numbers that are left:
+A convolution detects the same small pattern at every position, pooling keeps its
+approximate position, and a dense layer combines the few numbers that remain:
 
     conv -> relu -> max pool -> conv -> relu -> max pool -> flatten -> dense -> softmax
 
-The filters are shared by all places, so the network has a 235th of the parameters of
-the dense one in `tensorflow_introduction`, and reads the same photos about as well.
+All positions share the filters, so the network has a 235th of the parameters of the
+dense network in `tensorflow_introduction`, with about the same accuracy.
 
 Shapes: m photos (m, n_H, n_W, n_C), hand signs 64 x 64 x 3 in six classes; labels
 one-hot, (m, 6). Edition: 2021, whose `happyModel` and `convolutional_model` are Keras
-models. Below them stands what 2017 wrote as a graph of placeholders; `tf.function`
-takes arrays where those stood, so `create_placeholders` has no counterpart, and
-the weights hidden in the dense layer are arguments here, `fc_W` and `fc_b`.
+models. After them comes the edition of 2017, which was a graph of placeholders. Today
+`tf.function` takes arrays in their place, so there is no `create_placeholders`; the
+weights of the dense layer, which 2017 left implicit, are the arguments `fc_W`, `fc_b`.
 """
+
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
-from dls_keras.core.answers import likeliest
+from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.course2 import optimization
 from dls_keras.course2.tensorflow_introduction import load_data
 from dls_keras.course2.tensorflow_tutorial import convert_to_one_hot  # noqa: F401
@@ -36,7 +39,7 @@ SIZE = 64  # height and width of a photo, in pixels
 
 
 def happyModel():
-    """The network for the Happy House, untrained, as a stack of layers.
+    """The untrained network for the Happy House, in Keras's Sequential API.
 
     Returns:
         A model from (m, 64, 64, 3) to (m, 1): the probability of a happy face.
@@ -56,7 +59,7 @@ def happyModel():
 
 
 def convolutional_model(input_shape):
-    """The network for hand signs, untrained, as a function from input to output.
+    """The untrained network for hand signs, in Keras's functional API.
 
     Returns:
         A model from (m, *input_shape) to (m, 6): probabilities that sum to one.
@@ -77,7 +80,7 @@ def convolutional_model(input_shape):
 
 
 def random_mini_batches(X, Y, mini_batch_size=64, seed=0):
-    """All photos once, shuffled, in batches; the last one may be smaller.
+    """All photos once, shuffled, in mini-batches; the last one may be smaller.
 
     Args:
         X, Y: (m, n_H, n_W, n_C) and (m, n_y); in course 2 examples are columns.
@@ -85,30 +88,31 @@ def random_mini_batches(X, Y, mini_batch_size=64, seed=0):
     Returns:
         List of (X, Y), `mini_batch_size` photos each.
     """
-    numbers = np.arange(len(X))[np.newaxis]  # (1, m), shuffled in place of the photos
-    batches = optimization.random_mini_batches(numbers, numbers, mini_batch_size, seed)
+    indices = np.arange(len(X))[np.newaxis]  # (1, m), shuffled in place of the photos
+    batches = optimization.random_mini_batches(indices, indices, mini_batch_size, seed)
     return [(X[chosen[0]], Y[chosen[0]]) for chosen, _ in batches]
 
 
 def initialize_parameters():
     """The filters W1 (4, 4, 3, 8) and W2 (2, 2, 8, 16), a dict of variables.
 
-    They are the draws of TensorFlow 1's Xavier initializer with the graph's seed 1
-    and its own seed 0.
+    They are those of TensorFlow 1's Xavier initializer with the graph seed 1 and the
+    operation seed 0.
     """
     return {"W1": _xavier((4, 4, 3, 8), 0), "W2": _xavier((2, 2, 8, 16), 0)}
 
 
 def _xavier(shape, seed):
-    """Uniform in +-sqrt(6 / (n_in + n_out)), as TensorFlow 1 drew with these seeds."""
+    """Uniform in +-sqrt(6 / (n_in + n_out)), sampled as by TensorFlow 1."""
     limit = np.float32(np.sqrt(6 / (np.prod(shape[:-2]) * sum(shape[-2:]))))
-    # Drawn in a graph of its own, as then: eagerly the seeds would count on.
+    # A new graph for each array, as in 2017: in eager mode each call with the same
+    # seeds gives other numbers.
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        draw = tf.raw_ops.RandomUniform(
+        uniform = tf.raw_ops.RandomUniform(
             shape=shape, dtype=tf.float32, seed=1, seed2=seed
         )
-        drawn = session.run(draw * (2 * limit) - limit)
-    return tf.Variable(drawn)
+        values = session.run(uniform * (2 * limit) - limit)
+    return tf.Variable(values)
 
 
 def forward_propagation(X, parameters, fc_W, fc_b):
@@ -135,11 +139,11 @@ def model(
     minibatch_size=64,
     print_cost=True,
 ):
-    """Learn from photos X_train (m, 64, 64, 3) in [0, 1], shuffled in each epoch.
+    """Train on photos X_train (m, 64, 64, 3) in [0, 1], reshuffled in each epoch.
 
     Returns:
-        train_accuracy, test_accuracy: shares of the photos that are read right.
-        parameters: dict of the filters, and of "fc_W" and "fc_b" beside them.
+        train_accuracy, test_accuracy: shares of correct predictions, in [0, 1].
+        parameters: dict of the filters, "fc_W" and "fc_b".
     """
     parameters = initialize_parameters()
     parameters["fc_W"] = _xavier((64, 6), 45)
@@ -175,29 +179,31 @@ def model(
 # `tensorflow_introduction`.
 
 
-def build_model():
-    """The network of 1310 parameters for hand signs, untrained."""
+def build_model() -> keras.Model:
+    """The untrained network of 1310 parameters for hand signs."""
     return convolutional_model((SIZE, SIZE, 3))
 
 
 def train(
-    model,
-    data,
+    model: keras.Model,
+    data: signs.Signs,
     *,
-    epochs=150,
-    batch_size=32,
-    learning_rate=0.01,
-    seed=0,
-    on_epoch=None,
-    checkpoint=None,
-):
-    """Fit `model` in place on photos a little turned, moved and relit.
+    epochs: int = 150,
+    batch_size: int = 32,
+    learning_rate: float = 0.01,
+    seed: int = 0,
+    **settings: Any,
+) -> list[float]:
+    """Train `model` in place, with random affine transforms and colour jitter.
 
-    The rate climbs for one epoch, since long first steps kill some of the eight filters
-    for good, then falls to zero along a cosine.
+    The learning rate has a linear warmup of one epoch, since large first steps kill
+    some of the eight filters for good, then a cosine decay to zero.
+
+    Args:
+        settings: further arguments of `core.training.fit`.
 
     Returns:
-        Each epoch's mean cross-entropy, in nats.
+        The mean cross-entropy of each epoch, in nats.
     """
 
     def loss_fn(x, y):
@@ -206,10 +212,12 @@ def train(
 
     def change(seed, x, y):
         x = augment.affine(seed, x, rotation=0.15, shift=0.06, zoom=0.1)
-        return augment.light(seed, x, brightness=0.1, contrast=0.1), y
+        return augment.colour_jitter(seed, x, brightness=0.1, contrast=0.1), y
 
     steps = len(data.x) // batch_size
-    rate = training.warm_cosine(learning_rate, steps * epochs, warmup=steps)
+    rate = training.cosine_decay_with_warmup(
+        learning_rate, steps * epochs, warmup=steps
+    )
     return training.fit(
         loss_fn,
         (data.x, data.y),
@@ -219,56 +227,61 @@ def train(
         batch_size=batch_size,
         seed=seed,
         augment=change,
-        on_epoch=on_epoch,
-        checkpoint=checkpoint,
+        **settings,
     )
 
 
-def load_pretrained(variant="default"):
-    """The network with shipped weights, checked (see `core.weights.load`)."""
+def load_pretrained(variant: str = "default") -> keras.Model:
+    """The network with the shipped weights."""
     return weights.load(build_model(), "convolution_application", variant)
 
 
-def infer(model, image):
-    """Read the number that a hand shows.
+def infer(model: keras.Model, image: Any) -> Answer:
+    """Recognise the number that a hand shows.
 
     Args:
-        image: a photo of any size (path, PIL image or array), stretched to 64 x 64.
+        image: a photo of any size (path, PIL image or array); it is resized to 64 x 64
+            without keeping the aspect ratio.
 
     Returns:
-        An `Answer`, "0" to "5"; `details["probabilities"]` holds one a class.
+        An `Answer`, "0" to "5". Its confidence is the softmax probability of that
+        class; `details["probabilities"]` holds the probability of each class.
     """
     x = images.resized(image, SIZE, SIZE)
     probabilities = np.asarray(model(x[np.newaxis], training=False))[0]
     return likeliest(signs.CLASSES, probabilities)
 
 
-def evaluate(model=None):
-    """Accuracy on photos never trained on, as rows (what, ours, goal)."""
+def evaluate(model: keras.Model | None = None) -> list[Row]:
+    """Accuracy on held-out photos and on held-out synthetic images."""
     model = model or load_pretrained()
     data = load_data()
-    right = model.predict(data.x_test, verbose=0).argmax(1) == data.y_test
-    no_twin = ~signs.twins(signs.load_signs())
-    x_drawn, y_drawn = signs.make_signs(600, seed=10_000)
-    drawn = model.predict(x_drawn.astype("float32") / 255, verbose=0).argmax(1)
+    correct = model.predict(data.x_test, verbose=0).argmax(1) == data.y_test
+    unique = ~signs.near_duplicates(signs.load_signs())
+    x, y = signs.make_signs(600, seed=10_000)
+    synthetic = model.predict(x.astype("float32") / 255, verbose=0).argmax(1) == y
     return [
-        ("test accuracy, 120 photos", right.mean(), 0.9),
-        (f"without twins, {no_twin.sum()} photos", right[no_twin].mean(), None),
-        ("drawn hands, 600 never seen", np.mean(drawn == y_drawn), None),
+        Row("test accuracy, 120 photos", correct.mean(), at_least=0.9),
+        Row(
+            f"test accuracy, {unique.sum()} photos without near-duplicates",
+            correct[unique].mean(),
+        ),
+        Row("accuracy, 600 held-out synthetic images", synthetic.mean()),
     ]
 
 
-def picture(model, image):
-    """The photo beside the probability of each class, a matplotlib figure."""
-    return plots.classification(image, infer(model, image))
+def picture(image: Any, answer: Answer) -> Figure:
+    """The photo next to the probability of each class."""
+    return plots.classification(image, answer)
 
 
-def example():
-    """The question of the tour: a real photo where data are at hand, else a drawing.
+def example() -> tuple[str, Any]:
+    """A question and its input: a photo if it is available, else a synthetic image.
 
-    Its few filters are made for photos: of drawn hands it reads an open one best.
+    The few filters were trained on photos; of the synthetic hands they recognise an
+    open hand best.
     """
     if photo := files.in_data_folder("signs/images/my_image.jpg"):
         return "Which number does this hand show?", photo
-    drawn, _ = signs.make_signs(6, seed=7)
-    return "Which number does this drawn hand show?", drawn[5]
+    synthetic, _ = signs.make_signs(6, seed=7)
+    return "Which number does the synthetic hand show?", synthetic[5]

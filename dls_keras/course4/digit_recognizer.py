@@ -1,45 +1,52 @@
-"""Digit recognizer: two convolutions, augmentation and a vote read digits (C4 W1).
+"""Digit recognizer: two convolutions, augmentation and an ensemble (C4 W1).
 
-Two convolutions with windows of 5 x 5, pooling behind each, see strokes and how they
-meet; two dense layers make one of ten digits of that; dropout keeps the dense layers
-from learning by heart. Three habits of those who win competitions come on top, the last
-two as functions for any model:
+Two convolutions with kernels of 5 x 5, each followed by pooling, detect strokes and how
+they are connected; two dense layers classify them as one of ten digits; dropout reduces
+overfitting. Three methods that improve results on benchmarks are added, the last two as
+functions for any model:
 
-    augmentation    in every epoch each digit is turned, moved and zoomed anew
+    augmentation    in every epoch each digit is randomly rotated, shifted and zoomed
     ensemble        p(y | x) = mean over networks f of f(x)
-    multi-crop      p(y | x) = mean over small moves t of f(t(x))
+    multi-crop      p(y | x) = mean over small shifts t of f(t(x))
 
-Shapes: m digits, 28 x 28 pixels, one channel, white ink on black in [0, 1]. Kaggle's
-Digit Recognizer is the same digits as tables: `load_data(train_csv=...)`, `submit`.
+Multi-crop is a form of test-time augmentation. Shapes: m digits, 28 x 28 pixels, one
+channel, white on black in [0, 1]. Kaggle's Digit Recognizer has the same digits in
+tables: `load_data(train_csv=...)` and `submit`.
 Papers: LeCun et al. (1998), "Gradient-based learning applied to document recognition";
 Krizhevsky, Sutskever & Hinton (2012), "ImageNet classification with deep convolutional
 neural networks", which averages over networks and over crops.
 """
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.core import augment, files, training, weights
-from dls_keras.core.answers import likeliest
+from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import digits
+from dls_keras.datasets.draw import digits as draw_digits
 from dls_keras.fast.layers import Adam, BatchNormalization
 
-CROPS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # moves (down, right), in pixels
+CROPS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # shifts (down, right), in pixels
 
 
-# The assignment: what wins a benchmark, as functions for any model.
+# The assignment: methods that improve results on benchmarks, for any model.
 
 
-def ensemble(models):
-    """One model whose answer is the mean of the answers of `models`.
+def ensemble(models: Sequence[keras.Model]) -> keras.Model:
+    """One model whose output is the mean of the outputs of `models`.
 
     Args:
-        models: Keras models of one input shape and one output shape; their layers
-            are used as they are, not copied.
+        models: Keras models with equal input shapes and equal output shapes. Their
+            layers are shared, not copied.
 
     Raises:
         InputError: if there is none, or their shapes differ.
@@ -47,11 +54,11 @@ def ensemble(models):
     shapes = {(m.input_shape[1:], m.output_shape[1:]) for m in models}
     if len(shapes) != 1:
         raise InputError(
-            "An ensemble needs models that take one input shape and give one output "
-            f"shape; received {len(models)} models with {sorted(shapes)}."
+            "Expected models with equal input shapes and equal output shapes, at least "
+            f"one; received {len(models)} models with {sorted(shapes)}."
         )
     X = keras.Input(models[0].input_shape[1:])
-    # Layers of a model need names of their own, which models may share.
+    # The layers of a model need different names, but two models may share a name.
     members = [
         keras.Model(m.inputs[0], m.outputs[0], name=f"member_{i}")
         for i, m in enumerate(models)
@@ -59,90 +66,85 @@ def ensemble(models):
     return keras.Model(X, layers.Average()([member(X) for member in members]))
 
 
-def multi_crop(predict, x, moves=CROPS):
-    """The mean of what `predict` answers to `x` moved by each of `moves`.
+def multi_crop(
+    predict: Callable[[np.ndarray], np.ndarray],
+    x: np.ndarray,
+    shifts: Sequence[tuple[int, int]] = CROPS,
+) -> np.ndarray:
+    """The mean prediction for `x` shifted by each of `shifts`.
 
     Args:
         predict: a function from (m, n_H, n_W, n_C) to (m, classes).
-        x: (m, n_H, n_W, n_C); what a move brings in from outside repeats the border.
-        moves: whole pixels (down, right), none as large as the picture.
+        x: (m, n_H, n_W, n_C); pixels from outside repeat the border.
+        shifts: (down, right) in whole pixels, smaller than the image.
 
     Returns:
         (m, classes).
     """
     n_H, n_W = x.shape[1:3]
-    reach = int(np.abs(moves).max())
-    wide = np.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "edge")
-    answers = [
-        predict(wide[:, reach - down :, reach - right :][:, :n_H, :n_W])
-        for down, right in moves
+    pad = int(np.abs(shifts).max())
+    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), "edge")
+    predictions = [
+        predict(padded[:, pad - down :, pad - right :][:, :n_H, :n_W])
+        for down, right in shifts
     ]
-    return np.mean(answers, axis=0)
+    return np.mean(predictions, axis=0)
 
 
-def submit(model, csv_in, csv_out):
-    """Answer Kaggle's test.csv, five crops a digit; write and return the labels.
+def submit(model: keras.Model, csv_in: str | Path, csv_out: str | Path) -> np.ndarray:
+    """Classify Kaggle's test.csv with five crops per digit, and write the submission.
 
     Args:
         model: from (m, 28, 28, 1) to (m, 10): a network or an `ensemble`.
-        csv_in: a table as `digits.read_csv` takes it.
-        csv_out: where the submission goes, `ImageId,Label`.
+        csv_in: a table in the format of `digits.read_csv`.
+        csv_out: the file to write, with the columns `ImageId,Label`.
 
     Returns:
-        (m,) int64.
+        The labels, (m,) int64.
     """
     x, _ = digits.read_csv(csv_in)
-    labels = multi_crop(_predictor(model), scaled(x)).argmax(1)
+    labels = multi_crop(_predictor(model), digits.as_inputs(x)).argmax(1)
     digits.write_submission(labels, csv_out)
     return labels
-
-
-def on_paper(x):
-    """White on black, uint8, as a scan shows it: dark grey on light."""
-    return (240 - 0.8 * x).astype("uint8")
-
-
-def scaled(x):
-    """Pictures (m, 28, 28) uint8 as the network takes them: (m, 28, 28, 1) float32."""
-    return (x[..., np.newaxis] / np.float32(255)).astype("float32")
 
 
 # The application: the names that every assignment shares.
 
 
-def load_data(drawn=6000, seed=0, train_csv=None):
-    """MNIST's digits, `drawn` ones of `digits.make_digits` behind those to learn.
+def load_data(
+    synthetic: int = 6000, seed: int = 0, train_csv: str | Path | None = None
+) -> digits.Digits:
+    """MNIST, with synthetic digits in the training set; uint8.
 
     Args:
-        train_csv: Kaggle's train.csv, to learn from its digits instead; the last tenth
-            of them is then what to test on.
-
-    Returns:
-        `digits.Digits`, uint8.
+        synthetic: how many digits of `digits.make_digits` are appended to the training
+            digits.
+        train_csv: Kaggle's train.csv, whose digits replace MNIST; the last tenth of
+            them is the test set.
     """
     if train_csv is None:
-        x, y, x_test, y_test = digits.load_digits()
+        data = digits.load_digits()
     else:
         x, y = digits.read_csv(train_csv)
         if y is None:
-            raise InputError(f"{train_csv} has no column label. Take train.csv.")
+            raise InputError(
+                f"{train_csv} has no column label. Use Kaggle's train.csv."
+            )
         cut = len(x) - len(x) // 10
-        (x, x_test), (y, y_test) = np.split(x, [cut]), np.split(y, [cut])
-    x_drawn, y_drawn = digits.make_digits(drawn, seed=seed)
-    return digits.Digits(
-        np.concatenate([x, x_drawn]), np.concatenate([y, y_drawn]), x_test, y_test
-    )
+        data = digits.Digits(x[:cut], y[:cut], x[cut:], y[cut:])
+    return digits.with_synthetic(data, synthetic, seed=seed)
 
 
-def build_model(dtype="float32"):
-    """The network, untrained: 513,018 parameters.
+def build_model(dtype: str = "float32") -> keras.Model:
+    """The untrained network: 513,018 parameters.
 
-    Windows stay inside the picture, since a digit leaves four pixels about it empty.
-    Pooling comes first of the three cheap steps: the others then have a quarter to do.
+    Convolutions are not padded, since the four outer pixels of a digit are empty.
+    Pooling comes before batch normalisation and relu, which then process a quarter of
+    the data.
 
     Args:
-        dtype: "mixed_bfloat16" trains faster on processors that multiply in bfloat16;
-            the parameters are the same.
+        dtype: what the layers compute in; "mixed_bfloat16" trains faster on processors
+            with bfloat16 units. The parameters are float32 in both cases.
     """
     X = keras.Input((digits.SIZE, digits.SIZE, 1))
     A = X
@@ -160,22 +162,25 @@ def build_model(dtype="float32"):
 
 
 def train(
-    model,
-    data,
+    model: keras.Model,
+    data: digits.Digits,
     *,
-    epochs=20,
-    batch_size=128,
-    learning_rate=0.002,
-    seed=0,
-    on_epoch=None,
-    checkpoint=None,
-):
-    """Fit `model` in place on digits turned, moved and zoomed, never mirrored.
+    epochs: int = 20,
+    batch_size: int = 128,
+    learning_rate: float = 0.002,
+    seed: int = 0,
+    **settings: Any,
+) -> list[float]:
+    """Train `model` in place on randomly rotated, shifted and zoomed digits.
 
-    The rate climbs for one epoch, then falls to zero along a cosine.
+    Digits are not flipped. The learning rate has a linear warmup of one epoch, then a
+    cosine decay to zero.
+
+    Args:
+        settings: further arguments of `core.training.fit`.
 
     Returns:
-        Each epoch's mean cross-entropy, in nats.
+        The mean cross-entropy of each epoch, in nats.
     """
     keras.utils.set_random_seed(seed)
     steps = len(data.x) // batch_size
@@ -188,7 +193,9 @@ def train(
         x = tf.cast(x, tf.float32) / 255
         return augment.affine(seed, x, rotation=0.15, shift=0.07, zoom=0.1), y
 
-    rate = training.warm_cosine(learning_rate, steps * epochs, warmup=steps)
+    rate = training.cosine_decay_with_warmup(
+        learning_rate, steps * epochs, warmup=steps
+    )
     return training.fit(
         loss_fn,
         (data.x[..., np.newaxis], data.y),
@@ -199,60 +206,75 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
-        on_epoch=on_epoch,
-        checkpoint=checkpoint,
+        **settings,
     )
 
 
-def load_pretrained(variant="default"):
-    """The network with shipped weights, checked (see `core.weights.load`)."""
+def load_pretrained(variant: str = "default") -> keras.Model:
+    """The network with the shipped weights."""
     return weights.load(build_model(), "digit_recognizer", variant)
 
 
-def infer(model, image):
-    """Read one digit.
+def infer(model: keras.Model, image: Any) -> Answer:
+    """Recognise one digit.
 
     Args:
         image: a photo or scan of any size (path, PIL image or array), the digit dark
             on light or light on dark; see `digits.prepare`.
 
     Returns:
-        An `Answer`, "0" to "9"; `details["probabilities"]` holds one a digit.
+        An `Answer`, "0" to "9". Its confidence is the softmax probability of that
+        digit; `details["probabilities"]` holds the probability of each digit.
     """
-    x = scaled(digits.prepare(image)[np.newaxis])
+    x = digits.as_inputs(digits.prepare(image)[np.newaxis])
     probabilities = np.asarray(model(x, training=False))[0]
     return likeliest(digits.CLASSES, probabilities)
 
 
-def evaluate(model=None):
-    """Accuracy on digits never trained on, as rows (what, ours, goal)."""
+def evaluate(model: keras.Model | None = None) -> list[Row]:
+    """Accuracy on held-out digits, also with five crops and as scans."""
     predict = _predictor(model or load_pretrained())
     data = digits.load_digits()
-    x, y = scaled(data.x_test), data.y_test
-    # As if scanned: dark on paper, larger; `prepare` has to find and to reduce them.
-    scans = [np.kron(on_paper(x), np.ones((4, 4), "uint8")) for x in data.x_test[:1000]]
-    scans = scaled(np.stack([digits.prepare(scan) for scan in scans]))
-    x_drawn, y_drawn = digits.make_digits(1000, seed=10_000)
-    rows = [
-        ("test accuracy, 10,000 digits", predict(x), y, 0.995),
-        ("the same, five crops a digit", multi_crop(predict, x), y, 0.996),
-        ("1,000 test digits as scans", predict(scans), y[:1000], None),
-        ("drawn digits, 1,000 never seen", predict(scaled(x_drawn)), y_drawn, None),
+    x, y = digits.as_inputs(data.x_test), data.y_test
+    # Enlarged, dark on light: `prepare` has to find and to reduce them.
+    scans = [np.kron(as_scan(x), np.ones((4, 4), "uint8")) for x in data.x_test[:1000]]
+    scans = digits.as_inputs(np.stack([digits.prepare(scan) for scan in scans]))
+    x_synthetic, y_synthetic = digits.make_digits(1000, seed=10_000)
+
+    def accuracy(probabilities, y):
+        return np.mean(probabilities.argmax(1) == y)
+
+    return [
+        Row("test accuracy, 10,000 digits", accuracy(predict(x), y), at_least=0.995),
+        Row(
+            "test accuracy, 10,000 digits, five crops each",
+            accuracy(multi_crop(predict, x), y),
+            at_least=0.996,
+        ),
+        Row("accuracy, 1,000 test digits as scans", accuracy(predict(scans), y[:1000])),
+        Row(
+            "accuracy, 1,000 held-out synthetic digits",
+            accuracy(predict(digits.as_inputs(x_synthetic)), y_synthetic),
+        ),
     ]
-    return [(what, np.mean(p.argmax(1) == y), goal) for what, p, y, goal in rows]
 
 
-def picture(model, image):
-    """The picture beside the probability of each digit, a matplotlib figure."""
-    return plots.classification(image, infer(model, image))
+def picture(image: Any, answer: Answer) -> Figure:
+    """The image next to the probability of each digit."""
+    return plots.classification(image, answer)
 
 
-def example():
-    """The question of the tour: a test digit where data are at hand, else a drawing."""
+def example() -> tuple[str, Any]:
+    """A question and its input: a test digit if available, else a synthetic digit."""
     if files.in_data_folder(digits.TEST_PART):
         return "Which digit is this?", digits.load_digits().x_test[18]
-    ink = digits.draw_digit(5, np.random.default_rng(3), 256)
-    return "Which digit is drawn here?", on_paper(np.asarray(ink))
+    ink = draw_digits.digit(5, np.random.default_rng(3), 256)
+    return "Which digit is this synthetic one?", as_scan(np.asarray(ink))
+
+
+def as_scan(x: np.ndarray) -> np.ndarray:
+    """Digits, white on black, uint8, as in a scan: dark on light grey."""
+    return (240 - 0.8 * x).astype("uint8")
 
 
 def _predictor(model):

@@ -229,7 +229,7 @@ def evaluate(model: keras.Model | None = None) -> list[Row]:
     model = model or load_pretrained()
     data = load_data()
     correct = model.predict(data.x_test, verbose=0).argmax(1) == data.y_test
-    unique = ~signs.twins(signs.load_signs())  # no near-duplicate in training
+    unique = ~signs.near_duplicates(signs.load_signs())
     x, y = signs.make_signs(600, seed=10_000)
     synthetic = model.predict(x.astype("float32") / 255, verbose=0).argmax(1) == y
     return [

@@ -1,8 +1,8 @@
 """Happy House: photos of people at a door, happy or not.
 
-The course's set, 64 x 64 RGB: 600 photos to learn from and 150 to test on, of the
-same few people, taken in bursts. Licence: none stated. `load_smiles` reads 3000 other
-faces in grey, smiling or not, and `make_happy` draws faces for whom has no photos.
+The course's data set, 64 x 64 RGB: 600 training photos and 150 test photos of the same
+few people, taken in bursts. Licence: none stated. `load_smiles` reads 3000 grey images
+of other faces, smiling or not, and `make_happy` makes synthetic faces.
 """
 
 import io
@@ -36,15 +36,16 @@ TEST = files.Remote(
     "test_happy.h5",
     sha256="5e23db2f28769de83214dce1411e651489d713f9e1ec5d1ca6a61b6222115add",
 )
-# A random sample of the faces of SMILEsmileD, which states no licence ("open source
-# project"): smile/*.jpg and no_smile/*.jpg, 1500 each; a few are mislabelled.
+# A random sample of SMILEsmileD, which states no licence ("open source project"):
+# smile/*.jpg and no_smile/*.jpg, 1500 each; a few have wrong labels.
 SMILES = files.Remote(
     name="happy/smiles_64x64_jpg.zip",
     sha256="99091097f0c0ae7fcbe6b965b782a186d94e59ed6c6239d2953d0b0d370713e2",
     instead="Run `git clone https://github.com/hromi/SMILEsmileD` (commit 6afac66), "
     "zip 1500 JPEGs of SMILEs/positives/positives7 as smile/ and 1500 of "
     "SMILEs/negatives/negatives7 as no_smile/, and put the archive at "
-    "$DLS_KERAS_DATA/happy/smiles_64x64_jpg.zip; `make_happy` draws a stand-in.",
+    "$DLS_KERAS_DATA/happy/smiles_64x64_jpg.zip, or use the synthetic faces of "
+    "`make_happy`.",
 )
 
 
@@ -58,28 +59,28 @@ class Happy(NamedTuple):
 
 
 class Smiles(NamedTuple):
-    """Faces, (m, 64, 64) uint8 grey, and their labels (m,) int64, 1 is smiling."""
+    """Faces, (m, 64, 64) uint8 grey; labels (m,) int64, 1 is smiling."""
 
     x: np.ndarray
     y: np.ndarray
 
 
-class DrawnHappy(NamedTuple):
-    """Drawn faces, (m, 64, 64, 3) uint8 RGB; labels (m,) int64, 1 is happy."""
+class SyntheticHappy(NamedTuple):
+    """Synthetic faces, (m, 64, 64, 3) uint8 RGB; labels (m,) int64, 1 is happy."""
 
     x: np.ndarray
     y: np.ndarray
 
 
 def load_happy() -> Happy:
-    """The course's photos: 600 to learn from, 150 to test on.
+    """The course's photos: 600 for training, 150 for testing.
 
-    They come from `$DLS_KERAS_DATA/happy`, the cache, or a download. A folder
-    `$DLS_KERAS_DATA/happy` that holds test_happy.h5 alone is taken as it is: then
-    there are no photos to learn from, and `x` has shape (0, 64, 64, 3).
+    They are read from `$DLS_KERAS_DATA/happy`, from the user's cache, or downloaded. If
+    that folder holds only test_happy.h5, the training photos are not downloaded, and
+    `x` has shape (0, 64, 64, 3).
 
     Raises:
-        MissingFileError: if they are in none of these places.
+        MissingFileError: if they are not found and cannot be downloaded.
         InputError: if a file is damaged or holds something else.
     """
     x_test, y_test = _read_h5(files.find_data(TEST), "test")
@@ -90,10 +91,13 @@ def load_happy() -> Happy:
 
 
 def load_smiles(path: str | Path | None = None) -> Smiles:
-    """3000 faces that fill their picture, every other one smiling.
+    """3000 close-up faces, alternately not smiling and smiling.
+
+    Args:
+        path: the archive; by default `$DLS_KERAS_DATA/happy/smiles_64x64_jpg.zip`.
 
     Raises:
-        MissingFileError: if the archive is not there; it says how to make it.
+        MissingFileError: if the archive is missing; the message says how to make it.
         InputError: if it is damaged or holds something else.
     """
     path = files.find_data(SMILES, path)
@@ -105,22 +109,22 @@ def load_smiles(path: str | Path | None = None) -> Smiles:
                 photos = [Image.open(io.BytesIO(archive.read(n))) for n in names]
                 parts.append(np.stack([np.asarray(photo) for photo in photos]))
         if {part.shape[1:] for part in parts} != {(SIZE, SIZE)}:
-            raise ValueError(f"pictures {parts[0].shape}, not grey ones of 64 x 64")
+            raise ValueError(f"expected grey images of 64 x 64, got {parts[0].shape}")
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"{path} is not the archive of smiles ({error}); it is "
-            f"{files.what_is(path)}. Take another copy."
+            f"{files.what_is(path)}. Use another copy."
         ) from error
     m = min(map(len, parts))
     faces = np.stack([part[:m] for part in parts], axis=1)  # (m, 2, 64, 64)
     return Smiles(faces.reshape(-1, SIZE, SIZE), np.arange(2 * m) % 2)
 
 
-def make_happy(m: int, *, seed: int = 0) -> DrawnHappy:
-    """m drawn faces of as many people, every other one happy.
+def make_happy(m: int, *, seed: int = 0) -> SyntheticHappy:
+    """m synthetic faces of different people, alternately not happy and happy.
 
-    Happy ones smile, shown teeth or not; of the others some scowl and some talk. A
-    longer draw begins with the shorter one of the same seed.
+    Happy faces smile, with or without visible teeth; the others look neutral, scowl or
+    talk. Image i does not depend on m.
     """
     rng = np.random.default_rng(seed)
     y = np.arange(m) % 2
@@ -129,10 +133,10 @@ def make_happy(m: int, *, seed: int = 0) -> DrawnHappy:
         smile = rng.uniform(0.5, 1) if happy else rng.uniform(-1, 0.1)
         identity, picture = rng.integers(2**31, size=2)
         x[i] = draw_faces.face(identity, size=SIZE, smile=smile, seed=picture)
-    return DrawnHappy(x, y)
+    return SyntheticHappy(x, y)
 
 
-def _read_h5(path: Path, part: str) -> tuple:
+def _read_h5(path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """The photos and labels of train_happy.h5 or test_happy.h5."""
     try:
         with h5py.File(path) as file:
@@ -140,11 +144,11 @@ def _read_h5(path: Path, part: str) -> tuple:
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{path} is not the course's {part}_happy.h5 ({error}); it is "
-            f"{files.what_is(path)}. Delete it and fetch it again."
+            f"{files.what_is(path)}. Delete it and download it again."
         ) from error
     if x.shape != (y.size, SIZE, SIZE, 3):
         raise InputError(
-            f"{path} holds pictures {x.shape}, expected ({y.size}, 64, 64, 3). "
-            f"Take the course's {part}_happy.h5."
+            f"{path} holds images of shape {x.shape}, expected ({y.size}, 64, 64, 3). "
+            f"Use the course's {part}_happy.h5."
         )
     return x, y.astype("int64").ravel()

@@ -1,4 +1,4 @@
-"""Classic networks: by their papers' tables, Keras's own, and what the digits say."""
+"""Classic networks: the tables of their papers, Keras's own networks, and digits."""
 
 import keras
 import numpy as np
@@ -9,22 +9,34 @@ from PIL import Image
 from dls_keras.core.errors import InputError
 from dls_keras.course4 import classic_networks as cn
 from dls_keras.datasets import digits
+from dls_keras.datasets.draw import digits as draw_digits
 
 
 @pytest.fixture
 def shapes_of():
-    """Builds a model whose variables have shapes and are never given memory."""
+    """Builds a model whose variables have shapes but no memory."""
 
     def build_without_memory(build, **settings):
         with keras.StatelessScope(initialize_variables=False):
             return build(**settings)
 
     yield build_without_memory
-    keras.utils.clear_session()  # Keras would make up for it later
+    keras.utils.clear_session()  # otherwise Keras would initialise them later
+
+
+@pytest.fixture
+def slim(monkeypatch):
+    """Builds networks with dense layers of 16 units in place of 4096."""
+    dense = keras.layers.Dense
+
+    def build(units, **settings):
+        return dense(16 if units == 4096 else units, **settings)
+
+    monkeypatch.setattr(cn.layers, "Dense", build)
 
 
 def counts(model):
-    """The parameters of each layer that has some, by name."""
+    """The number of parameters of each layer with parameters, by name."""
     return {
         layer.name: layer.count_params()
         for layer in model.layers
@@ -33,7 +45,7 @@ def counts(model):
 
 
 def sides(model, *names):
-    """(n_H, n_W, n_C) behind each of these layers."""
+    """The output shape (n_H, n_W, n_C) of each of these layers."""
     return [model.get_layer(name).output.shape[1:] for name in names]
 
 
@@ -56,31 +68,31 @@ def test_lenet_has_the_paper_s_60_000_parameters():
 
 
 def test_c3_has_the_paper_s_connections():
-    """Six filters see three neighbours, nine see four maps, one sees all."""
-    seen = [len(maps) for maps in cn.TABLE_I]
-    assert seen == [3] * 6 + [4] * 9 + [6]
+    """Six filters use three neighbouring maps, nine use four maps, one uses all."""
+    inputs = [len(maps) for maps in cn.TABLE_I]
+    assert inputs == [3] * 6 + [4] * 9 + [6]
     assert all(list(maps) == sorted(set(maps)) for maps in cn.TABLE_I)
-    # Each map of S2 is seen by ten filters: the columns of the paper's table I.
+    # Each map of S2 is used by ten filters: the columns of the paper's table I.
     assert [sum(c in maps for maps in cn.TABLE_I) for c in range(6)] == [10] * 6
-    multiplied = 10 * 10 * (25 * sum(seen) + 16)  # with the biases
-    assert multiplied == 151_600
+    multiplications = 10 * 10 * (25 * sum(inputs) + 16)  # with the biases
+    assert multiplications == 151_600
 
 
-def test_a_partial_convolution_sees_what_it_is_told_and_no_more():
-    """A map that a filter does not see can change without its noticing."""
+def test_a_partial_convolution_uses_only_its_connections():
+    """A change of another channel does not change its output."""
     layer = cn.PartialConv2D(((0, 2), (1,), (0, 1, 2)), 3)
     X = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype("float32")
     before = layer(X).numpy()
     assert before.shape == (2, 3, 4, 3)
-    for channel, blind in ((0, {1}), (1, {0}), (2, {1})):
+    for channel, unconnected in ((0, {1}), (1, {0}), (2, {1})):
         changed = X.copy()
         changed[..., channel] += 1
         same = np.isclose(layer(changed), before, atol=1e-6).all(axis=(0, 1, 2))
-        assert {*np.flatnonzero(same)} == blind
+        assert {*np.flatnonzero(same)} == unconnected
 
 
-def test_a_partial_convolution_that_sees_all_is_a_convolution():
-    """Keras's Conv2D, its kernel cut into pairs of a channel and a filter."""
+def test_a_partial_convolution_with_all_connections_is_a_convolution():
+    """Keras's Conv2D, its kernel split into pairs of a channel and a filter."""
     X = np.random.default_rng(0).normal(size=(2, 5, 6, 2)).astype("float32")
     whole = keras.layers.Conv2D(3, 3)
     expected = whole(X)
@@ -93,7 +105,7 @@ def test_a_partial_convolution_that_sees_all_is_a_convolution():
 
 
 def test_a_subsampling_layer_is_a_coefficient_and_a_bias():
-    """The mean of four pixels, times the one, plus the other, squashed."""
+    """squash(coefficient * mean of four pixels + bias)."""
     model = cn.LeNet5()
     rng = np.random.default_rng(0)
     coefficient, bias = rng.normal(size=(2, 6)).astype("float32")
@@ -107,19 +119,17 @@ def test_a_subsampling_layer_is_a_coefficient_and_a_bias():
     np.testing.assert_allclose(S2, expected, atol=1e-5)
 
 
-def test_the_squashing_function_keeps_one():
-    """And bends most there, to 0.02, which is what the paper's two numbers are for."""
+def test_the_squashing_function_has_fixed_points_at_one_and_minus_one():
+    """Its second derivative is largest there, to 0.02, as the paper intends."""
     np.testing.assert_allclose(cn.squash(np.array([-1.0, 1.0])), [-1, 1], atol=1e-4)
     a = np.linspace(0, 3, 301)
-    bend = np.abs(np.diff(cn.squash(a), 2))
-    assert a[1 + bend.argmax()] == pytest.approx(1, abs=0.02)
+    curvature = np.abs(np.diff(cn.squash(a), 2))
+    assert a[1 + curvature.argmax()] == pytest.approx(1, abs=0.02)
 
 
-def test_codes_are_drawings_far_from_each_other():
-    """84 pixels each; two differ in twenty or more, so that halfway is beyond J."""
-    codes = cn.digit_codes()
-    assert codes.shape == (10, 84)
-    assert {*np.unique(codes)} == {-1, 1}
+def test_codes_are_far_from_each_other():
+    """Two differ in 20 pixels or more, so the penalties halfway are above J."""
+    codes = digits.load_codes()
     apart = np.square(codes[:, None] - codes).sum(-1)[np.triu_indices(10, 1)]
     assert apart.min() / 4 >= 2 * cn.J
     penalties = cn.RadialBasis()(codes).numpy()
@@ -135,13 +145,26 @@ def test_the_lectures_lenet_has_61_706_parameters():
     np.testing.assert_allclose(np.sum(y_hat, axis=1), 1, rtol=1e-6)
 
 
-def test_lenet_is_saved_and_loaded_by_keras(tmp_path):
-    """Its layers are known by name to `keras.saving`."""
-    model = cn.LeNet5()
-    model.save(tmp_path / "lenet.keras")
-    again = keras.saving.load_model(tmp_path / "lenet.keras")
-    x = np.random.default_rng(0).uniform(size=(2, 32, 32, 1)).astype("float32")
-    np.testing.assert_array_equal(model(x), again(x))
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [
+        (cn.LeNet5, (32, 32, 1)),
+        (cn.LeNet5_modern, (32, 32, 1)),
+        (lambda: cn.AlexNet((67, 67, 3), 5), (67, 67, 3)),
+        (lambda: cn.GoogLeNet((64, 64, 3), 5), (64, 64, 3)),
+    ],
+    ids=["LeNet5", "LeNet5_modern", "AlexNet", "GoogLeNet"],
+)
+def test_saved_and_cloned_models_give_the_same_outputs(build, shape, slim, tmp_path):
+    """Bit by bit, custom layers included."""
+    model = build()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    x = np.random.default_rng(0).uniform(size=(2, *shape)).astype("float32")
+    for other in (loaded, clone):
+        np.testing.assert_array_equal(other(x), model(x))
 
 
 # AlexNet.
@@ -170,7 +193,7 @@ def test_alexnet_has_the_parameters_of_its_figure(shapes_of):
     ]
 
 
-def test_the_groups_of_alexnet_do_not_see_each_other(shapes_of):
+def test_the_groups_of_alexnet_are_separate(shapes_of):
     """A change in the first half of the channels stays in the first half."""
     layer = shapes_of(cn.AlexNet).get_layer("conv2")
     small = keras.layers.Conv2D.from_config(layer.get_config() | {"filters": 6})
@@ -197,16 +220,14 @@ def test_local_response_normalisation_is_its_formula():
 # VGG-16.
 
 
-def test_vgg_is_the_one_of_keras(shapes_of):
-    """The same layers, names and 138,357,544 parameters, so its weights fit."""
+def test_vgg_has_the_layers_of_keras_s_vgg16(shapes_of):
+    """The same names, shapes and 138,357,544 parameters, so its weights fit."""
     ours = shapes_of(cn.VGG16)
     keras_s = shapes_of(keras.applications.VGG16, weights=None)
     assert ours.count_params() == 138_357_544
     assert counts(ours) == counts(keras_s)
-    for theirs, layer in (
-        (theirs, ours.get_layer(theirs.name)) for theirs in keras_s.layers[1:]
-    ):
-        assert layer.output.shape == theirs.output.shape
+    for layer in keras_s.layers[1:]:
+        assert ours.get_layer(layer.name).output.shape == layer.output.shape
     assert [w.shape for w in ours.weights] == [w.shape for w in keras_s.weights]
 
 
@@ -226,11 +247,11 @@ TABLE_1 = {
 }
 
 
-def test_googlenet_is_its_table(shapes_of):
-    """Every module: side and channels, and parameters as its filters make them.
+def test_googlenet_has_the_modules_of_its_table(shapes_of):
+    """Sides, channels, and parameters as computed from the filters of each module.
 
-    The table's own parameters are rounded, by 1024, and not all of its filters: most
-    agree to 2 %, 5a to 5 % and 4c to 8 %.
+    The table gives parameters in units of 1024, and not all of them agree with its own
+    filters: most to 2 %, 5a to 5 % and 4c to 8 %.
     """
     model = shapes_of(cn.GoogLeNet)
     found = counts(model)
@@ -238,7 +259,7 @@ def test_googlenet_is_its_table(shapes_of):
     for name, (side, channels, thousands) in TABLE_1.items():
         assert sides(model, name) == [(side, side, channels)]
         n1, reduce3, n3, reduce5, n5, n_pool = cn.INCEPTION[name[-2:]]
-        before = n1 + reduce3 + reduce5 + n_pool  # 1 x 1 on what comes in
+        before = n1 + reduce3 + reduce5 + n_pool  # 1 x 1 convolutions of the input
         expected = (n_C_prev + 1) * before
         expected += (9 * reduce3 + 1) * n3 + (25 * reduce5 + 1) * n5
         assert sum(n for k, n in found.items() if k.startswith(name)) == expected
@@ -252,8 +273,8 @@ def test_googlenet_is_its_table(shapes_of):
     assert model.count_params() == 6_998_552
 
 
-def test_auxiliary_heads_are_two_and_leave_the_rest_alone(shapes_of):
-    """A pool of 5 x 5, 128 1 x 1 filters, 1024 units: section 5 of the paper."""
+def test_the_two_auxiliary_heads_do_not_change_the_rest(shapes_of):
+    """Pooling 5 x 5, 128 filters of 1 x 1, 1024 units: section 5 of the paper."""
     plain, model = shapes_of(cn.GoogLeNet), shapes_of(cn.GoogLeNet, auxiliary=True)
     heads = {n: k for n, k in counts(model).items() if n.startswith("auxiliary")}
     assert {n: k for n, k in counts(model).items() if n not in heads} == counts(plain)
@@ -269,11 +290,11 @@ def test_auxiliary_heads_are_two_and_leave_the_rest_alone(shapes_of):
     assert model.count_params() == 13_378_280
 
 
-def test_an_inception_module_lays_its_four_ways_behind_one_another():
-    """1 x 1, 3 x 3, 5 x 5 and the pool; each sees its own surroundings only."""
+def test_an_inception_module_concatenates_its_four_branches():
+    """The receptive fields are 1 x 1, 3 x 3, 5 x 5 and, of the pooling, 3 x 3."""
     X = keras.Input((9, 9, 3))
     model = keras.Model(X, cn.inception_module(X, (2, 4, 3, 4, 5, 1)))
-    for weight in model.weights:  # positive, so that no relu hides a change
+    for weight in model.weights:  # positive, so that no relu is inactive
         weight.assign(tf.ones_like(weight) / 10)
     a = np.full((1, 9, 9, 3), 0.5, "float32")
     b = a.copy()
@@ -286,14 +307,8 @@ def test_an_inception_module_lays_its_four_ways_behind_one_another():
 @pytest.mark.parametrize(
     ("build", "side"), [(cn.AlexNet, 67), (cn.VGG16, 32), (cn.GoogLeNet, 64)]
 )
-def test_each_network_answers_and_learns(build, side, monkeypatch):
-    """On small pictures, with dense layers of 16 units in place of 4096."""
-    dense = keras.layers.Dense
-
-    def slim(units, **settings):
-        return dense(16 if units == 4096 else units, **settings)
-
-    monkeypatch.setattr(cn.layers, "Dense", slim)
+def test_each_network_has_probabilities_and_gradients(build, side, slim):
+    """On small images."""
     model = build((side, side, 3), 5)
     x = np.random.default_rng(0).uniform(size=(2, side, side, 3)).astype("float32")
     with tf.GradientTape() as tape:
@@ -312,62 +327,50 @@ def pretrained():
     return cn.load_pretrained()
 
 
-def test_a_digit_is_laid_in_the_middle_of_the_frame():
-    """Two pixels of paper on each side, values in [0, 1]."""
-    x, _ = digits.make_digits(3)
-    framed = cn.framed(x)
-    assert framed.shape == (3, 32, 32, 1)
-    assert framed.dtype == np.float32
-    np.testing.assert_allclose(255 * framed[:, 2:30, 2:30, 0], x, atol=1e-4)
-    assert framed.sum() * 255 == pytest.approx(x.sum(), rel=1e-5)
-
-
 def test_training_lowers_the_loss():
-    """A few epochs of drawn digits; every variable moves."""
+    """Four epochs of synthetic digits; every variable changes."""
     x, y = digits.make_digits(200)
-    data = digits.Digits(cn.framed(x), y, None, None)
+    data = digits.Digits(digits.as_inputs(x, cn.SIZE), y, None, None)
     keras.utils.set_random_seed(0)
     model = cn.build_model()
     before = [w.numpy() for w in model.weights]
     losses = cn.train(model, data, epochs=4, batch_size=20)
     assert losses[-1] < 0.8 * losses[0]
-    for was, now in zip(before, model.weights, strict=True):
-        assert not np.array_equal(was, now)
+    for old, new in zip(before, model.weights, strict=True):
+        assert not np.array_equal(old, new)
 
 
 def test_the_loss_is_the_paper_s(pretrained):
-    """Equation 9 of the 1998 paper, computed here by NumPy, where nothing is moved."""
+    """Equation 9 of the 1998 paper, computed by NumPy."""
     x, y = digits.make_digits(20, seed=5)
-    penalties = pretrained(cn.framed(x)).numpy().astype("float64")
+    x = digits.as_inputs(x, cn.SIZE)
+    penalties = pretrained(x).numpy().astype("float64")
     rest = np.log(np.exp(-cn.J) + np.exp(-penalties).sum(1))
     expected = np.mean(penalties[np.arange(20), y] + rest)
     got = cn.penalty_loss(y, penalties.astype("float32"))
     assert float(got) == pytest.approx(expected, rel=1e-3)
 
 
-def test_drawn_digits_are_read(pretrained):
-    """At least 97 of 100; 300 that training has never seen."""
+def test_held_out_synthetic_digits_are_recognised(pretrained):
+    """At least 97 % of 300."""
     x, y = digits.make_digits(300, seed=20_000)
-    penalties = pretrained(cn.framed(x)).numpy()
+    penalties = pretrained(digits.as_inputs(x, cn.SIZE)).numpy()
     assert np.mean(penalties.argmin(1) == y) >= 0.97
 
 
 @pytest.mark.parametrize("dark", [True, False])
-def test_dark_and_light_ink_are_read(pretrained, dark):
-    """Any size, photographed or scanned, grey or in colour."""
+def test_dark_and_light_ink_are_recognised(pretrained, dark):
+    """In images of any size, grey or in colour."""
     for digit in (2, 5, 8):
-        ink = digits.draw_digit(digit, np.random.default_rng(digit), 200)
-        picture = np.asarray(ink) if not dark else 255 - np.asarray(ink)
-        for image in (
-            picture,
-            Image.fromarray(picture).convert("RGB").resize((90, 120)),
-        ):
+        ink = np.asarray(draw_digits.digit(digit, np.random.default_rng(digit), 200))
+        grey = 255 - ink if dark else ink
+        for image in (grey, Image.fromarray(grey).convert("RGB").resize((90, 120))):
             answer = cn.infer(pretrained, image)
             assert answer == str(digit)
             assert answer.confidence == answer.details["probabilities"][str(digit)]
 
 
-def test_probabilities_are_of_the_digits_and_of_none(pretrained):
+def test_probabilities_are_those_of_the_digits_and_of_none(pretrained):
     """Eleven that sum to one."""
     (x,), _ = digits.make_digits(1)
     probabilities = cn.infer(pretrained, x).details["probabilities"]
@@ -376,18 +379,18 @@ def test_probabilities_are_of_the_digits_and_of_none(pretrained):
 
 
 def test_a_picture_shows_the_answer(pretrained):
-    """The digit, F6 beside it, which draws the answer's code, and eleven bars."""
+    """The digit, the activations of F6, which are the code of 0, and eleven bars."""
     (x,), _ = digits.make_digits(1)
-    photo, bars = cn.picture(pretrained, x).axes
+    photo, bars = cn.picture(x, cn.infer(pretrained, x)).axes
     assert photo.get_title().startswith("0 (")
     assert len(bars.patches) == 11
     F6 = photo.images[0].get_array()[16::32, -208::32, 0]  # the middle of each pixel
-    code = cn.digit_codes()[0].reshape(12, 7)
+    code = digits.load_codes()[0].reshape(12, 7)
     assert np.mean((F6 < 128) == (code > 0)) > 0.95
 
 
-def test_what_is_no_digit_is_told(pretrained, tmp_path):
-    """An empty page, a missing file, NaN, weights that do not exist."""
+def test_invalid_inputs_raise_an_error(pretrained, tmp_path):
+    """A blank image, a missing file, NaN, an unknown variant."""
     for wrong in (np.zeros((28, 28)), tmp_path / "none.png", np.full((9, 9), np.nan)):
         with pytest.raises(InputError):
             cn.infer(pretrained, wrong)
@@ -396,16 +399,16 @@ def test_what_is_no_digit_is_told(pretrained, tmp_path):
 
 
 @pytest.mark.data
-def test_test_digits_are_read_as_the_record_says(pretrained):
-    """The paper's 99 %, and whatever else `evaluate` sets itself."""
-    for what, ours, goal in cn.evaluate(pretrained):
-        assert goal is None or ours >= goal, what
+def test_the_test_accuracy_reaches_its_goal(pretrained):
+    """99 %, as in the paper."""
+    for row in cn.evaluate(pretrained):
+        assert row.at_least is None or row.ours >= row.at_least, row.what
 
 
 @pytest.mark.data
-def test_data_are_framed_and_drawn_ones_stand_behind():
-    """60,000 and those asked for; the test digits as they are."""
-    data = cn.load_data(drawn=10)
+def test_load_data_appends_synthetic_digits():
+    """To the 60,000 training digits, all zero-padded to 32 x 32."""
+    data = cn.load_data(synthetic=10)
     assert data.x.shape == (60_010, 32, 32, 1)
     assert data.x_test.shape == (10_000, 32, 32, 1)
     np.testing.assert_array_equal(data.y[-10:], np.arange(10))

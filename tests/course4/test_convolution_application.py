@@ -1,4 +1,4 @@
-"""What the reference cases of the small convolutional network cannot say."""
+"""The small convolutional network: what the reference cases do not cover."""
 
 import json
 
@@ -21,14 +21,14 @@ def pretrained():
 
 @pytest.fixture(scope="module")
 def reference():
-    """The course's values, as the file writes them."""
+    """The course's values, as they are in the file."""
     path = cases.FOLDER / "c4w1_convolution_application.json"
     return json.loads(path.read_text())
 
 
 @pytest.fixture(scope="module")
 def hands():
-    """Twelve drawn hands, two a sign, as (x, y) of the course's 2017 edition."""
+    """Twelve synthetic images, two per class, as (x, y) of the edition of 2017."""
     x, y = signs.make_signs(12, seed=3)
     return x.astype("float32") / 255, ca.convert_to_one_hot(y, 6).T
 
@@ -46,7 +46,7 @@ def test_both_editions_are_one_network(hands):
     np.testing.assert_allclose(model(x), tf.nn.softmax(Z3), rtol=1e-4, atol=1e-6)
 
 
-def test_the_draws_of_2017_are_those_the_course_prints(reference):
+def test_the_initial_filters_of_2017_are_those_the_course_prints(reference):
     """To the eight digits of the notebook, in every call."""
     (case,) = reference["functions"]["initialize_parameters"]["cases"]
     for _ in range(2):
@@ -57,7 +57,7 @@ def test_the_draws_of_2017_are_those_the_course_prints(reference):
 
 
 def test_the_logits_of_2017_are_those_the_course_prints(reference):
-    """With the dense layer's weights, which that edition hid, handed in."""
+    """Given the weights of the dense layer, which that edition left implicit."""
     (case,) = reference["reference_only"]["forward_propagation"]["cases"]
     sources = values.Sources(cases.FOLDER, function=None, result=None)
     given = values.decode(case["inputs"], sources)
@@ -67,7 +67,7 @@ def test_the_logits_of_2017_are_those_the_course_prints(reference):
 
 
 def test_mini_batches_hold_every_photo_once(hands):
-    """With its own label; the last batch holds what is left."""
+    """With its label; the last mini-batch is smaller."""
     x, y = hands
     batches = ca.random_mini_batches(x, y, 5, seed=1)
     assert [len(X) for X, _ in batches] == [5, 5, 2]
@@ -79,15 +79,15 @@ def test_mini_batches_hold_every_photo_once(hands):
     np.testing.assert_array_equal(np.concatenate([Y for _, Y in batches]), y[order])
 
 
-def test_the_cost_of_equal_logits_is_the_logarithm_of_the_classes(hands):
-    """log 6 nats, whatever the labels."""
+def test_the_cost_of_equal_logits_is_log_6(hands):
+    """In nats, for any labels."""
     _, y = hands
     cost = ca.compute_cost(tf.zeros((12, 6)), tf.constant(y, tf.float32))
     assert float(cost) == pytest.approx(np.log(6), rel=1e-6)
 
 
-def test_the_model_of_2017_learns_and_returns_what_it_learnt(hands, capsys):
-    """Its parameters give the accuracies it returns; every fifth cost is printed."""
+def test_the_model_of_2017_returns_trained_parameters(hands, capsys):
+    """They give the accuracies it returns; every fifth cost is printed, and falls."""
     x, y = hands
     train, test, parameters = ca.model(x, y, x, y, num_epochs=11, minibatch_size=6)
     costs = [line.split()[-1] for line in capsys.readouterr().out.splitlines()[:3]]
@@ -97,7 +97,7 @@ def test_the_model_of_2017_learns_and_returns_what_it_learnt(hands, capsys):
 
 
 def test_training_lowers_the_loss(hands):
-    """On twelve drawn hands, in as many steps as half a second allows."""
+    """On twelve synthetic images, 60 steps."""
     x, y = hands
     data = signs.Signs(x, y.argmax(1), x[:0], y[:0])
     keras.utils.set_random_seed(1)
@@ -107,20 +107,34 @@ def test_training_lowers_the_loss(hands):
 
 
 def test_the_pretrained_network_has_1310_parameters(pretrained):
-    """And is the architecture of the course, layer by layer."""
+    """As in the course."""
     assert pretrained.count_params() == 1310
 
 
-def test_the_drawn_example_is_read(pretrained, monkeypatch):
-    """An open hand; without data at hand the tour asks for it."""
+@pytest.mark.parametrize("build", [ca.build_model, ca.happyModel])
+def test_saved_and_cloned_models_give_the_same_outputs(build, hands, tmp_path):
+    """Bit by bit, with random weights."""
+    model, (x, _) = build(), hands
+    for weight in model.weights:
+        weight.assign(np.random.default_rng(0).uniform(0, 1, weight.shape))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    for other in (loaded, clone):
+        np.testing.assert_array_equal(other(x), model(x))
+
+
+def test_without_data_the_example_is_a_synthetic_image(pretrained, monkeypatch):
+    """An open hand."""
     monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
     _, hand = ca.example()
     assert ca.infer(pretrained, hand) == "5"
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "RGB"])
-def test_photos_of_any_size_and_kind_are_read(pretrained, mode):
-    """Grey, transparent, not square: the answer is a sign with six probabilities."""
+def test_photos_of_any_size_and_mode_are_classified(pretrained, mode):
+    """Grey, transparent, not square: one of six classes, with all probabilities."""
     hand = Image.fromarray(signs.make_signs(4, seed=3)[0][3]).convert(mode)
     answer = ca.infer(pretrained, hand.resize((200, 90)))
     assert answer in signs.CLASSES
@@ -129,7 +143,7 @@ def test_photos_of_any_size_and_kind_are_read(pretrained, mode):
     assert answer.confidence == pytest.approx(max(probabilities.values()))
 
 
-def test_what_is_no_picture_is_told(pretrained, tmp_path):
+def test_invalid_images_raise_an_error(pretrained, tmp_path):
     """A text file named .jpg, a missing file, NaN."""
     text = tmp_path / "hand.jpg"
     text.write_text("not a picture")
@@ -141,14 +155,14 @@ def test_what_is_no_picture_is_told(pretrained, tmp_path):
 def test_the_picture_shows_the_answer(pretrained):
     """The photo, and a bar for each class."""
     hand = signs.make_signs(4, seed=3)[0][3]
-    photo, bars = ca.picture(pretrained, hand).axes
-    assert ca.infer(pretrained, hand) in photo.get_title()
+    answer = ca.infer(pretrained, hand)
+    photo, bars = ca.picture(hand, answer).axes
+    assert answer in photo.get_title()
     assert len(bars.patches) == 6
 
 
 @pytest.mark.data
-def test_test_photos_are_read_as_the_record_says(pretrained):
-    """The goal of the contract, 90 % of the course's 120."""
-    rows = ca.evaluate(pretrained)
-    for what, ours, goal in rows:
-        assert goal is None or ours >= goal, what
+def test_the_test_accuracy_reaches_its_goal(pretrained):
+    """90 % of the course's 120 photos."""
+    for row in ca.evaluate(pretrained):
+        assert row.at_least is None or row.ours >= row.at_least, row.what
