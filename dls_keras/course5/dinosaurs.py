@@ -310,7 +310,7 @@ def load_data(names: Iterable[str] | str | os.PathLike | None = None) -> Names:
         names = files.in_data_folder(dinosaur_names.COURSE.name)
         names = names or dinosaur_names.make_names()
     if isinstance(names, str | os.PathLike):
-        names = dinosaur_names.load_names(names)
+        names = dinosaur_names.load_names(os.fspath(names))
     return dinosaur_names.encode(shuffled([name.lower() for name in names]))
 
 
@@ -322,7 +322,7 @@ def build_model(n_a: int = N_A) -> Parameters:
 def train(
     model: Parameters, data: Names, *, epochs: int = 50, learning_rate: float = 0.01
 ) -> list[float]:
-    """Train `model` in place, one name per step.
+    """Train `model` in place as `descend` does, 11 times as fast.
 
     Returns:
         Each epoch's mean loss per name, in nats.
@@ -330,17 +330,6 @@ def train(
     m = len(data.names)
     losses = _losses(model, data, epochs * m, learning_rate)
     return losses.reshape(epochs, m).mean(axis=1).tolist()
-
-
-def _losses(model, data, iterations, learning_rate=0.01):
-    """The losses of `descend` from a compiled program, 11 times as fast.
-
-    A test compares both forms.
-    """
-    from dls_keras.fast import char_rnn  # lazy import: generating needs no TensorFlow
-
-    settings = {"learning_rate": learning_rate, "max_gradient": CLIP}
-    return char_rnn.descend(model, *data[:3], iterations, **settings)
 
 
 def load_pretrained(variant: str = "default") -> Parameters:
@@ -467,3 +456,11 @@ def _first_letter(parameters):
     """The probabilities (27, 1) of a name's first letter."""
     a0, nothing = np.zeros_like(parameters["b"]), np.zeros_like(parameters["by"])
     return rnn_step_forward(parameters, a0, nothing)[1]
+
+
+def _losses(model, data, iterations, learning_rate=0.01):
+    """The losses of `descend`, from a compiled program that a test compares with it."""
+    from dls_keras.fast import char_rnn  # lazy import: generating needs no TensorFlow
+
+    settings = {"learning_rate": learning_rate, "max_gradient": CLIP}
+    return char_rnn.descend(model, *data[:3], iterations, **settings)

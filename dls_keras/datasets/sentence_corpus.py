@@ -66,7 +66,8 @@ def load_text(path: str | Path) -> str:
 
 def sentences(text: str) -> list[list[str]]:
     """The sentences of two words or more, as lists of words in lower case."""
-    found, words = [], []
+    found: list[list[str]] = []
+    words: list[str] = []
     for token in [*TOKEN.findall(text.lower()), "."]:
         if token in STOPS:
             if len(words) > 1:

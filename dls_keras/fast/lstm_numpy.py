@@ -21,7 +21,7 @@ import numpy as np
 
 # A 0-d array, since NumPy would convert a Python number at every call.
 HALF = np.array(0.5, "float32")
-HALVED = np.float32([0.5, 0.5, 1, 0.5])  # i, f, c, o
+HALVED = np.array([0.5, 0.5, 1, 0.5], "float32")  # i, f, c, o
 
 
 def pack_gates(w: np.ndarray, gates: Callable | None = None) -> np.ndarray:
@@ -76,6 +76,3 @@ def make_lstm_step(
         multiply(out, o, out)
 
     return step
-
-
-by_gate, stepper = pack_gates, make_lstm_step
