@@ -57,7 +57,7 @@ def date_decoding_batch(quick):
 
 
 def jazz_epoch(quick):
-    """Jazz, an epoch of 60 windows of 30 words."""
+    """Jazz, an epoch of 60 windows of 30 tokens."""
     import keras
 
     from dls_keras.course5 import jazz
@@ -65,7 +65,7 @@ def jazz_epoch(quick):
 
     data = jazz.load_data([tunes.make_tune(0)], m=60)
     batch_size, Tx = 30, 30
-    model = jazz.build_model(data.values)
+    model = jazz.build_model(data.vocabulary)
     course = jazz.djmodel(Tx, *jazz.course_layers(model))
     course.compile(
         optimizer=keras.optimizers.Adam(0.01), loss=["categorical_crossentropy"] * Tx
@@ -88,7 +88,7 @@ def jazz_epoch(quick):
     if mirror.available():
         from benchmarks import eager
 
-        player = eager.Player(*(model[name] for name in jazz.PARAMETERS))
+        player = eager.Player(*jazz.parameters(model))
         arrays = data.X, data.Y.swapaxes(0, 1)
         peers["PyTorch"] = eager.epochs(
             player, eager.window_loss, arrays, batch_size, 0.01
@@ -97,15 +97,21 @@ def jazz_epoch(quick):
 
 
 def jazz_solo(quick):
-    """Fifty values of a solo, the likeliest each, against the course's model."""
+    """Fifty tokens of a solo, the most probable each, against the course's model."""
     from dls_keras.course5 import jazz
+    from dls_keras.fast import lstm_generator
 
     Ty = 5 if quick else 50
     model = jazz.load_pretrained()
     LSTM_cell, densor, _ = jazz.course_layers(model)
     course = jazz.music_inference_model(LSTM_cell, densor, Ty)
+
+    def generate():
+        tokens = lstm_generator.generate(jazz.parameters(model), np.ndarray.argmax)
+        return list(itertools.islice(tokens, Ty))
+
     return Contest(
-        lambda: list(itertools.islice(jazz.values(model, np.ndarray.argmax), Ty)),
+        generate,
         {"predict": lambda: jazz.predict_and_sample(course)[1].ravel().tolist()},
         lambda ours, theirs: float(ours != theirs),
         tolerance=0.0,

@@ -1,82 +1,91 @@
 """Jazz: a network improvises a solo over chords (C5 W1 A3).
 
-A solo becomes words that say how each note sits in its chord, how long it is and how
-far it leapt, "C,0.500,<m2,P-4>" (see `music.tunes`). An LSTM learns which word
-follows, with one softmax for all times:
+A solo is a sequence of tokens, one per note or rest: how the note fits its chord, how
+long it is and the interval from the preceding note, "C,0.500,<m2,P-4>" (see
+`music.grammar`). An LSTM is trained to predict the next token; one output layer serves
+all time steps:
 
     a<t>, c<t> = LSTM(x<t>, a<t-1>, c<t-1>)      y<t> = softmax(W a<t> + b)
 
-and improvises by reading what it wrote. The words name no keys, so what it learnt over
-one tune it plays over any chords, the pitches being chosen among those that fit.
+To improvise, the network samples a token and takes it as its next input. Tokens contain
+no absolute pitches, so what is learned over one tune can be played over any chords: the
+pitches are chosen among those that fit.
 
-Shapes: m windows of Tx = 30 words, n_values distinct words, n_a = 64 units. Edition:
-2021, whose functions take the shared layers; in 2017 they were globals, `djmodel` took
-(Tx, n_a, n_values) and `music_inference_model` n_values and n_a before Ty.
-Paper: Gillick, Tang & Keller (2010), "Machine learning of jazz grammars"; the form is
-that of Kim's deepjazz (2016). Improvising needs NumPy alone, training TensorFlow.
+Shapes: m windows of Tx = 30 tokens, n_values distinct tokens (the course calls tokens
+values), n_a = 64 units. Edition: 2021, whose functions take the shared layers; in 2017
+they were globals, `djmodel` took (Tx, n_a, n_values) and `music_inference_model` took
+n_values and n_a before Ty.
+Paper: Gillick, Tang & Keller (2010), "Machine learning of jazz grammars"; the
+implementation follows Kim's deepjazz (2016). Improvising needs NumPy only, training
+needs TensorFlow.
 """
 
-import importlib.util
 import itertools
-import tempfile
-from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dls_keras.core import files, sampling, weights
+from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
-from dls_keras.fast import lstm_numpy
-from dls_keras.music import tunes
-from dls_keras.music.midi_and_wav import write_midi, write_wav
+from dls_keras.fast import lstm_generator
+from dls_keras.music import grammar, metrics, midi_and_wav, tunes
 from dls_keras.music.tunes import MEASURE, Tune
 
-TX = 30  # words of a window in the course
-WHOLE = 96  # and where there are many tunes, so that a window holds one
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TX = 30  # tokens per window in the course
+TX_TUNE = 96  # tokens per window if there are many tunes: about one whole tune
 N_A = 64
 PARAMETERS = ("kernel", "recurrent_kernel", "bias", "dense_kernel", "dense_bias")
-LEARNT = range(1000)  # seeds of the tunes that the shipped weights learnt
-UNSEEN = range(5000, 5020)  # of those that they are tested on
-RUN = 8  # words in a row that count as copied
-NEAR = 1 / 4 - 1e-6  # quarter notes: begins that are nearer are too near
+TRAINING_SEEDS = range(1000)  # of the composed tunes in the training set
+HELD_OUT_SEEDS = range(5000, 5020)  # of the composed tunes for testing
+RUN = 8  # tokens in a row that count as copied if a training tune has them, too
 
-WRITERS = {".mid": write_midi, ".wav": write_wav}  # of solos, for the command line
+# What `dls-keras infer jazz CHORDS --out FILE` can write besides images.
+WRITERS = {
+    ".mid": lambda answer, path: midi_and_wav.write_midi(answer.details["tune"], path),
+    ".wav": lambda answer, path: midi_and_wav.write_wav(answer.details["tune"], path),
+}
 
 
 # The assignment: the course's functions under the course's signatures.
 
 
 def load_music_utils(file=None):
-    """What the course makes of its MIDI file; needs music21.
+    """The course's training set, from its MIDI file; needs music21.
 
     Returns:
         X (60, 30, n_values) and Y (30, 60, n_values), see `data_processing`; n_values;
-        indices_values, a dict from numbers to words; chords, a list of the chords of
-        each measure, whose begins are counted from its own.
+        indices_values, a dict from indices to tokens; chords, a list of the chords of
+        each measure, with offsets within the measure.
     """
     tune = tunes.load_tune(file)
-    data = load_data([tune], rests=False)
-    n_values = len(data.values)
-    return data.X, data.Y, n_values, dict(enumerate(data.values)), tunes.measures(tune)
+    X, Y, vocabulary = load_data([tune], rests=False)
+    indices_values = dict(enumerate(vocabulary))
+    return X, Y, len(vocabulary), indices_values, tunes.measures(tune)
 
 
 def data_processing(corpus, values_indices, m=60, Tx=30):
-    """m windows of the corpus, their begins drawn as the course does, with seed 0.
+    """m windows of the corpus at random positions, the course's with its seed 0.
 
     Args:
-        corpus: list of more than Tx words.
-        values_indices: dict from the distinct words to their numbers.
+        corpus: list of more than Tx tokens.
+        values_indices: dict from the distinct tokens to their indices.
 
     Returns:
-        X: (m, Tx, n_values) bool, one-hot, but the first step, where nothing came
-            before, is all zero.
-        Y: (Tx, m, n_values) bool, the word after each step; none after the last.
-        n_values: the number of distinct words.
+        X: (m, Tx, n_values) bool, one-hot tokens; the first step is all zeros.
+        Y: (Tx, m, n_values) bool, one-hot, the token that follows each step; all zeros
+            after the last step.
+        n_values: the number of distinct tokens.
     """
-    rng = np.random.RandomState(0)  # the same draws, and NumPy's own stay as they were
+    # The course's random numbers, without seeding NumPy's global generator.
+    rng = np.random.RandomState(0)
     starts = [rng.choice(len(corpus) - Tx) for _ in range(m)]
-    indices = np.array([values_indices[word] for word in corpus])
+    indices = np.array([values_indices[token] for token in corpus])
     windows = indices[np.array(starts)[:, np.newaxis] + np.arange(Tx)]
     X = np.eye(len(values_indices), dtype=bool)[windows]
     X[:, 0] = False
@@ -89,11 +98,11 @@ def djmodel(Tx, LSTM_cell, densor, reshaper):
     """Model from [X (Tx, n_values), a0, c0 (n_a,)] to Tx softmaxes (n_values,).
 
     Args:
-        LSTM_cell: an LSTM layer with `return_state`, shared by all times.
-        densor: a Dense layer with softmax, shared too.
-        reshaper: a layer that makes (1, n_values) of (n_values,).
+        LSTM_cell: an LSTM layer with `return_state`, shared by all time steps.
+        densor: a Dense layer with softmax, shared, too.
+        reshaper: a layer that reshapes (n_values,) to (1, n_values).
     """
-    import keras  # late: to improvise needs NumPy alone
+    import keras  # lazy import: improvising needs NumPy only
 
     X = keras.Input((Tx, densor.units))
     a = a0 = keras.Input((LSTM_cell.units,), name="a0")
@@ -108,7 +117,7 @@ def djmodel(Tx, LSTM_cell, densor, reshaper):
 def music_inference_model(LSTM_cell, densor, Ty=100):
     """Model from [x0 (1, n_values), a0, c0 (n_a,)] to Ty softmaxes (n_values,).
 
-    The likeliest value of each time, one-hot, is the input of the next.
+    The most probable value of each step, one-hot, is the input of the next step.
     """
     import keras
     from keras import layers, ops
@@ -120,200 +129,143 @@ def music_inference_model(LSTM_cell, densor, Ty=100):
     for _ in range(Ty):
         a, _, c = LSTM_cell(x, initial_state=[a, c])
         outputs.append(densor(a))
-        likeliest = ops.argmax(outputs[-1], axis=-1)  # (m,)
-        x = layers.RepeatVector(1)(ops.one_hot(likeliest, densor.units))
+        most_probable = ops.argmax(outputs[-1], axis=-1)  # (m,)
+        x = layers.RepeatVector(1)(ops.one_hot(most_probable, densor.units))
     return keras.Model([x0, a0, c0], outputs)
 
 
 def predict_and_sample(
     inference_model, x_initializer=None, a_initializer=None, c_initializer=None
 ):
-    """The likeliest values one after another.
+    """The values that the model generates, the most probable one of each step.
 
     Args:
-        inference_model: what `music_inference_model` makes, with Ty outputs.
+        inference_model: the result of `music_inference_model`, with Ty outputs.
         x_initializer: (m, 1, n_values).
         a_initializer, c_initializer: (m, n_a). By default all three are zeros, m = 1.
 
     Returns:
-        results: their numbers one-hot, (Ty, n_values), with a further axis where m is
-            more than 1.
+        results: the values one-hot, (Ty, n_values), or (Ty, m, n_values) if m > 1.
         indices: (Ty, m).
     """
-    given = [x_initializer, a_initializer, c_initializer]
-    for i, initializer in enumerate(given):
+    inputs = [x_initializer, a_initializer, c_initializer]
+    for i, initializer in enumerate(inputs):
         if initializer is None:
-            given[i] = np.zeros((1, *inference_model.input_shape[i][1:]))
-    indices = np.argmax(inference_model.predict(given, verbose=0), axis=-1)
-    results = np.eye(given[0].shape[-1])[indices.squeeze()]
+            inputs[i] = np.zeros((1, *inference_model.input_shape[i][1:]))
+    indices = np.argmax(inference_model.predict(inputs, verbose=0), axis=-1)
+    results = np.eye(inputs[0].shape[-1])[indices.squeeze()]
     return results, indices
 
 
 def generate_music(inference_model, indices_tones, chords, diversity=0.5):
-    """The solo that the course makes of its model, a `Tune`.
+    """The course's solo, a `Tune` for `music.midi_and_wav.write_midi`.
 
-    Every measure is played from the same values, the likeliest; what differs are its
-    chords and the pitches drawn. `write_midi` writes it.
+    Every measure is played from the same tokens, the most probable ones; its chords and
+    the sampled pitches differ.
 
     Args:
-        indices_tones: dict from numbers to words.
+        indices_tones: dict from indices to tokens.
         chords: the chords of each measure, as `load_music_utils` returns them.
-        diversity: has no effect, as in the course: likeliest values have no choice.
+        diversity: has no effect, as in the course: no token is sampled.
     """
     _, indices = predict_and_sample(inference_model)
-    words = ["C,0.25", *(indices_tones[i] for i in indices.ravel().tolist())]
-    # Notes outside of the harmony become tones of the chord.
-    words = ["C" + word[1:] if word[0] in "AX" else word for word in words]
+    tokens = ["C,0.25", *(indices_tones[i] for i in indices.ravel().tolist())]
+    # Notes outside the harmony become chord tones.
+    tokens = ["C" + token[1:] if token[0] in "AX" else token for token in tokens]
+    pruned = grammar.prune_grammar(" ".join(tokens))
     rng = np.random.default_rng(0)
     solo, harmonies = [], []
     for i, measure in enumerate(chords):
-        notes = unparse_grammar(prune_grammar(" ".join(words)), measure, rng=rng)
-        notes = clean_up_notes(prune_notes(notes), MEASURE)
+        notes = grammar.unparse_grammar(pruned, measure, rng=rng)
+        notes = grammar.clean_up_notes(grammar.prune_notes(notes), MEASURE)
         solo += [n._replace(offset=MEASURE * i + n.offset) for n in notes]
         harmonies += [h._replace(offset=MEASURE * i + h.offset) for h in measure]
     return Tune(tuple(solo), tuple(harmonies), float(MEASURE * len(chords)))
 
 
-def unparse_grammar(m1_grammar, m1_chords, *, before=67, rng=None):
-    """The notes that words tell, one behind the other, over the chords of a measure.
-
-    Args:
-        m1_grammar: words with blanks between.
-        m1_chords: list of `tunes.Chord`.
-        before: the pitch from which the first interval is counted.
-        rng: the NumPy generator that draws pitches; by default of seed 0.
-    """
-    told = [tunes.parsed(word) for word in m1_grammar.split()]
-    offsets = itertools.accumulate((word.length for word in told), initial=0)
-    timed = zip(offsets, told, strict=False)
-    return tunes.pitched(timed, m1_chords, before=before, rng=rng)
-
-
-def prune_grammar(curr_grammar):
-    """The words with lengths rounded to quarters of a quarter note, at least one."""
-    pruned = []
-    for word in curr_grammar.split():
-        kind, length, *reach = word.split(",", 2)
-        length = max(0.25, round(4 * float(length)) / 4)
-        pruned.append(",".join([kind, f"{length:.3f}", *reach]))
-    return " ".join(pruned)
-
-
-def prune_notes(curr_notes):
-    """The notes, their begins quantised, without those too near to the one before."""
-    moved = [n._replace(offset=float(tunes.quantised(n.offset))) for n in curr_notes]
-    pruned = []
-    for note in sorted(moved):
-        if not pruned or note.offset - pruned[-1].offset >= NEAR:
-            pruned.append(note)
-    return pruned
-
-
-def clean_up_notes(curr_notes, end=float("inf")):
-    """The notes, none beyond `end`, cut so that each ends before the next begins.
-
-    What is cut becomes a multiple of a quarter or a third of a quarter note.
-    """
-    notes = [note for note in curr_notes if end - note.offset >= NEAR]
-    ends = [*(note.offset for note in notes[1:]), end]
-    cleaned = []
-    for note, stop in zip(notes, ends, strict=False):
-        room = stop - note.offset + 1e-6
-        if note.length > room:
-            note = note._replace(length=max(4 * room // 1 / 4, 3 * room // 1 / 3))
-        cleaned.append(note)
-    return cleaned
-
-
-# The application. A model is a dict of arrays, the words among them.
+# The application. A model is a dict of arrays, its vocabulary among them.
 
 
 class Jazz(NamedTuple):
-    """Windows of words to learn from, see `data_processing`, and their words."""
+    """Windows of tokens, one-hot, see `data_processing`, and the vocabulary."""
 
     X: np.ndarray
     Y: np.ndarray
-    values: tuple[str, ...]
+    vocabulary: tuple[str, ...]
 
 
-def load_data(learnt=None, *, m=None, rests=None):
-    """Windows of the words of tunes.
+def load_data(
+    solos: Sequence[Tune] | None = None,
+    *,
+    m: int | None = None,
+    rests: bool | None = None,
+) -> Jazz:
+    """Windows of the tokens of tunes, the training set.
 
-    A single tune is cut into windows of 30 words as in the course, several into windows
-    of 96, a whole tune: a network that was taught on 30 words is lost after them.
+    A single tune is cut into windows of 30 tokens as in the course. Several tunes are
+    cut into windows of 96, about a whole tune: a network that was trained on windows of
+    30 tokens predicts poorly after the thirtieth.
 
     Args:
-        learnt: a list of `tunes.Tune`. By default the course's where `$DLS_KERAS_DATA`
-            has its file, else the thousand of `tunes.make_tune` that the shipped
-            weights learnt.
-        m: how many windows; by default 60 as in the course, or as many as make each
-            word come three times.
-        rests: whether rests are words, too; by default they are but in the course's
-            tune, whose corpus of 2017 has none.
-
-    Returns:
-        A `Jazz`.
+        solos: by default the course's tune if `$DLS_KERAS_DATA` has its file,
+            otherwise the thousand composed tunes on which the shipped weights were
+            trained.
+        m: number of windows; by default 60 as in the course, or more if needed for
+            each token to occur in three windows on average.
+        rests: whether rests become tokens, too. By default they do, except in the
+            course's tune: the corpus of 2017 has none.
 
     Raises:
-        InputError: if there are not more words than a window has.
+        InputError: if there are not more tokens than a window has.
     """
-    if learnt is None:
-        at_hand = files.in_data_folder(tunes.COURSE.name)
-        rests = not at_hand if rests is None else rests
-        learnt = [tunes.load_tune()] if at_hand else composed(LEARNT)
-    corpus = tunes.words(learnt, rests=rests is not False)
-    Tx = TX if len(learnt) == 1 else WHOLE
+    if solos is None:
+        available = files.in_data_folder(tunes.COURSE.name)
+        rests = not available if rests is None else rests
+        solos = [tunes.load_tune()] if available else tunes.make_tunes(TRAINING_SEEDS)
+    corpus = grammar.tokens(solos, rests=rests is not False)
+    Tx = TX if len(solos) == 1 else TX_TUNE
     if len(corpus) <= Tx:
         raise InputError(
-            f"The tunes have {len(corpus)} words, expected more than the {Tx} of a "
-            "window. Take longer ones, or more."
+            f"The tunes have {len(corpus)} tokens; expected more than the {Tx} of a "
+            "window. Use longer tunes, or more of them."
         )
-    values = tuple(sorted(set(corpus)))
-    indices = {value: i for i, value in enumerate(values)}
+    vocabulary = tuple(sorted(set(corpus)))
+    indices = {token: i for i, token in enumerate(vocabulary)}
     X, Y, _ = data_processing(corpus, indices, m or max(60, 3 * len(corpus) // Tx), Tx)
-    return Jazz(X, Y, values)
+    return Jazz(X, Y, vocabulary)
 
 
-def composed(seeds):
-    """The tunes that `tunes.make_tune` composes with these seeds."""
-    return [tunes.make_tune(seed) for seed in seeds]
-
-
-def build_model(values=None, *, n_a=N_A, seed=0):
-    """An untrained model for a vocabulary, a dict of float32 arrays and the words.
+def build_model(
+    vocabulary: Sequence[str] | None = None, *, n_a: int = N_A, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """An untrained model for a vocabulary: a dict of float32 arrays, and the tokens.
 
     Args:
-        values: n_values distinct words, such as `load_data().values`, the default.
+        vocabulary: n_values distinct tokens; by default `load_data().vocabulary`.
 
     Returns:
         "kernel" (n_values, 4*n_a), "recurrent_kernel" (n_a, 4*n_a) and "bias" (4*n_a,)
         of the LSTM, gates in the order i, f, c, o; "dense_kernel" (n_a, n_values) and
-        "dense_bias" (n_values,); "values" (n_values,) bytes.
+        "dense_bias" (n_values,) of the output layer; "values" (n_values,) bytes, the
+        tokens.
     """
-    values = load_data().values if values is None else values
+    vocabulary = load_data().vocabulary if vocabulary is None else vocabulary
     rng = np.random.default_rng(seed)
-    n = len(values)
+    n = len(vocabulary)
 
     def glorot(rows, columns):
         limit = np.sqrt(6 / (rows + columns))
         return rng.uniform(-limit, limit, (rows, columns))
 
     orthogonal, _ = np.linalg.qr(rng.normal(size=(4 * n_a, n_a)))
-    forget = np.repeat([0.0, 1.0, 0.0, 0.0], n_a)  # gates open, as Keras begins
+    forget = np.repeat([0.0, 1.0, 0.0, 0.0], n_a)  # Keras's initial bias
     arrays = glorot(n, 4 * n_a), orthogonal.T, forget, glorot(n_a, n), np.zeros(n)
-    model = {
-        name: array.astype("float32")
-        for name, array in zip(PARAMETERS, arrays, strict=True)
-    }
-    return model | {"values": np.array([value.encode() for value in values])}
+    model = dict(zip(PARAMETERS, (a.astype("float32") for a in arrays), strict=True))
+    return model | {"values": np.array([token.encode() for token in vocabulary])}
 
 
-def course_layers(model):
-    """The model as the course's shared layers, for `djmodel`: copies, trainable.
-
-    Returns:
-        LSTM_cell, densor, reshaper.
-    """
+def course_layers(model: dict[str, np.ndarray]) -> tuple[Any, Any, Any]:
+    """LSTM_cell, densor and reshaper for `djmodel`, with copies of the weights."""
     from keras import layers
 
     n_a, n_values = model["dense_kernel"].shape
@@ -321,28 +273,39 @@ def course_layers(model):
     densor = layers.Dense(n_values, activation="softmax")
     LSTM_cell.build((None, 1, n_values))
     densor.build((None, n_a))
-    *lstm, kernel, bias = (model[name] for name in PARAMETERS)
+    *lstm, kernel, bias = parameters(model)
     LSTM_cell.set_weights(lstm)
     densor.set_weights([kernel, bias])
     return LSTM_cell, densor, layers.Reshape((1, n_values))
 
 
-def train(
-    model,
-    data,
-    *,
-    epochs=20,
-    batch_size=32,
-    learning_rate=0.01,
-    seed=0,
-    on_epoch=None,
-    checkpoint=None,
-):
-    """Fit `model` in place; return each epoch's mean loss, in nats a window.
+def parameters(model: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The model's trainable arrays in the order of `PARAMETERS`."""
+    return [model[name] for name in PARAMETERS]
 
-    The loss is the course's, the sum of the cross-entropies of all times. The course
-    lowers Adam's rate as 1 / (1 + 0.01 * step); here it follows a cosine to zero. Its
-    60 windows want its 100 epochs, and `batch_size=30`.
+
+def train(
+    model: dict[str, np.ndarray],
+    data: Jazz,
+    *,
+    epochs: int = 20,
+    batch_size: int = 32,
+    learning_rate: float = 0.01,
+    seed: int = 0,
+    **settings: Any,
+) -> list[float]:
+    """Fit `model` in place; return each epoch's mean loss, in nats per window.
+
+    The loss is the course's, see `window_loss`. The course lowers Adam's learning rate
+    as 1 / (1 + 0.01 * step); here it follows a cosine decay to zero. To train on the
+    course's 60 windows, use its 100 epochs and `batch_size=30`.
+
+    Args:
+        data: windows and a vocabulary of as many tokens as the model's.
+        settings: further arguments of `core.training.fit`.
+
+    Raises:
+        InputError: if the vocabularies differ in size.
     """
     import keras
 
@@ -351,17 +314,16 @@ def train(
 
     if data.X.shape[2] != len(model["values"]):
         raise InputError(
-            f"The data have {data.X.shape[2]} distinct words, the model "
-            f"{len(model['values'])}. Build it for them: build_model(data.values)."
+            f"The data have {data.X.shape[2]} distinct tokens, the model has "
+            f"{len(model['values'])}. Build it with build_model(data.vocabulary)."
         )
     variables = [keras.Variable(model[name], name=name) for name in PARAMETERS]
 
     def loss_fn(X, Y):
         return window_loss(X, Y, [variable.value for variable in variables])
 
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate, epochs * (len(data.X) // batch_size)
-    )
+    steps = len(data.X) // batch_size
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     losses = training.fit(
         loss_fn,
         (data.X, data.Y.swapaxes(0, 1)),
@@ -370,219 +332,139 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
-        on_epoch=on_epoch,
-        checkpoint=checkpoint,
         jit_compile=True,
+        **settings,
     )
     for name, variable in zip(PARAMETERS, variables, strict=True):
         model[name][...] = variable.numpy()
     return losses
 
 
-def window_loss(X, Y, parameters):
-    """What the course's `djmodel` loses on windows, in one product for all logits.
+def window_loss(X: Any, Y: Any, parameters: Sequence[Any]) -> Any:
+    """The loss of `djmodel`: the sum over time of its Tx cross-entropies.
 
-    The inputs of all gates and the softmaxes are computed for all times at once; what
-    must go step by step, the recurrence, is `recurrent.lstm`.
+    `fast.recurrent.lstm` computes the recurrence. Everything else is computed for all
+    time steps at once; a test compares values and gradients with those of `djmodel`.
 
     Args:
-        X: (m, Tx, n_values) bool.
-        Y: (m, Tx, n_values) bool, with no word after the last step.
+        X, Y: (m, Tx, n_values) bool. The last step of Y is all zeros and adds no loss.
         parameters: the five tensors of `PARAMETERS`.
 
     Returns:
-        The sum over time of the cross-entropies, each a mean over the windows.
+        A scalar tensor, in nats: each cross-entropy is a mean over the windows.
     """
     import tensorflow as tf
 
     from dls_keras.fast.recurrent import lstm
 
     kernel, recurrent, bias, dense_kernel, dense_bias = parameters
-    # Time first: each step reads one block of memory.
+    # Time first: each step reads one contiguous block of memory.
     X, Y = (tf.cast(tf.transpose(one, (1, 0, 2)), tf.float32) for one in (X, Y))
     a = lstm(X, kernel, recurrent, bias)  # (Tx, m, n_a)
     logits = tf.tensordot(a, dense_kernel, 1) + dense_bias  # (Tx, m, n_values)
-    nats = tf.nn.softmax_cross_entropy_with_logits(Y, logits)  # (Tx, m)
-    return tf.reduce_sum(tf.reduce_mean(nats, axis=1))
+    losses = tf.nn.softmax_cross_entropy_with_logits(Y, logits)  # (Tx, m)
+    return tf.reduce_sum(tf.reduce_mean(losses, axis=1))
 
 
-def load_pretrained(variant="default"):
-    """The model with shipped weights and vocabulary, checked."""
+def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
+    """The model with the shipped weights and their vocabulary."""
 
-    def probabilities(model):
-        logits = next(read(model))
+    def first_probabilities(model):
+        logits = next(lstm_generator.read(parameters(model)))
         p = np.exp(logits - logits.max())
         return p / p.sum()
 
-    return weights.load(dict, "jazz", variant, outputs=probabilities)
+    return weights.load(dict, "jazz", variant, outputs=first_probabilities)
 
 
-def read(model, indices=()):
-    """Let the network read values, the first input being zeros.
-
-    Args:
-        indices: any iterable of numbers of values, None for one it does not know; it
-            is asked for each only after the probabilities before it were given.
-
-    Yields:
-        The logits (n_values,) float32 of the value that follows, the first before
-        anything was read: their softmax are its probabilities.
-    """
-    kernel, recurrent, bias, dense_kernel, dense_bias = (model[n] for n in PARAMETERS)
-    n_a = len(recurrent)
-
-    def by_gate(w):
-        return lstm_numpy.pack_gates(w).reshape(*w.shape)
-
-    # One product of twice a, and a 1 for the biases, makes the next gates and logits.
-    product = np.empty((n_a + 1, 4 * n_a + len(dense_bias)), "float32")
-    np.divide(by_gate(recurrent), 2, product[:n_a, : 4 * n_a])
-    np.divide(dense_kernel, 2, product[:n_a, 4 * n_a :])
-    product[n_a] = np.append(by_gate(bias), dense_bias)
-    kernel = by_gate(kernel)
-    state = np.append(np.zeros(n_a, "float32"), np.float32(1))
-    out = state @ product
-    z, logits, a = out[: 4 * n_a], out[4 * n_a :], state[:n_a]
-    step = lstm_numpy.make_lstm_step(z.reshape(4, n_a))
-    for index in itertools.chain([None], indices):
-        if index is not None:
-            z += kernel[index]
-        step(a)
-        np.dot(state, product, out)
-        yield logits.copy()
-
-
-def values(model, choose):
-    """Values without end, each chosen by `choose` from the logits (n_values,).
-
-    With `np.argmax` they are those of the course's `music_inference_model`.
-
-    Yields:
-        Numbers of values.
-    """
-    written = []
-    # The network reads each value right after it was written.
-    for logits in read(model, (written[-1] for _ in itertools.count())):
-        written.append(int(choose(logits)))
-        yield written[-1]
-
-
-def infer(model, tune, *, temperature=0.8, seed=0):
-    """A solo over the chords of a tune.
+def infer(
+    model: dict[str, np.ndarray],
+    tune: Tune | str | Path | int,
+    *,
+    temperature: float = 0.8,
+    seed: int = 0,
+) -> Answer:
+    """Improvise a solo over the chords of a tune.
 
     Args:
-        tune: a `tunes.Tune`, or what `tunes.meant` takes for one: chord symbols such as
-            "Dm7 G7 | Cmaj7", the path of a MIDI file, the seed of a composed tune.
-        temperature: more than 0; 1 draws words as the model learnt, less what is
-            likelier.
+        tune: a `tunes.Tune`, chord symbols such as "Dm7 G7 | Cmaj7", the path of a
+            MIDI file, or the seed of a composed tune.
+        temperature: above 0; with 1 tokens are sampled from the model's probabilities,
+            lower values make probable tokens more frequent.
 
     Returns:
-        A `tunes.Tune` over the same chords. Its notes follow each other without
-        overlapping and lie in [60, 84]; `write_midi` and `write_wav` write it.
+        An `Answer` such as "a solo of 20 notes over 3 chords". `details["tune"]` is the
+        solo, a `tunes.Tune` over the same chords: its notes do not overlap, their
+        pitches are in [60, 84]. The confidence is the geometric mean of the
+        probabilities of the sampled tokens (at temperature 1).
+
+    Raises:
+        InputError: if the input is not a tune, or the temperature not above 0.
     """
-    tune = tunes.meant(tune)
+    tune = tunes.as_tune(tune)
     rng = np.random.default_rng(seed)
-    spoken = [tunes.parsed(value.decode()) for value in model["values"]]
-    # The first word begins a measure: it sounds, and has no interval.
-    first = np.array([not word.reach and word.kind != "R" for word in spoken])
+    vocabulary = [grammar.parse(value.decode()) for value in model["values"]]
+    # The first token begins a measure: it is a note, and has no interval.
+    first = np.array([not t.interval and t.kind != "R" for t in vocabulary])
     allowed = itertools.chain([first | ~first.any()], itertools.repeat(True))
+    probabilities = []
 
     def choose(logits):
-        p = np.exp(logits - logits.max(), dtype=float)  # over their sum
-        return sampling.categorical(p * next(allowed), temperature, rng)
+        p = np.exp(logits - logits.max(), dtype=float)  # in proportion to the softmax
+        index = sampling.categorical(p * next(allowed), temperature, rng)
+        probabilities.append(p[index] / p.sum())
+        return index
 
-    told = (spoken[i] for i in values(model, choose))
-    timed = itertools.takewhile(lambda pair: pair[0] < tune.length, tunes.timed(told))
-    notes = prune_notes(tunes.pitched(timed, tune.chords, rng=rng))
-    return tune._replace(notes=tuple(clean_up_notes(notes, tune.length)))
-
-
-def accuracy(model, played):
-    """The share of the words of some tunes that the model, reading them, foretells."""
-    numbers = {value.decode(): i for i, value in enumerate(model["values"])}
-    right = []
-    for tune in played:
-        indices = [numbers.get(word) for word in tunes.words([tune])]
-        foretold = (int(logits.argmax()) for logits in read(model, indices))
-        right += [i == k for i, k in zip(foretold, indices, strict=False)]
-    return np.mean(right)
+    # `lstm_generator` computes what `music_inference_model` does, but samples.
+    indices = lstm_generator.generate(parameters(model), choose)
+    placed = grammar.add_offsets(vocabulary[i] for i in indices)
+    within = itertools.takewhile(lambda pair: pair[0] < tune.length, placed)
+    notes = grammar.prune_notes(grammar.add_pitches(within, tune.chords, rng=rng))
+    solo = tune._replace(notes=tuple(grammar.clean_up_notes(notes, tune.length)))
+    confidence = sampling.geometric_mean([np.array(probabilities)])
+    return Answer(str(solo), confidence, tune=solo)
 
 
-def evaluate(model=None):
-    """What was measured, as rows (what, ours, goal).
+def next_token_accuracy(model: dict[str, np.ndarray], solos: Sequence[Tune]) -> float:
+    """The share of tokens that the model predicts from the true preceding ones."""
+    indices = {value.decode(): i for i, value in enumerate(model["values"])}
+    correct = []
+    for tune in solos:
+        # Tokens outside the vocabulary are None, which no prediction equals.
+        true = [indices.get(token) for token in grammar.tokens([tune])]
+        logits = lstm_generator.read(parameters(model), true)
+        correct += [p.argmax() == i for p, i in zip(logits, true, strict=False)]
+    return float(np.mean(correct))
 
-    How well the model foretells tunes that it never learnt; how its solos over their
-    chords sit in the harmony, and how much of them is copied; where music21 is
-    installed, whether their files read back; where the course's is at hand, its corpus.
-    """
+
+def evaluate(model: dict[str, np.ndarray] | None = None) -> list[Row]:
+    """Next-token accuracy on held-out tunes, and metrics of solos over their chords."""
     model = load_pretrained() if model is None else model
-    learnt, unseen = composed(LEARNT), composed(UNSEEN)
-    following = _following(tunes.words(learnt))
-    corpus = tunes.words(unseen)
-    counted = [following.get(a) == b for a, b in itertools.pairwise(corpus)]
-    solos = [infer(model, tune, seed=seed) for seed, tune in enumerate(unseen)]
-    runs = {run for tune in learnt for run in _runs(tune)}
-    copied = [run in runs for solo in solos for run in _runs(solo)]
-    what = f"next word right, {len(unseen)} tunes never learnt"
-    rows = [
-        (f"{what}: what mostly follows the word before", np.mean(counted), None),
-        (what, accuracy(model, unseen), np.mean(counted)),
-        ("notes in chord or scale, 20 solos over them", _inside(solos), None),
-        ("notes in chord or scale, they themselves", _inside(unseen), None),
-        (f"runs of {RUN} words of solos that learnt tunes have", np.mean(copied), None),
+    training = tunes.make_tunes(TRAINING_SEEDS)
+    held_out = tunes.make_tunes(HELD_OUT_SEEDS)
+    baseline = metrics.bigram_accuracy(training, held_out)
+    solos = [infer(model, t, seed=i).details["tune"] for i, t in enumerate(held_out)]
+    accuracy = f"next-token accuracy, {len(held_out)} held-out tunes"
+    harmony = "notes in the chord or its scale"
+    copied = metrics.copied(solos, training, RUN)
+    return [
+        Row(accuracy, next_token_accuracy(model, held_out), at_least=baseline),
+        Row(f"{accuracy}, bigram baseline", baseline),
+        Row(f"{harmony}, {len(solos)} solos", metrics.in_harmony(solos)),
+        Row(f"{harmony}, held-out tunes", metrics.in_harmony(held_out)),
+        Row(f"runs of {RUN} tokens copied from training tunes", copied),
     ]
-    if importlib.util.find_spec("music21"):
-        rows.append(("solos that music21 reads as written", _read_back(solos), 1))
-        if files.in_data_folder(tunes.COURSE.name):
-            grammars = tunes.grammar(tunes.load_tune())
-            corpus = " ".join(grammars).split()
-            rows += [
-                ("the course's tune: measures", len(grammars), 18),
-                ("the course's tune: words", len(corpus), 193),
-                ("the course's tune: distinct words", len(set(corpus)), 78),
-            ]
-    return rows
 
 
-def _following(corpus):
-    """A dict from words to what mostly follows them."""
-    counts = defaultdict(Counter)
-    for first, word in itertools.pairwise(corpus):
-        counts[first][word] += 1
-    return {word: count.most_common(1)[0][0] for word, count in counts.items()}
+def picture(tune: Tune | str | Path | int, answer: Answer) -> "Figure":
+    """A piano roll of the solo over its chords, a matplotlib figure."""
+    from dls_keras import plots  # lazy import: improvising does not need matplotlib
+
+    solo = answer.details["tune"]
+    return plots.piano_roll(solo.notes, solo.chords, title=str(answer))
 
 
-def _runs(tune):
-    """All runs of RUN words of a tune."""
-    told = tunes.words([tune])
-    return [tuple(told[i : i + RUN]) for i in range(len(told) - RUN + 1)]
-
-
-def _inside(played):
-    """The share of notes that are tones of their chord or of its scale."""
-    return np.mean([word[0] in "CS" for word in tunes.words(played, rests=False)])
-
-
-def _read_back(solos):
-    """The share of solos whose MIDI files music21 reads note for note."""
-    same = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "solo.mid"
-        for solo in solos:
-            write_midi(solo, path)
-            same.append(tunes.load_tune(path).notes == solo.notes)
-    return np.mean(same)
-
-
-def picture(model, tune):
-    """The solo over its chords as a piano roll, a figure."""
-    from dls_keras import plots  # matplotlib: late, so that solos come without it
-
-    solo = infer(model, tune)
-    return plots.piano_roll(solo.notes, solo.chords, title=str(solo))
-
-
-def example():
-    """The question of the tour: chords that every player of jazz has practised."""
-    changes = "Dm7 | G7 | Cmaj7 | A7 | Dm7 | G7 | Cmaj7 A7 | Dm7 G7"
-    return "What could one improvise over Dm7, G7, Cmaj7, A7?", changes
+def example() -> tuple[str, str]:
+    """The question of the tour: a common chord progression (II-V-I with turnaround)."""
+    chords = "Dm7 | G7 | Cmaj7 | A7 | Dm7 | G7 | Cmaj7 A7 | Dm7 G7"
+    return "What could one improvise over Dm7, G7, Cmaj7, A7?", chords

@@ -1,1 +1,1 @@
-"""Music: harmony, tunes as tokens, MIDI files and sound."""
+"""Music: harmony, tunes and their tokens, MIDI files and sound."""

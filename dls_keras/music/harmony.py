@@ -1,10 +1,10 @@
-"""Harmony: how notes sit in chords, intervals by name, and chord symbols.
+"""Harmony: intervals, chords and their scales, and how a note fits a chord.
 
-A pitch is a MIDI number, 60 the middle C, and a chord a sequence of pitches. Pitches
-are spelt in one way, C C# D E- E F F# G G# A B- B with "-" for flat, as music21
-spells what it reads from MIDI files; names of intervals ("m2" up, "P-4" down) and the
-roots, qualities and scales of chords then come out as music21's, which the tests hold
-beside them. Nothing here needs music21.
+A pitch is a MIDI note number (60 is middle C), and a chord a sequence of pitches. Each
+pitch class has one spelling, C C# D E- E F F# G G# A B- B with "-" for flat, as music21
+spells what it reads from MIDI files. Names of intervals ("m2" is a minor second up,
+"P-4" a perfect fourth down), roots, qualities and scales of chords agree with those of
+music21, as the tests check; this module itself does not need music21.
 """
 
 import functools
@@ -15,11 +15,11 @@ from dls_keras.core.errors import InputError
 
 NAMES = ("C", "C#", "D", "E-", "E", "F", "F#", "G", "G#", "A", "B-", "B")
 LETTERS = tuple("CDEFGAB".index(name[0]) for name in NAMES)  # of each pitch class
-NATURALS = (0, 2, 4, 5, 7, 9, 11)  # pitch classes of the letters, and a major scale
+NATURALS = (0, 2, 4, 5, 7, 9, 11)  # pitch classes of the letters; the major scale
 DORIAN = (0, 2, 3, 5, 7, 9, 10)
-PERFECT = (0, 3, 4)  # unison, fourth, fifth: intervals without major and minor
+PERFECT = (0, 3, 4)  # unison, fourth and fifth are perfect, not major or minor
 
-# Chord symbols: what stands behind the root's letter, and the tones in semitones.
+# Chord symbols without their root: the chord tones in semitones above the root.
 QUALITIES = {
     "": (0, 4, 7),
     "m": (0, 3, 7),
@@ -41,23 +41,24 @@ QUALITIES = {
 }
 
 
-def place(pitch: int) -> int:
-    """The line or space of a pitch on the staff, counted from that of MIDI's C-1."""
+def staff_position(pitch: int) -> int:
+    """The line or space of a pitch on the staff, counted from MIDI pitch 0."""
     return 7 * (pitch // 12) + LETTERS[pitch % 12]
 
 
 def interval(before: int, after: int) -> tuple[int, int]:
-    """The way between two pitches, in places on the staff and in semitones."""
-    return place(after) - place(before), after - before
+    """The interval between two pitches, in staff positions and in semitones."""
+    return staff_position(after) - staff_position(before), after - before
 
 
 def interval_name(steps: int, semitones: int) -> str:
-    """The name of an interval, "-" where it leads down: (-3, -5) is "P-4"."""
+    """The name of an interval, with "-" if it descends: (-3, -5) is "P-4"."""
     down = steps < 0
     if down:
         steps, semitones = -steps, -semitones
     octaves, letter = divmod(steps, 7)
-    excess = semitones - 12 * octaves - NATURALS[letter]  # over perfect or major
+    # Semitones more than in the perfect or major interval.
+    excess = semitones - 12 * octaves - NATURALS[letter]
     if letter in PERFECT:
         quality = "A" * excess or "d" * -excess or "P"
     else:
@@ -66,7 +67,7 @@ def interval_name(steps: int, semitones: int) -> str:
 
 
 def semitones(name: str) -> int:
-    """The semitones of an interval by its name, below 0 if it leads down."""
+    """The number of semitones of a named interval, negative if it descends."""
     quality, down, number = _INTERVAL.fullmatch(name).groups()
     octaves, letter = divmod(int(number) - 1, 7)
     perfect = letter in PERFECT
@@ -84,21 +85,21 @@ _INTERVAL = re.compile(r"(P|M|m|A+|d+)(-?)([1-9]\d*)")
 
 
 def root(chord: Sequence[int]) -> int:
-    """The pitch above which the others stand in thirds, or most nearly so."""
+    """The pitch on which the other chord tones are stacked in thirds, or best so."""
     letters = {LETTERS[pitch % 12] for pitch in chord}
 
-    def stacked(pitch):
+    def thirds_above(pitch):
         above = [(LETTERS[pitch % 12] + step) % 7 in letters for step in _THIRDS]
         return sum(present / (6 + i) for i, present in enumerate(above))
 
-    return max(chord, key=stacked)
+    return max(chord, key=thirds_above)
 
 
 _THIRDS = (2, 4, 6, 1, 3, 5)  # steps up to the third, fifth, seventh and so on
 
 
 def is_major(chord: Sequence[int]) -> bool:
-    """Whether all thirds are major and all fifths, if there are any, perfect."""
+    """Whether every third is major and every fifth, if there is one, perfect."""
     lowest = root(chord)
     sizes = {0: set(), 2: set(), 4: set()}
     for pitch in chord:
@@ -109,15 +110,15 @@ def is_major(chord: Sequence[int]) -> bool:
 
 @functools.cache
 def scale(chord: tuple[int, ...]) -> frozenset[int]:
-    """The pitch classes of the chord's scale, as far as they are spelt as in it.
+    """The pitch classes of the chord's scale whose spelling agrees with the scale's.
 
-    The scale is major for a major chord and dorian for any other, on the tonic whose
-    scale has most of the chord's tones; of several the one nearest below C.
+    The scale is major for a major chord and Dorian for any other. Its tonic is the one
+    whose scale contains most chord tones; among several, the highest below C.
     """
     steps = NATURALS if is_major(chord) else DORIAN
     tones = {pitch % 12 for pitch in chord}
     tonic = max(range(12), key=lambda t: (sum((p - t) % 12 in steps for p in tones), t))
-    first = 1 if tonic == 1 else LETTERS[tonic]  # D flat, never C sharp
+    first = 1 if tonic == 1 else LETTERS[tonic]  # D flat, not C sharp
     spelt = set()
     for degree, step in enumerate(steps):
         pitch_class, letter = (tonic + step) % 12, (first + degree) % 7
@@ -128,9 +129,10 @@ def scale(chord: tuple[int, ...]) -> frozenset[int]:
 
 
 def kind(pitch: int, chord: tuple[int, ...]) -> str:
-    """How a note sits in a chord: "C" in it, "S" in its scale, "A" approaching, "X".
+    """The function of a note over a chord, one letter.
 
-    A note approaches that is a semitone from a tone of the chord.
+    "C" is a chord tone, "S" another tone of the chord's scale, "A" an approach tone, a
+    semitone away from a chord tone, and "X" any other.
     """
     tones = {tone % 12 for tone in chord}
     if pitch % 12 in tones:
@@ -143,17 +145,18 @@ def kind(pitch: int, chord: tuple[int, ...]) -> str:
 def chord(symbol: str) -> tuple[int, ...]:
     """The pitches of a chord symbol such as "Dm7", "Bbmaj7" or "F#7".
 
-    The root comes first, in [36, 47], then the other tones, each once, in [52, 63]; a
-    chord of three tones has its root there, too.
+    The bass is the root, in [36, 47]. The other tones are in [52, 63], each once; a
+    triad repeats its root there.
 
     Raises:
-        InputError: if the symbol is not known; those that are known are listed.
+        InputError: if the symbol is unknown; the message lists the known qualities.
     """
     found = re.fullmatch(r"([A-G])([#b]?)(.*)", symbol)
     if not found or found[3] not in QUALITIES:
         raise InputError(
-            f"{symbol!r} is no chord symbol known here. Write a letter from A to G, "
-            f"with # or b, and nothing or one of {', '.join(filter(None, QUALITIES))}."
+            f"{symbol!r} is not a known chord symbol. Write a letter from A to G, then "
+            "# or b if needed, then nothing or one of "
+            f"{', '.join(filter(None, QUALITIES))}."
         )
     low = _pitch_class(found[1], found[2])
     tones = [low + tone for tone in QUALITIES[found[3]]]
@@ -161,13 +164,13 @@ def chord(symbol: str) -> tuple[int, ...]:
     return 36 + low % 12, *sorted(upper)
 
 
-def transposed(symbols: str, up: int) -> str:
-    """A text of chord symbols and bars, each symbol so many semitones higher."""
+def transpose(symbols: str, up: int) -> str:
+    """A text of chord symbols and bar lines, transposed up by some semitones."""
 
-    def moved(match):
+    def transposed_root(match):
         return _FLATS[(_pitch_class(*match.groups()) + up) % 12]
 
-    return re.sub(r"([A-G])([#b]?)", moved, symbols)
+    return re.sub(r"([A-G])([#b]?)", transposed_root, symbols)
 
 
 def _pitch_class(letter, accidental):

@@ -1,16 +1,21 @@
-"""Fast forms of the date translator, against the lesson's `modelf`."""
+"""The date translator's and the jazz network's fast forms, against the lessons'."""
 
 import functools
+import itertools
 
 import keras
 import numpy as np
 import tensorflow as tf
 from forms import Form
+from scipy.special import softmax
 
 from dls_keras.converters.keras_h5 import keras2_hard_sigmoid
 from dls_keras.course5 import date_translation as dt
+from dls_keras.course5 import jazz
 from dls_keras.datasets import dates
-from dls_keras.fast import attention_translator
+from dls_keras.fast import attention_translator, lstm_generator
+
+# The date translator.
 
 SIZES = (3, 3, 2, 2, 3, 2)  # arrays per layer, in the order of `Weights`
 
@@ -112,3 +117,101 @@ for gates, name in (("sigmoid", "sigmoid"), (keras2_hard_sigmoid, "Keras 2")):
             atol=1e-5,
         ),
     ]
+
+
+# Jazz.
+
+TX, TY, N_A, N_VALUES = 4, 8, 8, 20
+
+
+def jazz_parameters():
+    """Random arrays of a small model, biases included."""
+    model = jazz.build_model([f"C,{i}.000" for i in range(N_VALUES)], n_a=N_A)
+    rng = np.random.default_rng(0)
+    return [
+        a + rng.normal(0, 0.5, a.shape).astype("float32")
+        for a in jazz.parameters(model)
+    ]
+
+
+def course_layers(parameters):
+    """The lesson's layers with these arrays as weights."""
+    return jazz.course_layers(dict(zip(jazz.PARAMETERS, parameters, strict=True)))
+
+
+def windows():
+    """Five windows of four tokens, as the course makes them."""
+    corpus = np.random.default_rng(1).integers(N_VALUES, size=40).tolist()
+    indices = {i: i for i in range(N_VALUES)}
+    X, Y, _ = jazz.data_processing(corpus, indices, m=5, Tx=TX)
+    return X, Y.swapaxes(0, 1)
+
+
+def fast_loss(X, Y, *parameters):
+    """The form that `train` uses."""
+    return jazz.window_loss(X, Y, parameters)
+
+
+def lesson_loss(X, Y, *parameters):
+    """The sum of the cross-entropies of `djmodel`'s Tx outputs."""
+    zeros = tf.zeros((len(X), N_A))
+    model = jazz.djmodel(TX, *course_layers(jazz_parameters()))
+    outputs, _ = model.stateless_call(
+        parameters,
+        model.non_trainable_variables,
+        [tf.cast(X, tf.float32), zeros, zeros],
+    )
+    return sum(
+        tf.reduce_mean(keras.losses.categorical_crossentropy(Y[:, t], y_hat))
+        for t, y_hat in enumerate(outputs)
+    )
+
+
+def fast_reading(tokens, *parameters):
+    """Probabilities after each token, (Tx, n_values)."""
+    logits = lstm_generator.read(parameters, tokens[1:])
+    return softmax(np.array(list(logits)), axis=-1)
+
+
+def lesson_reading(tokens, *parameters):
+    """The outputs of `djmodel`; a first token of zeros."""
+    X = np.eye(N_VALUES, dtype="float32")[tokens]
+    X[0] = 0
+    zeros = np.zeros((1, N_A), "float32")
+    return np.concatenate(
+        jazz.djmodel(TX, *course_layers(parameters))([X[None], zeros, zeros])
+    )
+
+
+def fast_generating(*parameters):
+    """Ty tokens, each the most probable."""
+    return list(itertools.islice(lstm_generator.generate(parameters, np.argmax), TY))
+
+
+def lesson_generating(*parameters):
+    """The indices of `predict_and_sample`."""
+    cell, densor, _ = course_layers(parameters)
+    model = jazz.music_inference_model(cell, densor, Ty=TY)
+    return jazz.predict_and_sample(model)[1][:, 0].tolist()
+
+
+FORMS += [
+    Form(
+        "jazz, loss of windows",
+        fast_loss,
+        lesson_loss,
+        lambda: (*windows(), *jazz_parameters()),
+        gradients=True,
+        rtol=1e-4,
+        atol=1e-5,
+    ),
+    Form(
+        "jazz, probabilities of the next token",
+        fast_reading,
+        lesson_reading,
+        lambda: ([0, 3, 11, 7], *jazz_parameters()),
+    ),
+    Form(
+        "jazz, greedy generation", fast_generating, lesson_generating, jazz_parameters
+    ),
+]
