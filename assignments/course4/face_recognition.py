@@ -96,10 +96,11 @@ print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}; the margin is 0.2")
 
 # %% [markdown]
 # ## The cost of a threshold
-# The door opens for distances below the threshold. A higher one lets more strangers in
-# (false accepts), a lower one keeps more friends out (false rejects). Where both rates
-# are equal is the equal error rate. Guessing has 50 %. An untrained network is better
-# than that, because photos of one person were taken in the same light.
+# The door opens for distances below the threshold. A higher one admits more people who
+# are not whom they claim to be (false accepts), a lower one keeps more people out who
+# are (false rejects). Where both rates are equal is the equal error rate. Guessing has
+# 50 %. An untrained network is better than that, because photos of one person were
+# taken in the same light.
 
 # %%
 shipped = fr.load_pretrained()
@@ -156,9 +157,9 @@ plots.show(fr.picture(image, answer), OUT / "answer.png")
 # ## Limits
 # This is not a lock. One of thirteen decisions is wrong, a photo of a friend opens the
 # door, too, and thirty people do not represent mankind: the network is worse on faces
-# that differ from theirs, which a test on similar people does not show. For comparison,
-# MobileFaceNet was trained on millions of faces. Both networks are tested on the six
-# photos of the course's door camera.
+# unlike those of its training set, which a test on similar people does not show. For
+# comparison, MobileFaceNet was trained on millions of faces. Both networks are tested
+# on the six photos of the course's door camera.
 
 # %%
 try:

@@ -30,11 +30,12 @@ Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 
 def read_keras(path: str | Path) -> Arrays:
     """The convolutions of Keras's `vgg19_weights_tf_dim_ordering_tf_kernels*.h5`."""
-    return {
-        layer.name: tuple(layer.weights.values())
-        for layer in keras_h5.read(path).layers
-        if len(layer.weights) == 2
-    }
+    arrays = {}
+    for layer in keras_h5.read(path).layers:
+        if len(layer.weights) == 2:
+            kernel, bias = layer.weights.values()
+            arrays[layer.name] = kernel, bias
+    return arrays
 
 
 def read_matconvnet(path: str | Path) -> Arrays:

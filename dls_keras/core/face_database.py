@@ -126,7 +126,7 @@ def fingerprint(model: Any) -> str:
     """The name of a Keras model and a hash of its weights, "open_face 4f2a…"."""
     digest = hashlib.sha256()
     for variable in model.weights:
-        digest.update(np.ascontiguousarray(variable.numpy()))
+        digest.update(variable.numpy().tobytes())
     return f"{model.name} {digest.hexdigest()[:16]}"
 
 

@@ -11,7 +11,8 @@ the positive is, by a margin alpha:
 A new person then needs no training: one photo gives one encoding (one-shot learning).
 `verify` compares a face with one person, `who_is_it` with everybody in a database. Two
 faces whose distance is below a threshold count as one person. A higher threshold
-accepts more strangers, a lower one rejects more friends: see `core.verification`.
+accepts more pairs of different people, a lower one rejects more pairs of one person:
+see `core.verification`.
 
 Shapes: m faces, encodings of d = 128 numbers; a database is {name: (1, d)}. A distance
 is the L2 norm of the difference of two unit vectors, from 0 to 2: d^2 = 2 - 2 cosine.
@@ -50,15 +51,14 @@ from dls_keras.fast.layers import Adam, BatchNormalization
 from dls_keras.networks.mobile_face_net import mobile_face_net
 from dls_keras.networks.open_face import open_face
 
-THRESHOLD = 0.7  # the course's, for FaceNet
-
-# For each of our networks: the distance at its equal error rate, and the scale of a
-# logistic regression of "same person" on distance. Both were measured on AT&T people
-# who are not in the test set of `evaluate`.
+# The threshold of each of our networks, the distance at its equal error rate, and the
+# scale of a logistic regression of "same person" on distance. Both were measured on
+# AT&T people who are not in the test set of `evaluate`.
 CALIBRATION = {
     "face_recognition": (0.816, 0.082),
     "mobile_face_net": (1.143, 0.026),
 }
+UNKNOWN = (0.7, 0.1)  # of other networks; 0.7 is the course's threshold for FaceNet
 
 # The assignment: the course's functions with the course's signatures.
 
@@ -155,10 +155,11 @@ SHOWN = 3  # nearest people in `picture`
 
 def threshold_of(model: Any) -> float:
     """The distance below which two faces count as one person: calibrated, or 0.7."""
-    return CALIBRATION.get(getattr(model, "name", None), (THRESHOLD, None))[0]
+    threshold, _ = CALIBRATION.get(getattr(model, "name", ""), UNKNOWN)
+    return threshold
 
 
-def encode(model: Any, pictures: Sequence) -> np.ndarray:
+def encode(model: Any, pictures: Sequence | np.ndarray) -> np.ndarray:
     """The encodings of faces, (m, d) float32 of unit length, 64 at a time.
 
     Args:
@@ -193,14 +194,14 @@ def enrol(
 
 
 def load_data(
-    synthetic: int = 300, strangers: int = 3000, seed: int = 0
+    synthetic: int = 300, others: int = 3000, seed: int = 0
 ) -> faces.TrainingFaces:
-    """Faces of thirty AT&T people, of synthetic people and of strangers.
+    """Faces of thirty AT&T people, of synthetic people and of the smiles data set.
 
     See `datasets.faces.load_training_faces`; the other ten AT&T people are held out.
     """
     return faces.load_training_faces(
-        TRAINING_PEOPLE, synthetic, strangers, size=SIZE, seed=seed
+        TRAINING_PEOPLE, synthetic, others, size=SIZE, seed=seed
     )
 
 
@@ -373,7 +374,7 @@ def infer(
     face_database.check_network(database, model)
     nearest = face_database.distances(img_to_encoding(image, model), database)
     name, distance = nearest[0]
-    _, scale = CALIBRATION.get(model.name, (THRESHOLD, 0.1))
+    _, scale = CALIBRATION.get(model.name, UNKNOWN)
     threshold = threshold_of(model) if threshold is None else threshold
     same = 1 / (1 + np.exp((distance - threshold) / scale))
     shown = [who for who, _ in nearest[:SHOWN] if who in people]

@@ -291,15 +291,15 @@ def load_pretrained(variant: str = "default", *, dtype: Any = "float32") -> kera
         rounded.set_weights(model.get_weights())
         return rounded
     paths = weights.find_published("style_transfer", variant)
-    read = {
-        "vgg19": vgg19_files.read_keras,
-        "vgg19_mat": vgg19_files.read_matconvnet,
-        "vgg19_layers": vgg19_files.read_npz,
-    }[variant]
     chosen = SHALLOW if variant == "vgg19_layers" else DEEP
-    last = max(name for name, _ in chosen)
-    network = vgg19.vgg19(last, dtype=dtype)
-    vgg19_files.fill(network, read(*paths))
+    network = vgg19.vgg19(max(name for name, _ in chosen), dtype=dtype)
+    if variant == "vgg19":
+        arrays = vgg19_files.read_keras(*paths)
+    elif variant == "vgg19_mat":
+        arrays = vgg19_files.read_matconvnet(*paths)
+    else:
+        arrays = vgg19_files.read_npz(*paths)
+    vgg19_files.fill(network, arrays)
     return get_layer_outputs(network, chosen)
 
 
@@ -352,6 +352,7 @@ def infer(
         raise InputError(f'start must be "content" or "noise", received {start!r}.')
     if every and folder is None:
         raise InputError(f"every={every} needs a folder to write to: set `folder`.")
+    folder = Path(folder or "")
     noise = np.random.default_rng(seed).uniform(size=x_C.shape)
     image = keras.Variable(x_C if start == "content" else noise, dtype="float32")
     image.constraint = clip_0_1  # applied by the optimiser after each step
@@ -369,7 +370,7 @@ def infer(
             J = float(step())
             bar.advance(1, f"cost {J:.4g}")
             if every and i % every == 0:
-                images.write(tensor_to_image(image), Path(folder) / f"{i:05}.png")
+                images.write(tensor_to_image(image), folder / f"{i:05}.png")
     result = tensor_to_image(image)
     return Answer(
         f"an image of {result.width} x {result.height} pixels",

@@ -165,7 +165,7 @@ def make_faces(
 def load_training_faces(
     people: int = 30,
     synthetic: int = 300,
-    strangers: int = 3000,
+    others: int = 3000,
     *,
     size: int = 64,
     seed: int = 0,
@@ -174,19 +174,19 @@ def load_training_faces(
 
     The first `people` of AT&T, with ten photos each, show what varies between photos of
     one person: expression, pose, glasses. They are few, so `synthetic` people with ten
-    images each are added, and `strangers` faces of `smiles.load_smiles`, one photo per
-    person, who serve as negatives. An epoch uses an AT&T person 80 times, a synthetic
-    person 3 times and a stranger once.
+    images each are added, and `others` of `smiles.load_smiles`, one photo per person,
+    who serve as negatives. An epoch uses an AT&T person 80 times, a synthetic person 3
+    times and one of the others once.
     """
     att, generated = load_att(), make_faces(synthetic, seed=seed, size=size)
     chosen = att.y < people
     photos = np.stack([images.resized(face, size, size) for face in att.x[chosen]])
     x = [np.rint(255 * photos).astype("uint8"), generated.x]
     y = [att.y[chosen], people + generated.y]
-    if strangers:
-        others = smiles.load_smiles().x[:strangers, :, :, np.newaxis]
-        x.append(np.repeat(others, 3, axis=3))
-        y.append(people + synthetic + np.arange(len(others)))
+    if others:
+        grey = smiles.load_smiles().x[:others, :, :, np.newaxis]
+        x.append(np.repeat(grey, 3, axis=3))
+        y.append(people + synthetic + np.arange(len(grey)))
     repeats = dict.fromkeys(range(people), 80)
     repeats |= dict.fromkeys(range(people, people + synthetic), 3)
     return TrainingFaces(np.concatenate(x), np.concatenate(y), repeats)
@@ -242,6 +242,8 @@ def crop_face(source: Any) -> Image.Image:
     side = round(1.3 * width)
     x, y = round(left - 0.15 * width), round(top - 0.23 * height)
     margin = max(0, -x, -y, x + side - photo.width, y + side - photo.height)
-    pixels = np.pad(photo, ((margin, margin), (margin, margin), (0, 0)), "edge")
+    pixels = np.pad(
+        np.asarray(photo), ((margin, margin), (margin, margin), (0, 0)), "edge"
+    )
     x, y = x + margin, y + margin
     return Image.fromarray(pixels[y : y + side, x : x + side])

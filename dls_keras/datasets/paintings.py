@@ -178,7 +178,7 @@ def _coloured(field, palette):
 
 
 def _patches(rng, height, width):
-    """Smooth patches of colour, from which strokes and dots take theirs."""
+    """Smooth patches of colour, from which strokes and dots take their colours."""
     field = _noise(rng, height, width, 4) + 0.4 * _noise(rng, height, width, 12)
     return _coloured(field, _palette(rng))
 
@@ -206,7 +206,7 @@ def _strokes(rng, height, width):
 
 
 def _glass(rng, height, width):
-    """Stained glass: panes of coloured glass framed in lead."""
+    """Stained glass: panes of coloured glass between lines of lead."""
     n = int(rng.integers(60, 300))
     points = rng.uniform(0, (height, width), (n, 2))
     pixels = np.stack(np.mgrid[:height, :width], -1).reshape(-1, 2)

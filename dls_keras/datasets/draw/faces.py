@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from dls_keras.core.errors import InputError
 
-SCALE = 4  # faces are drawn at this scale and then reduced (antialiasing)
+SCALE = 4  # faces are rendered at this scale, then reduced (antialiasing)
 DEPTH = 0.8  # from the centre of a head to the front of its surface
 
 SKINS = np.array(
@@ -135,7 +135,7 @@ class _Portrait:
         self.pen, self.lit_pen = ImageDraw.Draw(self.paper), ImageDraw.Draw(self.lit)
 
     def paint(self):
-        """The finished image; parts are drawn from back to front."""
+        """Render the parts from back to front; return the finished image."""
         self.background()
         self.back_hair()
         self.body()
@@ -379,7 +379,8 @@ class _Portrait:
         laugh = max(0, smile)
         half = person.mouth_wide * (1 + 0.4 * laugh - 0.1 * max(0, -smile))
         # Sampled for any smile, so that the random numbers that follow stay the same.
-        talks, word, teeth_apart = rng.random() < 0.2, *rng.uniform(0.03, [0.13, 0.2])
+        talks = rng.random() < 0.2
+        word, teeth_apart = rng.uniform(0.03, [0.13, 0.2])
         gap = max(word * talks, laugh * teeth_apart * (smile > 0.3))
         t = np.linspace(-1, 1, 21)
         bow = 1 - np.abs(t) ** 1.7
