@@ -1,14 +1,13 @@
 # %% [markdown]
 # # Trigger word detection
 #
-# A network that waits for one word: "activate". You will mix recordings from voices and
-# noises, look at sound as a picture, train a small recurrent network on it, and hear a
-# chime after each word that it notices.
+# A network that listens for one word: "activate". You will synthesise recordings from
+# voices and noises, look at their spectrograms, train a small recurrent network on
+# them, and hear a chime after each detection.
 #
-# In 100 clips of voices that it has never heard the shipped network finds the word with
-# an F1 of 96.6 %. Its training took 23 minutes on two CPU cores that did other work
-# beside it; `--quick` takes 14 seconds of CPU time and learns for six steps, too
-# few to hear anything.
+# On 100 clips of held-out voices the shipped network has an F1 score of 96.6 %. Its
+# training took 23 minutes on two shared CPU cores; `--quick` takes 14 seconds of CPU
+# time and trains for six steps, too few to detect anything.
 
 # %%
 import sys
@@ -27,9 +26,9 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The data
-# Nobody has hours of recordings in which every "activate" is marked. But words can be
-# laid over a background, and where they were laid is known. The course's recordings are
-# used where they are at hand; generated voices and noises need no file.
+# Hours of recordings with labels are not available. But words can be overlaid on a
+# background at known positions. The course's recordings are used if they are available;
+# generated voices and noises need no file.
 
 # %%
 made = keyword_clips.make_recordings(4, 8, 2)
@@ -39,9 +38,9 @@ for ends in mixed.ends:
     print("the word ends at", *(f"{end:.1f} s" for end in ends))
 
 # %% [markdown]
-# Of each window of 200 samples the spectrogram holds the power of each frequency: a
-# picture in which time goes across and pitch goes up. Below it the labels: 1 for 0.36 s
-# after each end of the word, since the network can know it only then.
+# The spectrogram has, for each window of 200 samples, the power of each frequency: time
+# on the horizontal axis, frequency on the vertical one. Below it the labels: 1 for
+# 0.36 s after each end of the word, since only then the network has heard all of it.
 
 # %%
 loudest = np.argmax([len(ends) for ends in mixed.ends])
@@ -53,22 +52,22 @@ figure = plots.listening(
     rate=audio.RATE,
     hop=tw.HOP,
     marks=mixed.ends[loudest],
-    title="A mixed clip, and its labels",
+    title="A synthetic clip and its labels",
 )
 plots.show(figure, OUT / "clip.png")
 audio.write(OUT / "clip.wav", clip)
 
 # %% [markdown]
 # ## The idea
-# A convolution looks at 15 columns of the picture and moves on by four; two layers of
-# GRU remember what was heard; one unit says at every step whether the word just ended:
+# A 1-D convolution with a kernel of 15 frames and a stride of 4, two GRU layers, and a
+# sigmoid unit that predicts at every step whether the word has just ended:
 #
 # $$a^{\langle t\rangle} = \mathrm{relu}\left(\mathrm{BN}\left(
 #   \sum_{k=0}^{14} W_k x^{\langle 4t+k\rangle} + b\right)\right)\qquad
 #   \hat y^{\langle t\rangle} = \sigma\left(w \cdot
 #   \mathrm{GRU}(\mathrm{GRU}(a))^{\langle t\rangle} + b\right)$$
 #
-# No layer looks ahead, so that it can listen while somebody speaks.
+# The network is causal, so it can process a stream of sound.
 
 # %%
 model = tw.build_model()
@@ -76,33 +75,33 @@ larger = tw.modelf((tw.TX, tw.N_FREQ))
 print(f"{model.count_params():,} parameters; the course's {larger.count_params():,}")
 
 # %% [markdown]
-# ## Learning
+# ## Training
 
 # %%
 data = tw.load_data(8 if QUICK else 1000)
 recipe = {"epochs": 3, "batch_size": 4} if QUICK else {"epochs": 20}
 losses = tw.train(model, data, **recipe)
-curve = plots.curve(losses, title="Trigger word", ylabel="nats per step")
+curve = plots.curve(losses, title="Trigger word", ylabel="cross-entropy per step")
 plots.show(curve, OUT / "loss.png")
 
 # %% [markdown]
-# ## The weights that ship with the package
-# A word heard within half a second of its end is a hit; F1 counts misses and false
-# alarms alike. These voices, words and noises were never learnt from.
+# ## The shipped weights
+# A detection within half a second of the end of a word is a hit; misses and false
+# alarms lower the F1 score equally. These voices, words and noises were held out.
 
 # %%
 listener = tw.load_pretrained()
 others = keyword_clips.make_recordings(8, 16, 4, seed=1, held_out=True)
-unseen = keyword_clips.mix(others, 10 if QUICK else 100, seed=1)
-print(f"F1 on {len(unseen.x)} clips of other voices: {tw.f1(listener, unseen):.1%}")
+test = keyword_clips.mix(others, 10 if QUICK else 100, seed=1)
+print(f"F1 on {len(test.x)} clips of held-out voices: {tw.f1(listener, test):.1%}")
 question, sound = tw.example()
 answer = tw.infer(listener, sound)
 print(f"{question} {answer} ({answer.confidence:.1%})")
-plots.show(tw.picture(listener, sound), OUT / "heard.png")
+plots.show(tw.picture(sound, answer), OUT / "detections.png")
 
 # %% [markdown]
 # ## A chime
-# After each word that is heard comes a bell: listen to `chime.wav`.
+# A bell follows each detection: listen to `chime.wav`.
 
 # %%
 recording = OUT / "recording.wav"
@@ -113,20 +112,20 @@ bells = len(tw.spikes(predictions[0, :, 0]))
 print(f"bells in {chimed.duration_seconds:.1f} s: {bells}")
 
 # %% [markdown]
-# ## While somebody speaks
-# `listen` takes a recording as it comes, here tenths of a second from a generator, and
-# answers every 0.4 s. It keeps 23 ms of sound and its states: a day needs no more
-# memory than a minute.
+# ## Streaming
+# `listen` takes a recording in pieces, here tenths of a second from a generator, and
+# yields outputs every 0.4 s. It keeps 23 ms of sound and the GRU states: a day needs no
+# more memory than a minute.
 
 # %%
 blocks = (chimed[start : start + 100] for start in range(0, len(chimed), 100))
 heard = np.concatenate(list(tw.listen(listener, blocks)))
 whole = tw.predict(listener, chimed.samples[:, 0][np.newaxis])[0]
 apart = np.abs(heard - whole).max()
-print(f"{len(heard)} answers, at most {apart:.0e} from those to the whole")
+print(f"{len(heard)} outputs, at most {apart:.0e} from those for the whole")
 
 # %% [markdown]
 # ## What it cannot do
-# It waits for this word and takes no other command, cannot tell who speaks, and a word
-# that sounds alike may ring the bell. Whoever speaks quite unlike all voices it learnt
-# from may have to say it twice.
+# It detects only this word, does not recognise the speaker, and words that sound
+# similar cause false alarms. A voice that is very different from those of the training
+# may have to repeat the word.

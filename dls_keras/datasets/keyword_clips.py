@@ -1,15 +1,16 @@
-"""The word "activate" among other words and noises, in clips of ten seconds.
+"""Clips of ten seconds with the keyword "activate", other words and background noise.
 
 The course has ten recordings of the word by three speakers, ten of other words, and
-two backgrounds of ten seconds; their licence is not stated, and nothing of them ships
-with this package. `make_recordings` speaks the word with voices of `voices`, and other
-words, and makes noises. `mix` lays either kind, or both, into clips with labels: it
-says the word faster or higher, louder, in other rooms and through other microphones,
-since a network that heard ten recordings a thousand times knows ten recordings.
+two backgrounds of ten seconds; their licence is not stated, and none of them ships with
+this package. `make_recordings` generates words with the synthesiser of
+`speech_synthesis`, and noises. `mix` overlays recordings of either kind on backgrounds
+and labels the clips. It augments them: speed, pitch, level, reverberation and frequency
+response, since ten recordings alone would be overfitted.
 """
 
 import concurrent.futures
 import multiprocessing
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,17 +18,22 @@ from scipy.ndimage import median_filter
 
 from dls_keras.core import audio, files
 from dls_keras.core.audio import RATE, Clip
-from dls_keras.core.errors import InputError
+from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import speech_synthesis
 
 MS = 10_000  # length of a clip
 TY = 1375  # labels in it
 WORD_ENDED = 50  # labels of 1 after the word, 0.36 s
 
+MY_AUDIO = files.Remote(
+    name="trigger_word/audio_examples/my_audio.wav",
+    sha256="ebeca83419e48d23d92e56c014df63c4dc685ab5dc8c005c416672e99ad0b1e9",
+    instead="It is one of the course's audio_examples; put it below $DLS_KERAS_DATA.",
+)
 _INSTEAD = (
-    "It stands in raw_data.zip of the course (sha256 f2ed2c38fd724726b9503cb60e442a39"
+    "It is in raw_data.zip of the course (sha256 f2ed2c38fd724726b9503cb60e442a39"
     "4956652d8061440fc337d64985b93628). Unpack it to $DLS_KERAS_DATA/trigger_word/, or "
-    "take keyword_clips.make_recordings(), which needs no file."
+    "use keyword_clips.make_recordings(), which needs no file."
 )
 _SHA256 = """
 activates/1.wav 0837e165424b2ee6868aff35019c266fcfb73066a55a132f09f20a0baa130445
@@ -54,8 +60,8 @@ backgrounds/1.wav 300a3d49a912c53828163f8040b137bbbcd12e8d43c47faca27d048d239a3d
 backgrounds/2.wav 69a9f50b4d3f47bc10952049eb2f9730b8bdfd2376e44d6266b2b80ea57ed8ea
 """
 FILES = dict(line.split() for line in _SHA256.strip().splitlines())
-# What is never trained on: one recording of the word by each speaker, every third
-# other word, and the second background.
+# Held out from training: one recording of the word by each speaker, every third other
+# word, and the second background.
 HELD_OUT = {
     "activates/3.wav",
     "activates/3_act2.wav",
@@ -71,7 +77,7 @@ HELD_OUT_NOISES = ("rain", "street")
 
 
 class Recordings(NamedTuple):
-    """What clips are made of: the word, other words, and backgrounds of 10 s."""
+    """Recordings of the keyword, of other words, and of backgrounds of 10 s."""
 
     activates: list[Clip]
     negatives: list[Clip]
@@ -92,11 +98,12 @@ class Spoken(NamedTuple):
 
 
 def load_recordings(*, held_out: bool | None = None) -> Recordings:
-    """The course's recordings, silence around the words cut off.
+    """The course's recordings, with the silence around the words trimmed.
 
     Args:
-        held_out: True gives those for testing, False the others, None all.
+        held_out: True: those for testing; False: those for training; None: all.
     """
+    found: dict[str, list[Clip]]
     found = {"activates": [], "negatives": [], "backgrounds": []}
     for name, digest in FILES.items():
         if held_out in (None, name in HELD_OUT):
@@ -110,14 +117,15 @@ def load_recordings(*, held_out: bool | None = None) -> Recordings:
 
 
 def without_silence(clip: Clip, below: float = 20.0, margin: int = 100) -> Clip:
-    """The clip from its first to its last sound, which most recordings surround.
+    """The clip without the silence at its start and end.
 
-    Clicks of less than 50 ms, such as that of the mouse that started the recording,
-    count as silence; the burst of a last "t" is within the margin.
+    Clicks of less than 50 ms, such as a mouse click, count as silence; the release of a
+    final "t" is within the margin.
 
     Args:
-        below: 10 ms count as silent that are so many dB softer than the loudest.
-        margin: ms of silence that stay on either side.
+        below: frames of 10 ms count as silent if they are this many dB softer than the
+            loudest frame.
+        margin: ms of silence that are kept on either side.
     """
     hop = clip.frame_rate // 100
     sound = clip.samples[: len(clip.samples) // hop * hop, 0].astype("float64")
@@ -137,11 +145,12 @@ def make_recordings(
     seed: int = 0,
     held_out: bool = False,
 ) -> Recordings:
-    """Generated recordings: the word by so many voices, other words, noises of 10 s.
+    """Generated recordings: the keyword, other words, and noises of 10 s.
 
     Args:
-        held_out: other words, other kinds of noise and other voices, for testing. (In
-            the babble and the street there are all words but the trigger.)
+        activates, negatives, backgrounds: how many of each, with different voices.
+        held_out: other words, kinds of noise and voices, for testing. (The babble and
+            the street noise contain all words but the keyword.)
     """
     rng = np.random.default_rng([seed, held_out])
     others = [
@@ -167,14 +176,14 @@ def make_noise(kind: str, rng: np.random.Generator) -> Clip:
     time = np.arange(n) / RATE
 
     def coloured(slope):
-        """Noise whose power falls with the frequency to that exponent."""
+        """Coloured noise: an amplitude spectrum proportional to 1 / f^slope."""
         f = np.fft.rfftfreq(n, 1 / RATE)
         return np.fft.irfft(
             np.fft.rfft(rng.normal(size=n)) / np.maximum(f, 40) ** slope, n
         )
 
     def slowly():
-        """A course in time between 0 and 2, with a mean of about 1."""
+        """A slowly varying gain between 0 and 2, with a mean of about 1."""
         return np.interp(time, np.linspace(0, MS / 1000, 25), rng.uniform(0, 2, 25))
 
     if kind == "hiss":
@@ -209,7 +218,7 @@ def make_noise(kind: str, rng: np.random.Generator) -> Clip:
 
 
 def make_chime() -> Clip:
-    """A bell of 0.8 s at -12 dBFS: three partials that die away."""
+    """A bell of 0.8 s at -12 dBFS: three partials with exponential decay."""
     time = np.arange(int(0.8 * RATE)) / RATE
     partials = zip((1318.5, 2637.0, 3729.3), (4, 7, 10), (1, 0.5, 0.25), strict=True)
     bell = sum(
@@ -226,19 +235,19 @@ def mix(
     vary: bool = True,
     processes: int = 1,
 ) -> Spoken:
-    """m clips with the word up to four times and as many other words, none overlapping.
+    """m clips, each with 0 to 4 keywords and 0 to 4 other words that do not overlap.
 
-    Each clip hangs on the seed and its number alone, however many processes work.
+    Each clip depends only on the seed and its index, not on the number of processes.
 
     Args:
-        vary: if not, as the course does, with up to two other words, and all at -20
-            dBFS. Else change speed, pitch, timbre, room and level of each word, the
-            level of the background and that of the whole, and let halves of the
-            word, and the word backwards, be other words.
+        vary: augment each word (speed, pitch, frequency response, reverberation,
+            level), the level of the background and of the whole clip, and use halves
+            of the keyword and the reversed keyword as negatives. False: as in the
+            course, with up to two other words, at -20 dBFS.
 
     Raises:
         InputError: if there are no recordings of a kind, a word lasts five seconds or
-            longer, or no clip is asked for.
+            longer, or m < 1.
     """
     if not all(recordings) or m < 1:
         raise InputError(
@@ -248,8 +257,8 @@ def mix(
     longest = max(map(len, recordings.activates + recordings.negatives))
     if longest >= 5000:
         raise InputError(
-            f"A word lasts less than 5 s, received one of {longest / 1000:.1f} s. Cut "
-            "the recordings, for instance by `without_silence`."
+            f"A word must be shorter than 5 s, received one of {longest / 1000:.1f} s. "
+            "Trim the recordings, for instance with `without_silence`."
         )
     processes = min(processes, m)
     sounds = Recordings(*([_mono(c) for c in kind] for kind in recordings))
@@ -268,7 +277,50 @@ def mix(
     return Spoken(x, np.stack([labels(one) for one in ends]), ends)
 
 
-def labels(ends) -> np.ndarray:
+def training_recordings(seed: int = 0) -> Recordings:
+    """Generated recordings, and as many of the course's if they are available."""
+    made = make_recordings(150, 300, 20, seed=seed)
+    try:
+        real = load_recordings(held_out=False)
+    except MissingFileError:
+        return made
+    # The real ones are repeated to balance both kinds.
+    pairs = zip(real, made, strict=True)
+    return Recordings(*(a * (len(b) // len(a)) + b for a, b in pairs))
+
+
+def f1(
+    detections: Sequence[Sequence[float]],
+    ends: Sequence[Sequence[float]],
+    within: float = 0.5,
+) -> float:
+    """The F1 score of detections, in [0, 1]: 2 hits / (words + detections).
+
+    A detection is a hit if it is within so many seconds of the end of a word that no
+    earlier detection has hit. Misses, false alarms and double detections lower it.
+
+    Args:
+        detections, ends: for each clip the times of detections and of ends of words.
+    """
+    hits = total = 0
+    for times, words in zip(detections, ends, strict=True):
+        total += len(times) + len(words)
+        left = list(words)
+        for time in times:
+            near = [end for end in left if abs(time - end) <= within]
+            if near:
+                left.remove(near[0])
+                hits += 1
+    return 2 * hits / total if total else 1.0
+
+
+def example() -> Clip:
+    """A synthetic clip of held-out generated voices that says the keyword 3 times."""
+    made = make_recordings(4, 8, 2, seed=2, held_out=True)
+    return Clip(mix(made, 1, seed=1, vary=False).x[0])
+
+
+def labels(ends: Sequence[float]) -> np.ndarray:
     """(1375,) float32: 1 in the 50 steps after each of the ends, in seconds."""
     y = np.zeros(TY, "float32")
     for end in ends:
@@ -289,11 +341,11 @@ def _one(sounds, rng, vary):
     n = MS * RATE // 1000
     background = sounds.backgrounds[rng.integers(len(sounds.backgrounds))]
     canvas = np.resize(np.roll(background, rng.integers(n)), n).astype("float32")
-    # The course lowers its backgrounds by 20 dB and leaves the words as they are.
+    # The course attenuates its backgrounds by 20 dB and does not change the words.
     canvas = _scaled(canvas, rng.uniform(-65, -25)) if vary else canvas / 10
     taken, ends = [], []
 
-    def lay(sound, is_word):
+    def insert(sound, is_word):
         if vary:
             sound = _varied(sound, rng)
         for _ in range(10):
@@ -307,14 +359,14 @@ def _one(sounds, rng, vary):
                 return
 
     for _ in range(rng.integers(5)):
-        lay(sounds.activates[rng.integers(len(sounds.activates))], True)
+        insert(sounds.activates[rng.integers(len(sounds.activates))], True)
     for _ in range(rng.integers(5 if vary else 3)):  # the course: at most two
         sound = sounds.negatives[rng.integers(len(sounds.negatives))]
         if vary and rng.uniform() < 0.3:
             sound = sounds.activates[rng.integers(len(sounds.activates))]
             half = int(len(sound) * rng.uniform(0.35, 0.6))
             sound = [sound[::-1], sound[:half], sound[half:]][rng.integers(3)]
-        lay(sound, False)
+        insert(sound, False)
     if vary:
         if rng.uniform() < 0.15:  # a recording that stops early
             stop = max((stop for _, stop in taken), default=0)
@@ -324,8 +376,8 @@ def _one(sounds, rng, vary):
 
 
 def _varied(sound, rng):
-    """A word (n,) said otherwise: speed with pitch, microphone, room and level."""
-    # Faster is higher, too; and the speed changes within the word.
+    """An augmented word (n,): speed and pitch, frequency response, room, level."""
+    # Resampling changes speed and pitch together; the speed varies within the word.
     knots = rng.uniform(-0.15, 0.15) + rng.normal(0, 0.08, 5)
     speed = np.exp(np.interp(np.linspace(0, 4, len(sound)), np.arange(5), knots))
     at = np.cumsum(speed)
@@ -333,7 +385,7 @@ def _varied(sound, rng):
     echo = int(0.15 * RATE)
     n = len(sound) + echo
     spectrum = np.fft.rfft(sound, n)
-    # The microphone: a smooth gain over the frequencies, 5 dB up or down.
+    # The microphone: a smooth frequency response with a deviation of 5 dB.
     knots = np.array([0, 200, 600, 1500, 4000, 9000, 22050])
     f = np.fft.rfftfreq(n, 1 / RATE)
     spectrum *= 10 ** (np.interp(f, knots, rng.normal(0, 5, len(knots))) / 20)
@@ -347,7 +399,7 @@ def _varied(sound, rng):
 
 
 def _mono(clip):
-    """The first channel at 44.1 kHz, as the spectrogram takes it."""
+    """The first channel at 44.1 kHz."""
     return clip.set_frame_rate(RATE).samples[:, 0]
 
 

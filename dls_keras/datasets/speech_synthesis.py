@@ -1,16 +1,16 @@
-"""Words spoken by voices that nobody has: a small formant synthesiser.
+"""A small formant synthesiser that speaks words with random voices.
 
-Speech is a source and a filter. The source hisses, and in voiced sounds also beats at
-the pitch; the filter, throat and mouth, lets a few bands of frequencies through, the
-formants, which move from sound to sound:
+It is a source-filter model. The source is noise and, in voiced sounds, a pulse train at
+the pitch; the filter, the vocal tract, has a few resonances, the formants, which move
+from phoneme to phoneme:
 
     speech(t, f) = source(t, f) * product over formants F, B of
                    1 / |1 - (f/F)^2 + i f B / F^2|
 
-A word is a list of sounds, each with its formants, its length, how much it beats and
-where it hisses. A voice has a pitch, a size of the mouth, which moves all formants,
-and habits. The result is understood about as well as a toy robot.
-Formants of the vowels: Peterson & Barney (1952), men's means.
+A word is a list of phonemes, each with its formants, its duration, and the strengths of
+voicing and noise. A voice has a pitch, a vocal tract length, which scales all formants,
+and further parameters. The result is about as intelligible as a toy robot.
+Formants of the vowels: Peterson & Barney (1952), means of men.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from dls_keras.core.audio import RATE, Clip
 TRIGGER = "activate"
 WORDS = {
     "activate": "AE K T IH V EY IY T",
-    # Words that begin or end as it does.
+    # Words that sound similar.
     "active": "AE K T IH V",
     "actor": "AE K T ER",
     "cactus": "K AE K T AH S",
@@ -58,15 +58,15 @@ WORDS = {
 
 
 class Sound(NamedTuple):
-    """One sound: F1 to F3 in Hz, length in ms, strengths in [0, 1], hiss in Hz."""
+    """One phoneme: formants in Hz, duration in ms, strengths in [0, 1]."""
 
     F1: float
     F2: float
     F3: float
     length: float
-    beat: float = 1.0  # of the voice
-    breath: float = 0.0  # hiss that the formants shape
-    hiss: float = 0.0  # hiss of teeth and lips, around `centre`
+    beat: float = 1.0  # voicing
+    breath: float = 0.0  # aspiration noise, filtered by the formants
+    hiss: float = 0.0  # frication noise in a band around `centre`, in Hz
     centre: float = 4000.0
     width: float = 1500.0
 
@@ -104,25 +104,34 @@ SOUNDS = {
     "D": Sound(250, 1700, 2600, 20, 0.3, 0.05, 0.2, 4500, 1800),
     "G": Sound(250, 1900, 2400, 25, 0.3, 0.05, 0.2, 2000, 700),
 }
-CLOSED = {"P": 60, "T": 55, "K": 60, "B": 45, "D": 40, "G": 45}  # ms of silence before
+CLOSED = {
+    "P": 60,
+    "T": 55,
+    "K": 60,
+    "B": 45,
+    "D": 40,
+    "G": 45,
+}  # ms of closure before plosives
 
-HALF = RATE // 2  # the synthesiser's samples a second
-WINDOW, HOP = 256, 64  # its frames, 11.6 ms long, every 2.9 ms
+HALF = RATE // 2  # sample rate of the synthesiser
+WINDOW, HOP = 256, 64  # of its short-time Fourier transform: 11.6 and 2.9 ms
 
 
 class Voice(NamedTuple):
-    """How somebody speaks."""
+    """The parameters of a speaker."""
 
     pitch: float  # Hz
-    size: float  # formants are divided by it: 1 a man's, 0.85 a child's
+    size: (
+        float  # of the vocal tract: 1 for men, 0.85 for children; divides the formants
+    )
     speed: float
-    breath: float  # hiss in the vowels
-    fall: float  # of the pitch, over a word
-    accent: np.ndarray  # (3,) what else the formants are multiplied by
+    breath: float  # noise in vowels
+    fall: float  # of the pitch over a word, relative
+    accent: np.ndarray  # (3,) factors of the formants
 
 
 def draw_voice(rng: np.random.Generator) -> Voice:
-    """A voice from 85 to 270 Hz; the higher, the smaller."""
+    """A random voice of 85 to 270 Hz; high voices have a short vocal tract."""
     height = rng.uniform()
     return Voice(
         pitch=85 * 3.2**height,
@@ -135,9 +144,9 @@ def draw_voice(rng: np.random.Generator) -> Voice:
 
 
 def speak(word: str, voice: Voice, rng: np.random.Generator) -> Clip:
-    """A clip, mono at -20 dBFS, of a word out of `WORDS`; no two are the same.
+    """A mono clip at -20 dBFS of a word in `WORDS`; each call gives another one.
 
-    Its highest peaks, some of 1,000 samples, are cut off.
+    The highest peaks, a few in 1,000 samples, are clipped.
     """
     tracks, frames = _tracks(WORDS[word].split(), voice, rng)
     n = frames * HOP
@@ -152,7 +161,7 @@ def speak(word: str, voice: Voice, rng: np.random.Generator) -> Clip:
     _, _, hiss = stft(hiss, HALF, nperseg=WINDOW, noverlap=WINDOW - HOP)
     tracks = tracks[:, np.minimum(np.arange(beats.shape[1]), frames - 1)]
     *formants, beat, breath, teeth, centre, width = tracks
-    throat = 1 / (1 + f[:, None] / 300)  # of the source, and what the lips add
+    throat = 1 / (1 + f[:, None] / 300)  # spectral tilt of the source and the lips
     for F, B in zip([*formants, 3600, 4500], (70, 100, 150, 250, 300), strict=True):
         F = np.maximum(F / voice.size, 150)
         ratio = f[:, None] / F
@@ -168,10 +177,9 @@ def speak(word: str, voice: Voice, rng: np.random.Generator) -> Clip:
 
 
 def _tracks(names, voice, rng):
-    """What the sounds ask for, frame by frame: (8, frames), and their number.
+    """The parameters of all frames, (8, frames), and the number of frames.
 
-    Between the middle of one sound and that of the next, formants glide and
-    strengths change quickly.
+    Between the middle of a phoneme and that of the next they are interpolated.
     """
     frame = 1000 * HOP / HALF  # ms
     places, values, now = [0.0], [], 30.0

@@ -121,36 +121,6 @@ def lstm(
     return tf.stack(states)
 
 
-def start(model, m: int) -> list[tf.Tensor]:
-    """The states before anything was heard: zeros (m, units) for each GRU."""
-    grus = [layer for layer in model.layers if isinstance(layer, keras.layers.GRU)]
-    return [tf.zeros((m, gru.units)) for gru in grus]
-
-
-@tf.function(autograph=False)
-def advance(model, x, states):
-    """What a model makes of the next part of a sequence, without training.
-
-    Args:
-        model: layers one after the other, its GRUs with all their outputs.
-        x: (m, T, n), the part.
-        states: the states of the GRUs after the part before; `start` at the start.
-
-    Returns:
-        The model's outputs for the part, and the states behind it.
-    """
-    after = []
-    for layer in model.layers[1:]:
-        # A dense layer takes all steps at once, without a TimeDistributed around it.
-        layer = getattr(layer, "layer", layer)
-        if isinstance(layer, keras.layers.GRU):
-            x = layer(x, initial_state=states[len(after)])
-            after.append(x[:, -1])
-        else:
-            x = layer(x)
-    return x, after
-
-
 def _project(x, kernel, bias, k):
     """x W + b (T, m, n_a) for each of the k gates in `kernel` and `bias`.
 

@@ -16,7 +16,7 @@ from dls_keras.core.audio import Clip
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.course5 import trigger_word as tw
 from dls_keras.datasets import keyword_clips
-from dls_keras.fast import recurrent
+from dls_keras.fast import streaming
 from dls_keras.reference import cases
 
 FOLDER = "trigger_word/"
@@ -24,7 +24,7 @@ FOLDER = "trigger_word/"
 
 @pytest.fixture(scope="module")
 def model():
-    """A network of random weights whose answers lie all over (0, 1)."""
+    """A network of random weights whose outputs are spread over (0, 1)."""
     keras.utils.set_random_seed(1)
     model = tw.build_model(6)
     kernel, bias = model.layers[-1].get_weights()
@@ -61,11 +61,11 @@ def test_the_graph_computes_the_same_spectrogram():
     """In float32, to 1e-6 of the largest number."""
     x = np.stack([noise(3000), noise(3000, seed=1)])
     expected = np.stack([tw.spectrogram(one) for one in x])
-    found = tw._spectrograms(tf.constant(x))
+    found = tw.spectrograms(tf.constant(x))
     np.testing.assert_allclose(found, expected, atol=1e-6 * expected.max())
 
 
-def test_of_two_channels_the_first_is_seen(tmp_path):
+def test_the_spectrogram_is_that_of_the_first_channel(tmp_path):
     """As in the course."""
     left, right = noise(1000), noise(1000, seed=1)
     audio.write(tmp_path / "a.wav", np.stack([left, right], axis=1))
@@ -84,7 +84,7 @@ def recorded(milliseconds):
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_labels_of_a_training_example_are_those_of_the_course(number):
-    """The reference has no sound, so clips of noise have the lengths it asks for."""
+    """The reference has no sound, so noise of the same lengths is used."""
     path = cases.FOLDER / "c5w3_trigger_word.json"
     example = json.loads(path.read_text())["reference_only"]["create_training_example"]
     case = example["cases"][number]
@@ -108,7 +108,7 @@ def test_our_labels_are_those_of_insert_ones():
 
 
 def test_raw_audio_is_read_from_its_folders(tmp_path):
-    """Sorted by name; a folder without sound is told."""
+    """Sorted by name; a folder without sound is an error."""
     for kind in ("activates", "negatives", "backgrounds"):
         (tmp_path / kind).mkdir()
         for name, n in (("2.wav", 882), ("1.wav", 441)):
@@ -125,14 +125,14 @@ def test_raw_audio_is_read_from_its_folders(tmp_path):
 
 
 def whole(model, sound):
-    """The model's answers to a whole recording at once, as any Keras model gives."""
+    """The outputs of the Keras model for a whole recording at once."""
     x = tw.spectrogram(sound)[None].astype("float32")
     return np.asarray(model(x, training=False))[0, :, 0]
 
 
 @pytest.fixture(scope="module")
 def long_answer(model):
-    """The answers to 15 seconds, which are no whole number of blocks."""
+    """The outputs for 15 seconds, which are not a whole number of blocks."""
     return whole(model, noise(15 * 44_100))
 
 
@@ -142,14 +142,14 @@ def test_ten_seconds_have_1375_steps(model):
     assert tw.spectrogram(noise(441_000)).shape == (tw.TX, tw.N_FREQ)
 
 
-def test_a_long_recording_is_heard_as_a_whole(model, long_answer):
-    """Ten seconds at a time give what all of it gives, to 1e-5."""
+def test_a_long_recording_is_processed_in_blocks(model, long_answer):
+    """Ten seconds at a time give the outputs of the whole, to 1e-5."""
     found = tw.predict(model, noise(15 * 44_100)[None])[0]
     assert np.ptp(long_answer) > 0.2
     np.testing.assert_allclose(found, long_answer, atol=1e-5)
 
 
-def test_pieces_of_any_length_are_heard_as_a_whole(model, long_answer):
+def test_streaming_does_not_depend_on_the_lengths_of_the_pieces(model, long_answer):
     """Shorter than a window, empty, and longer than a block."""
     sound, cuts = noise(15 * 44_100), [7, 7, 500, 2000, 30_000, 300_000, 600_001]
     pieces = np.split(sound, cuts)
@@ -157,8 +157,8 @@ def test_pieces_of_any_length_are_heard_as_a_whole(model, long_answer):
     np.testing.assert_allclose(found, long_answer, atol=1e-5)
 
 
-def test_listening_answers_while_the_recording_goes_on(model):
-    """An endless one, of which half a second is asked for at a time."""
+def test_listening_yields_while_the_recording_goes_on(model):
+    """An endless recording, in pieces of half a second."""
     asked = itertools.count()
     endless = (noise(22_050, seed=next(asked)) for _ in itertools.repeat(None))
     answers = tw.listen(model, endless)
@@ -167,8 +167,8 @@ def test_listening_answers_while_the_recording_goes_on(model):
     assert next(asked) == 4
 
 
-def test_many_recordings_are_heard_as_each_alone(model):
-    """A batch changes nothing."""
+def test_a_batch_gives_the_outputs_of_each_recording(model):
+    """To 1e-5."""
     x = np.stack([noise(30_000), noise(30_000, seed=1)])
     together = tw.predict(model, x)
     for sound, found in zip(x, together, strict=True):
@@ -177,20 +177,22 @@ def test_many_recordings_are_heard_as_each_alone(model):
 
 
 @pytest.mark.parametrize("n", [1, 1000, 1320])
-def test_a_moment_of_sound_has_one_step(model, n):
-    """However short: silence fills it up."""
+def test_a_very_short_sound_has_one_step(model, n):
+    """It is padded with silence."""
     padded = np.pad(noise(n), (0, 1320 - n))
     found = tw.predict(model, noise(n)[None])
     np.testing.assert_allclose(found[0], whole(model, padded), atol=1e-5)
 
 
-def test_the_network_of_the_course_is_heard_in_parts():
-    """`modelf` with its TimeDistributed, here over 20 steps, in two parts."""
+def test_the_network_of_the_course_can_stream():
+    """`modelf` with its TimeDistributed, over 20 steps in two parts."""
     keras.utils.set_random_seed(0)
     course = tw.modelf((91, 101))
     x = tw.spectrogram(noise(20 * 320 + 1000))[None].astype("float32")
-    first, states = recurrent.advance(course, x[:, :51], recurrent.start(course, 1))
-    second, _ = recurrent.advance(course, x[:, 40:], states)
+    first, states = streaming.advance(
+        course, x[:, :51], streaming.initial_states(course, 1)
+    )
+    second, _ = streaming.advance(course, x[:, 40:], states)
     found = np.concatenate([first, second], axis=1)
     np.testing.assert_allclose(found, course(x, training=False), atol=1e-5)
 
@@ -203,7 +205,7 @@ def test_the_network_of_the_course_is_heard_in_parts():
     st.sampled_from([0.0, 0.5, 0.7]),
 )
 def test_spikes_are_counted_as_the_course_counts_them(probabilities, threshold):
-    """With a counter that starts anew at each."""
+    """With a counter that restarts at each."""
     counter, expected = 0, []
     for step, p in enumerate(probabilities):
         counter += 1
@@ -214,8 +216,8 @@ def test_spikes_are_counted_as_the_course_counts_them(probabilities, threshold):
 
 
 @pytest.fixture
-def heard(monkeypatch):
-    """Lets the network hear the word at the seconds given, in each clip of a batch."""
+def detected(monkeypatch):
+    """Makes the network detect the word at the given seconds of each clip."""
 
     def set_times(*times):
         def predict(model, x):
@@ -235,15 +237,15 @@ def heard(monkeypatch):
     [
         ([2.0, 7.0], [1.9, 6.8], 1.0),
         ([2.0], [1.9, 6.8], 2 / 3),  # a word missed
-        ([2.0, 4.0], [1.9], 2 / 3),  # a word where there is none
+        ([2.0, 4.0], [1.9], 2 / 3),  # a false alarm
         ([2.0], [1.4], 0.0),  # too late
-        ([2.0, 2.6], [2.3], 2 / 3),  # one word heard twice
+        ([2.0, 2.6], [2.3], 2 / 3),  # one word detected twice
         ([], [], 1.0),
     ],
 )
-def test_f1_counts_hits(heard, times, ends, expected):
-    """Twice the hits over all words and all times heard."""
-    heard(times)
+def test_f1_counts_hits(detected, times, ends, expected):
+    """Twice the hits over all words and all detections."""
+    detected(times)
     one = keyword_clips.Spoken(np.zeros((1, 10), np.int16), None, [tuple(ends)])
     assert tw.f1(None, one) == pytest.approx(expected)
 
@@ -256,17 +258,17 @@ def test_f1_counts_hits(heard, times, ends, expected):
         ([3.8, 6.5, 8.6], "3 times: at 3.8, 6.5 and 8.6 s"),
     ],
 )
-def test_the_answer_says_when(heard, times, text):
-    """To a tenth of a second; sure when it heard, and sure when it did not."""
-    heard(times)
+def test_the_answer_says_when(detected, times, text):
+    """To a tenth of a second; with a high confidence in either case."""
+    detected(times)
     answer = tw.infer(None, noise(441_000))
     assert answer == text
     assert answer.confidence == pytest.approx(0.9 if times else 1)
     np.testing.assert_allclose(answer.details["times"], times, atol=0.01)
 
 
-def test_paths_clips_and_arrays_are_heard_alike(model, tmp_path):
-    """Of any rate and number of channels; floats in [-1, 1], too."""
+def test_paths_clips_and_arrays_give_the_same_answer(model, tmp_path):
+    """Of any sample rate and number of channels; floats in [-1, 1], too."""
     left = Clip(noise(30_000))
     audio.write(tmp_path / "a.wav", left)
     expected = tw.infer(model, left).details["probabilities"]
@@ -278,23 +280,23 @@ def test_paths_clips_and_arrays_are_heard_alike(model, tmp_path):
     assert tw.infer(model, slow).details["probabilities"].shape == expected.shape
 
 
-def test_a_word_at_the_very_end_is_heard(pretrained):
-    """A file that holds nothing but the word."""
+def test_a_word_at_the_very_end_is_detected(pretrained):
+    """In a file with nothing but the word."""
     word = keyword_clips.make_recordings(1, 1, 1, seed=4).activates[0]
     assert tw.infer(pretrained, audio.silence(300) + word).startswith("once")
 
 
 @pytest.mark.parametrize("sound", [np.zeros(0, np.int16), [], np.zeros(3, bool)])
-def test_what_is_no_sound_is_told(model, sound):
+def test_an_invalid_sound_is_an_error(model, sound):
     """Empty, or of another type."""
     with pytest.raises(InputError):
         tw.infer(model, sound)
-    with pytest.raises(InputError, match="no sound"):
+    with pytest.raises(InputError, match="sound is empty"):
         list(tw.listen(model, []))
 
 
 def test_the_example_without_data_is_answered_right(pretrained, monkeypatch):
-    """As many times as the mixed clip has the word."""
+    """As often as the synthetic clip has the word."""
     monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
     monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
     question, clip = tw.example()
@@ -311,7 +313,7 @@ def test_the_example_without_data_is_answered_right(pretrained, monkeypatch):
 
 
 def test_a_chime_follows_each_word(tmp_path, monkeypatch):
-    """In a new file as long as the old one, at the step's part of its length."""
+    """In a new file of the same length, at the position of the step."""
     monkeypatch.chdir(tmp_path)
     audio.write("in.wav", np.zeros((88_200, 2), np.int16))
     predictions = np.zeros((1, 275, 1))
@@ -328,8 +330,8 @@ def test_a_chime_follows_each_word(tmp_path, monkeypatch):
     np.testing.assert_allclose(starts / 88_200, [100 / 275, 200 / 275], atol=1e-3)
 
 
-def test_a_wav_file_is_heard_as_the_course_hears_it(model, tmp_path):
-    """One prediction a step, with the course's axes."""
+def test_predictions_for_a_wav_file_have_the_courses_shape(model, tmp_path):
+    """(1, Ty, 1)."""
     audio.write(tmp_path / "a.wav", noise(30_000))
     predictions = tw.detect_triggerword(tmp_path / "a.wav", model=model)
     assert predictions.shape == (1, (30_000 - 1320) // 320 + 1, 1)
@@ -337,7 +339,7 @@ def test_a_wav_file_is_heard_as_the_course_hears_it(model, tmp_path):
 
 @pytest.mark.parametrize("n", [22_050 * 3, 22_050 * 12])
 def test_preprocessing_makes_ten_seconds(tmp_path, n):
-    """Cut or filled up, at 44.1 kHz, in place."""
+    """Trimmed or padded, at 44.1 kHz, in place."""
     path = tmp_path / "a.wav"
     audio.write(path, noise(n), 22_050)
     tw.preprocess_audio(path)
@@ -349,7 +351,7 @@ def test_preprocessing_makes_ten_seconds(tmp_path, n):
 # Training.
 
 
-def test_training_goes_downhill():
+def test_training_lowers_the_loss():
     """Ten steps on two clips."""
     recordings = keyword_clips.make_recordings(2, 2, 1)
     model = tw.build_model(4)
@@ -367,13 +369,13 @@ def test_data_need_no_files(monkeypatch, tmp_path):
     np.testing.assert_array_equal(found.x, expected.x)
 
 
-def test_an_unknown_variant_is_told():
-    """The variants that exist are named."""
+def test_an_unknown_variant_is_an_error():
+    """The message lists the variants."""
     with pytest.raises(InputError, match="default, course"):
         tw.load_pretrained("best")
 
 
-# The course's weights, and ours on recordings never trained on.
+# The course's weights, and the shipped ones on held-out recordings.
 
 
 def expected_predictions():
@@ -394,10 +396,10 @@ def test_the_spectrogram_of_the_course_is_reproduced():
 
 
 @pytest.mark.data
-def test_the_weights_of_the_course_spike_where_they_should():
-    """Eight files, as they are and at -20 dBFS.
+def test_the_predictions_of_the_courses_weights_are_reproduced():
+    """Eight files, unchanged and at -20 dBFS.
 
-    The record scaled floats, and a clip has whole numbers: that moves the
+    The reference scaled floats, and a clip has integers: that changes the
     probabilities of the quietest backgrounds by 0.0013.
     """
     model = tw.load_pretrained("course")
@@ -416,23 +418,24 @@ def test_the_weights_of_the_course_spike_where_they_should():
 
 
 @pytest.mark.data
-def test_our_weights_hear_held_out_recordings(pretrained):
-    """F1 on 20 clips mixed as the course does; `evaluate` has more."""
+def test_the_shipped_weights_detect_held_out_recordings(pretrained):
+    """F1 on 20 clips synthesised as in the course; `evaluate` has more."""
     real = keyword_clips.load_recordings(held_out=True)
     assert tw.f1(pretrained, keyword_clips.mix(real, 20, seed=1, vary=False)) >= 0.9
 
 
 @pytest.mark.data
-def test_the_example_of_the_course_is_answered_as_by_its_weights(pretrained):
-    """Which spike at step 386 of dev/1.wav, 2.8 s, once it is at -20 dBFS."""
+def test_the_example_is_answered_as_by_the_courses_weights(pretrained):
+    """They detect step 386 of dev/1.wav, 2.8 s, once it is at -20 dBFS."""
     _, path = tw.example()
     (time,) = tw.infer(pretrained, path).details["times"]
     assert time == pytest.approx(tw.seconds(386), abs=0.3)
 
 
 def test_the_picture_shows_sound_spectrogram_and_answer(model):
-    """Three parts over one axis of time."""
-    figure = tw.picture(model, noise(60_000))
+    """Three diagrams over one time axis."""
+    sound = noise(60_000)
+    figure = tw.picture(sound, tw.infer(model, sound))
     parts = figure.axes
     assert [axes.get_ylabel() for axes in parts] == ["amplitude", "kHz", "probability"]
     assert len({axes.get_xlim() for axes in parts}) == 1
