@@ -1,12 +1,13 @@
 # %% [markdown]
 # # Gradient checking
 #
-# A network with a wrong gradient may still learn, only worse, and nothing tells you.
-# You will see the definition of the derivative find a planted mistake, name the
-# gradient it sits in, and learn how long the nudge must be.
+# A network with a wrong gradient may still learn, only worse, and there is no error
+# message. You will see finite differences detect a mistake, find the gradient that has
+# it, and learn which step size is best.
 #
-# It takes one second of one CPU core, with or without `--quick`. The relative
-# difference of a right gradient is about 1e-7, that of the one with two mistakes 0.285.
+# The run takes one second on one CPU core, with or without `--quick`. The relative
+# difference of a correct gradient is about 1e-7, that of a gradient with two mistakes
+# 0.285.
 
 # %%
 import sys
@@ -24,69 +25,72 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The idea
-# Nudge one parameter up and down and see what the cost does. No algebra is needed, so
-# none can be wrong:
+# Change one parameter a little in both directions and see how the cost changes. This
+# needs no algebra, so there is none that could be wrong:
 #
 # $$\frac{\partial J}{\partial\theta} \approx
 #   \frac{J(\theta + \varepsilon) - J(\theta - \varepsilon)}{2\varepsilon}\qquad
 #   \text{difference} = \frac{\lVert g - g_\approx\rVert}
 #   {\lVert g\rVert + \lVert g_\approx\rVert}$$
 #
-# Nudging to both sides makes the error one of $\varepsilon^2$, to one side it would be
-# one of $\varepsilon$. It costs two forward passes a parameter: too slow to learn
-# with, fast enough to check once. Switch dropout off while checking.
+# With steps in both directions the error is of order $\varepsilon^2$, with a step in
+# one direction it is of order $\varepsilon$. The check takes two forward passes per
+# parameter: too slow for training, fast enough to do once. Turn dropout off for it.
 
 # %%
 print(f"J = theta x at x = 2, theta = 4: difference {gc.gradient_check(2, 4):.2e}")
 
 # %% [markdown]
 # ## Three layers
-# All 47 parameters of a small network go into one column theta, so that each can be
-# nudged in turn.
+# All 47 parameters of a small network become one column theta, and each entry is
+# changed in turn.
 
 # %%
-draw = np.random.RandomState(1)  # the course's example
-X, Y = draw.randn(4, 3), np.array([1, 1, 0])
-parameters = {name: draw.randn(*shape) for name, shape in gc.SHAPES.items()}
+rng = np.random.RandomState(1)  # the course's example
+X, Y = rng.randn(4, 3), np.array([1, 1, 0])
+parameters = {name: rng.randn(*shape) for name, shape in gc.SHAPES.items()}
 theta, keys = gc.dictionary_to_vector(parameters)
 print("theta", theta.shape, "of", ", ".join(dict.fromkeys(keys)))
 
 cost, cache = gc.forward_propagation_n(X, Y, parameters)
-right = gc.backward_propagation_n(X, Y, cache)
-difference = gc.gradient_check_n(parameters, right, X, Y)
-print(f"a right gradient: {difference:.3e}")
+correct = gc.backward_propagation_n(X, Y, cache)
+difference = gc.gradient_check_n(parameters, correct, X, Y)
+print(f"correct gradient: {difference:.3e}")
 
 # %% [markdown]
-# ## A planted mistake
-# The notebook hands out a backward pass with two mistakes, dW2 twice and db1 four times
-# too large, for learners to find. `gc.planted` makes them.
+# ## Two mistakes
+# The notebook provides a backward pass with two mistakes for learners to find: dW2 is
+# multiplied by 2 and db1 by 4. `gc.inject_mistakes` makes the same mistakes.
 
 # %%
-wrong = gc.planted(right)
+wrong = gc.inject_mistakes(correct)
 print(f"with two mistakes: {gc.gradient_check_n(parameters, wrong, X, Y):.3e}")
-for name, apart in gc.differences(parameters, wrong, X, Y).items():
-    print(f"  {name}: {apart:.1e}", "  <- here" if apart > gc.TOLERANCE else "")
+for name, difference in gc.differences(parameters, wrong, X, Y).items():
+    note = "  <- mistake" if difference > gc.TOLERANCE else ""
+    print(f"  {name}: {difference:.1e}{note}")
 
 # %% [markdown]
-# ## How long a nudge?
-# A long one sees the cost bend, a short one drowns in rounding: J has 16 digits, and
-# the two values that are subtracted differ in fewer and fewer of them. The valley
-# between is at 1e-4 here. The course's 1e-7 stands on its left slope, which is why the
-# threshold is no lower than 2e-7, and why the difference of a right gradient hangs on
-# the last bits of your sums: yours need not be the printed one.
+# ## The step size
+# With a large step, the curvature of the cost causes an error (truncation error). With
+# a small step, rounding errors dominate: J has 16 digits, and the two values that are
+# subtracted differ in fewer and fewer of them. Here the minimum between the two is at
+# 1e-4. The course's 1e-7 is smaller. This is why the threshold is 2e-7 and not lower,
+# and why the difference of a correct gradient depends on rounding: yours may not equal
+# the printed number.
 
 # %%
 epsilons = 10.0 ** np.arange(-11, 0, 0.5 if QUICK else 0.25)
 figure = Figure(figsize=(5, 3.2), layout="constrained")
 axes = figure.subplots()
-for name, gradients in (("right gradient", right), ("two mistakes", wrong)):
-    apart = [gc.gradient_check_n(parameters, gradients, X, Y, e) for e in epsilons]
-    axes.loglog(epsilons, apart, ".-", label=name)
-    print(f"{name}: least {min(apart):.1e} at {epsilons[np.argmin(apart)]:.0e}")
+for name, gradients in (("correct gradient", correct), ("two mistakes", wrong)):
+    values = [gc.gradient_check_n(parameters, gradients, X, Y, e) for e in epsilons]
+    axes.loglog(epsilons, values, ".-", label=name)
+    best = epsilons[np.argmin(values)]
+    print(f"{name}: minimum {min(values):.1e} at {best:.0e}")
 axes.axhline(
     gc.TOLERANCE, color="#888888", ls="--", lw=1, label="the course's threshold"
 )
-axes.set(title="How long a nudge?", xlabel="epsilon", ylabel="relative difference")
+axes.set(title="Step size", xlabel="epsilon", ylabel="relative difference")
 axes.grid(alpha=0.3)
 axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 0.92))
 plots.show(figure, OUT / "epsilon.png")

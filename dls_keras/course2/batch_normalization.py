@@ -1,15 +1,15 @@
-"""Batch normalization: each hidden unit gets a mean and a spread to rely on (C2 W3).
+"""Batch normalization: give each hidden unit a fixed mean and variance (C2 W3).
 
-Scaled inputs make a cost round and its descent quick. Batch normalization does the
-same for the inputs of every hidden unit, with the mean and variance of the
-mini-batch at hand; two learnt parameters then let the unit have any mean and
-spread it likes:
+Scaling the inputs of a network makes its cost rounder and gradient descent faster.
+Batch normalization does the same for the inputs of every hidden unit: it subtracts the
+mean of the mini-batch and divides by its standard deviation. Two learned parameters,
+gamma and beta, then set the standard deviation and the mean that the unit needs:
 
     mu = 1/m sum z[i]                      sigma2 = 1/m sum (z[i] - mu)^2
     z_norm = (z - mu) / s                  s = sqrt(sigma2 + epsilon)
     z_tilde = gamma z_norm + beta
 
-Going back, each z[j] moves all of the batch, through mu and through s:
+In the backward pass each z[j] has an effect on the whole batch, through mu and s:
 
     dmu/dz[j] = 1/m,   ds/dz[j] = 1/(2 s) 2 (z[j] - mu) / m = z_norm[j] / m,   so
     dz_norm[i]/dz[j] = 1/s ((i == j) - 1/m - z_norm[i] z_norm[j] / m)
@@ -20,19 +20,22 @@ and with g = gamma dz_tilde, the gradient with respect to z_norm, the chain rule
           = 1/s (g[j] - mean(g) - z_norm[j] mean(g z_norm))
     dgamma = sum dz_tilde z_norm           dbeta = sum dz_tilde
 
-dz has no mean and no part along z_norm: to shift or stretch the whole batch changes
-nothing. So a bias before it would be idle, and the scale of the weights is. A
-single example has no batch; at test time averages that ran along take the place of
-mu and sigma2.
+With epsilon = 0, dz is orthogonal to the vector of ones and to z_norm, because shifting
+or scaling the whole batch does not change the output. So a bias before batch
+normalization has no effect, nor has the scale of the weights. At test time a single
+example has no batch; running averages of mu and sigma2 from training replace the
+statistics of the batch.
 
-Shapes: Z (n, m), a unit a row and an example a column; gamma, beta, mu, sigma2
-(n, 1). Of the lectures; the course has no assignment on it. `EPSILON` and
-`MOMENTUM` are those of Keras's layer, to which a test compares. NumPy alone, no
-TensorFlow. Paper: Ioffe & Szegedy (2015), https://arxiv.org/abs/1502.03167
+Shapes: Z (n, m), a unit per row and an example per column; gamma, beta, mu, sigma2
+(n, 1). A topic of the lectures; the course has no assignment on it. `EPSILON` and
+`MOMENTUM` are arguments of Keras's layer, with which a test compares these functions.
+NumPy alone, no TensorFlow. Paper: Ioffe & Szegedy (2015),
+https://arxiv.org/abs/1502.03167
 """
 
 import numpy as np
 
+from dls_keras.core.answers import Row
 from dls_keras.course2.initialization import compute_loss, relu, sigmoid
 from dls_keras.course2.optimization import (
     random_mini_batches,
@@ -40,28 +43,28 @@ from dls_keras.course2.optimization import (
 )
 from dls_keras.datasets import planar
 
-EPSILON = 1e-3  # keeps s from zero; Keras's default
-RATES = (0.01, 0.1, 1.0)  # that `evaluate` tries
+EPSILON = 1e-3  # keeps s above zero; Keras's default
+MOMENTUM = 0.9  # of the running averages; Keras's 0.99 needs 500 steps to converge
+RATES = (0.01, 0.1, 1.0)  # learning rates that `evaluate` tries
 UNITS = {
     "moons": lambda x: x,
     "moons / 100": lambda x: x / 100,
     "moons * 10 + 10": lambda x: x * 10 + 10,
 }
-MOMENTUM = 0.9  # of the running averages; Keras's 0.99 takes 500 steps to arrive
 
 # The lesson.
 
 
 def batch_norm_forward(Z, gamma, beta, epsilon=EPSILON):
-    """Each row of Z normalised over the batch, then stretched and shifted.
+    """Normalise each row of Z over the batch, then scale by gamma and shift by beta.
 
     Args:
         Z: (n, m), float64.
-        gamma, beta: (n, 1), the new spread and the new mean.
+        gamma, beta: (n, 1), the new standard deviation and the new mean.
 
     Returns:
         Z_tilde: (n, m).
-        cache: (Z_norm, mu, sigma2, s, gamma), for the way back and for
+        cache: (Z_norm, mu, sigma2, s, gamma), for the backward pass and for
             `update_averages`.
     """
     mu = Z.mean(axis=1, keepdims=True)
@@ -72,7 +75,7 @@ def batch_norm_forward(Z, gamma, beta, epsilon=EPSILON):
 
 
 def batch_norm_backward(dZ_tilde, cache):
-    """The gradient with respect to what `batch_norm_forward` took.
+    """The gradients with respect to the arguments of `batch_norm_forward`.
 
     Returns:
         dZ: (n, m).
@@ -80,8 +83,9 @@ def batch_norm_backward(dZ_tilde, cache):
     """
     Z_norm, _, _, s, gamma = cache
     g = gamma * dZ_tilde
-    along = np.mean(g * Z_norm, axis=1, keepdims=True)
-    dZ = (g - g.mean(axis=1, keepdims=True) - Z_norm * along) / s
+    mean_g = g.mean(axis=1, keepdims=True)
+    mean_g_Z_norm = np.mean(g * Z_norm, axis=1, keepdims=True)
+    dZ = (g - mean_g - Z_norm * mean_g_Z_norm) / s
     dgamma = np.sum(dZ_tilde * Z_norm, axis=1, keepdims=True)
     dbeta = np.sum(dZ_tilde, axis=1, keepdims=True)
     return dZ, dgamma, dbeta
@@ -97,28 +101,28 @@ def update_averages(mu, sigma2, cache, momentum=MOMENTUM):
 
 
 def batch_norm_inference(Z, gamma, beta, mu, sigma2, epsilon=EPSILON):
-    """What `batch_norm_forward` does, with averages in place of the batch's own.
+    """Batch normalization at test time, with running averages mu and sigma2.
 
-    Each column of the result, (n, m), depends on its own column of Z alone.
+    Each column of the result, (n, m), depends only on the same column of Z.
     """
     return gamma * (Z - mu) / np.sqrt(sigma2 + epsilon) + beta
 
 
-# A network of two layers, with and without it: linear -> batch norm -> ReLU ->
-# linear -> sigmoid. Without it, W1 has a bias b1.
+# A two-layer network with or without batch norm: linear -> batch norm -> ReLU ->
+# linear -> sigmoid. Without it, the first layer has a bias b1.
 
 
 def forward_propagation(X, parameters):
-    """The probability of label 1 while learning, from the batch's own statistics.
+    """The forward pass in training, with the statistics of the batch.
 
     Args:
         X: (n_x, m).
-        parameters: of `build_model`.
+        parameters: a dict such as `build_model` returns.
 
     Returns:
-        A2: (1, m).
+        A2: (1, m), the probability of label 1.
         cache: for `backward_propagation`; its last element is that of
-            `batch_norm_forward`, None where there is no batch norm.
+            `batch_norm_forward`, or None without batch norm.
     """
     Z1 = parameters["W1"] @ X
     if "gamma" in parameters:
@@ -131,7 +135,7 @@ def forward_propagation(X, parameters):
 
 
 def backward_propagation(X, Y, cache):
-    """The gradient of the mean cross-entropy with respect to what is learnt.
+    """The backward pass: the gradient of the mean cross-entropy.
 
     Returns:
         Dict of "dW1", "dW2", "db2" and "dgamma", "dbeta" or, without batch norm, "db1".
@@ -148,7 +152,7 @@ def backward_propagation(X, Y, cache):
 
 
 def predict(X, parameters):
-    """The probability of label 1 at test time, each point by itself: (1, m)."""
+    """The probability of label 1 at test time, (1, m), with the running averages."""
     Z1 = parameters["W1"] @ X
     if "gamma" in parameters:
         names = ("gamma", "beta", "mu", "sigma2")
@@ -162,13 +166,15 @@ def predict(X, parameters):
 # parameters.
 
 
-def load_data(m=300, seed=3):
-    """m points of two moons, generated: x (2, m) float64 and y (1, m) int64."""
+def load_data(m: int = 300, seed: int = 3) -> planar.Points:
+    """m synthetic points of two moons: x (2, m) float64 and y (1, m) int64."""
     return planar.make_moons(m, seed=seed)
 
 
-def build_model(hidden=16, *, batch_norm=True, seed=0):
-    """The network for points of the plane before it learns: a dict of arrays.
+def build_model(
+    hidden: int = 16, *, batch_norm: bool = True, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """The untrained network for points of the plane.
 
     Args:
         hidden: units of the hidden layer.
@@ -178,15 +184,27 @@ def build_model(hidden=16, *, batch_norm=True, seed=0):
     ones, zeros = np.ones((hidden, 1)), np.zeros((hidden, 1))
     layer = {"gamma": ones, "beta": zeros, "mu": zeros, "sigma2": ones}
     return {
-        "W1": rng.normal(size=(hidden, 2)),  # He's scale: sqrt(2 / 2)
+        "W1": rng.normal(size=(hidden, 2)),  # He's scale for two inputs: sqrt(2 / 2)
         **(layer if batch_norm else {"b1": zeros}),
         "W2": rng.normal(size=(1, hidden)) / np.sqrt(hidden),
         "b2": np.zeros((1, 1)),
     }
 
 
-def train(model, data, *, epochs=100, batch_size=64, learning_rate=1.0, seed=0):
-    """Fit `model` in place by mini-batches; return each epoch's mean loss, in nats."""
+def train(
+    model: dict[str, np.ndarray],
+    data: tuple,
+    *,
+    epochs: int = 100,
+    batch_size: int = 64,
+    learning_rate: float = 1.0,
+    seed: int = 0,
+) -> list[float]:
+    """Fit `model` in place by mini-batch gradient descent.
+
+    Returns:
+        The mean loss of each epoch, in nats.
+    """
     X, Y, *_ = data
     losses = []
     for epoch in range(epochs):
@@ -195,8 +213,8 @@ def train(model, data, *, epochs=100, batch_size=64, learning_rate=1.0, seed=0):
             A2, cache = forward_propagation(x, model)
             total += compute_loss(A2, y) * y.size
             grads = backward_propagation(x, y, cache)
-            learnt = {name[1:]: model[name[1:]] for name in grads}
-            model.update(update_parameters_with_gd(learnt, grads, learning_rate))
+            trainable = {name[1:]: model[name[1:]] for name in grads}
+            model.update(update_parameters_with_gd(trainable, grads, learning_rate))
             if "gamma" in model:
                 averages = update_averages(model["mu"], model["sigma2"], cache[-1])
                 model["mu"], model["sigma2"] = averages
@@ -204,31 +222,32 @@ def train(model, data, *, epochs=100, batch_size=64, learning_rate=1.0, seed=0):
     return losses
 
 
-def evaluate():
-    """What it buys: the same moons in three units, as rows (what, ours, goal).
+def evaluate() -> list[Row]:
+    """Test accuracies with and without batch norm, with inputs in three units.
 
-    Three networks each, with 2,000 points that they never saw. For each unit the
-    learning rate, of `RATES`, is the one that ended with the smallest loss.
+    Each row is the mean of three networks on 2,000 held-out points, with the learning
+    rate of `RATES` that reaches the smallest training loss.
     """
     rows = []
     for units, change in UNITS.items():
         for batch_norm, name, goal in ((True, "with", 0.95), (False, "without", None)):
-            ends = [_end(change, batch_norm, rate) for rate in RATES]
-            _, accuracy = min(ends)
-            rows.append((f"{units}: accuracy {name} batch norm", accuracy, goal))
+            results = [_trained(change, batch_norm, rate) for rate in RATES]
+            _, accuracy = min(results)
+            what = f"{units}: test accuracy {name} batch norm"
+            rows.append(Row(what, accuracy, at_least=goal))
     return rows
 
 
-def _end(change, batch_norm, learning_rate):
-    """Mean loss and test accuracy of three networks after 100 epochs."""
-    data, unseen = load_data(), load_data(2000, seed=4)
+def _trained(change, batch_norm, learning_rate):
+    """Mean final loss and mean test accuracy of three networks after 100 epochs."""
+    data, held_out = load_data(), load_data(2000, seed=4)
     losses, accuracies = [], []
     for seed in range(3):
         model = build_model(batch_norm=batch_norm, seed=seed)
-        with np.errstate(over="ignore", invalid="ignore"):  # where steps are too long
-            losses.append(
-                train(model, (change(data.x), data.y), learning_rate=learning_rate)[-1]
-            )
-            y_hat = predict(change(unseen.x), model) > 0.5
-        accuracies.append(np.mean(y_hat == unseen.y))
+        # A large learning rate can make training diverge.
+        with np.errstate(over="ignore", invalid="ignore"):
+            changed = change(data.x), data.y
+            losses.append(train(model, changed, learning_rate=learning_rate)[-1])
+            y_hat = predict(change(held_out.x), model) > 0.5
+        accuracies.append(np.mean(y_hat == held_out.y))
     return np.nan_to_num(np.mean(losses), nan=np.inf), np.mean(accuracies)

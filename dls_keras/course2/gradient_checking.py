@@ -1,29 +1,30 @@
-"""Gradient checking: is the backward pass the slope of the forward pass? (C2 W1 A3).
+"""Gradient checking: compare the backward pass with finite differences (C2 W1 A3).
 
 Backward propagation is easy to get wrong, and a network with a wrong gradient may
-still learn, only worse. The definition of the derivative needs no algebra: nudge
-one parameter up and down and see what the cost does. That takes two forward
-passes a parameter, too slow to learn with, but it tells whether the fast gradient
-can be trusted:
+still learn, only worse. The definition of the derivative needs no algebra: change one
+parameter a little in both directions and see how the cost changes. These central
+differences take two forward passes per parameter, which is too slow for training, but
+they show whether the fast gradient is correct:
 
     gradapprox = (J(theta + epsilon) - J(theta - epsilon)) / (2 epsilon)
     difference = |grad - gradapprox| / (|grad| + |gradapprox|)
 
-The difference of a right gradient is rounding noise: J has 16 digits, the nudge
-takes 7 of them. Above `TOLERANCE` there is a mistake, and `differences` says in
-which gradient it sits.
+The difference of a correct gradient is rounding error: J has 16 digits, and the
+division by epsilon = 1e-7 loses 7 of them. A difference above `TOLERANCE` means a
+mistake, and `differences` reports which gradient has it.
 
-Shapes: the n parameters of a three-layer network as one column theta (n, 1), in
-the order W1, b1, W2, b2, W3, b3. The backward pass under test is the one of the
-assignment before. Edition: 2021; 2017 always printed its verdict, which
+Shapes: the n parameters of a three-layer network as one column theta (n, 1), in the
+order W1, b1, W2, b2, W3, b3. The backward pass that is checked is that of
+`regularization`. Edition: 2021; in 2017 the result was always printed, which
 `print_msg=True` does. NumPy alone, no TensorFlow.
 """
 
 import numpy as np
 
+from dls_keras.core.answers import Row
 from dls_keras.course2 import initialization, regularization
 
-TOLERANCE = 2e-7  # the course's line between rounding noise and a mistake
+TOLERANCE = 2e-7  # the course's limit between rounding error and a mistake
 
 # The course's example: four inputs, two hidden layers of 5 and 3 units.
 SHAPES = {
@@ -49,18 +50,18 @@ def backward_propagation(x, theta):
 
 
 def gradient_check(x, theta, epsilon=1e-7, print_msg=False):
-    """The relative difference of `backward_propagation` and the slope of J.
+    """The relative difference of `backward_propagation` and the central difference.
 
     Args:
-        epsilon: how far theta is nudged to either side.
-        print_msg: also print the verdict.
+        epsilon: how much theta is changed in both directions.
+        print_msg: also print whether the gradient is correct.
     """
     J_plus = forward_propagation(x, theta + epsilon)
     J_minus = forward_propagation(x, theta - epsilon)
     gradapprox = (J_plus - J_minus) / (2 * epsilon)
     difference = _relative_difference(backward_propagation(x, theta), gradapprox)
     if print_msg:
-        _print_verdict(difference)
+        _print_result(difference)
     return difference
 
 
@@ -69,7 +70,7 @@ def dictionary_to_vector(parameters):
 
     Returns:
         theta: (n, 1), in the order W1, b1, W2, b2, W3, b3, each row by row.
-        keys: the n names, such as "W1", that the entries have come from.
+        keys: n names, such as "W1": the parameter that each entry belongs to.
     """
     theta = np.concatenate([np.reshape(parameters[name], (-1, 1)) for name in SHAPES])
     keys = [name for name in SHAPES for _ in range(np.size(parameters[name]))]
@@ -77,7 +78,7 @@ def dictionary_to_vector(parameters):
 
 
 def vector_to_dictionary(theta, *, shapes=SHAPES):
-    """The parameters that `dictionary_to_vector` put into one column.
+    """The inverse of `dictionary_to_vector`: the parameters in their shapes.
 
     Args:
         theta: (n, 1).
@@ -101,7 +102,7 @@ def forward_propagation_n(X, Y, parameters):
 
     Args:
         X: (n[0], m), m points as columns.
-        Y: their m labels, 0 or 1, in any shape that fits (1, m).
+        Y: their m labels, 0 or 1, in any shape that broadcasts to (1, m).
 
     Returns:
         cost: a number, in nats.
@@ -112,113 +113,124 @@ def forward_propagation_n(X, Y, parameters):
 
 
 def backward_propagation_n(X, Y, cache):
-    """The gradient under test, right: the course hands one out with two mistakes.
+    """The backward pass of the three-layer network.
 
-    There dW2 is twice and db1 four times too large; `planted` makes it so.
+    The course provides this function with two mistakes, for the learner to find: dW2
+    is multiplied by 2 and db1 by 4. Here it is correct; `inject_mistakes` adds them.
 
     Returns:
-        Dict of "dZ3", "dW3", "db3", "dA2", "dZ2", "dW2", "db2", "dA1", "dZ1",
-        "dW1", "db1"; dZ3 and its like belong to the sum of the losses, dW3 and its
-        like to their mean.
+        Dict of "dZ3", "dW3", "db3", "dA2", "dZ2", "dW2", "db2", "dA1", "dZ1", "dW1",
+        "db1"; dA and dZ are gradients of the sum of the losses, dW and db of their
+        mean.
     """
     return regularization.backward_propagation(X, Y, cache)
 
 
 def gradient_check_n(parameters, gradients, X, Y, epsilon=1e-7, print_msg=False):
-    """The relative difference of `gradients` and the slopes of the cost.
+    """The relative difference of `gradients` and the central differences of the cost.
 
     Args:
-        parameters: where to compare; "W1" ... "b3" of any three-layer network.
-        gradients: what `backward_propagation_n` says there.
-        epsilon: how far each parameter is nudged to either side.
-        print_msg: also print the verdict.
+        parameters: "W1", ..., "b3" of any three-layer network.
+        gradients: what `backward_propagation_n` returns for these parameters.
+        epsilon: how much each parameter is changed in both directions.
+        print_msg: also print whether the gradient is correct.
     """
-    gradapprox, _ = dictionary_to_vector(_slopes(parameters, X, Y, epsilon))
+    gradapprox, _ = dictionary_to_vector(
+        _central_differences(parameters, X, Y, epsilon)
+    )
     difference = _relative_difference(gradients_to_vector(gradients), gradapprox)
     if print_msg:
-        _print_verdict(difference)
+        _print_result(difference)
     return difference
 
 
-# Beyond the assignment: finding the mistake.
+# Beyond the assignment: locating the mistake.
 
 
-def differences(parameters, gradients, X, Y, epsilon=1e-5):
-    """The relative difference of each gradient by itself: dict of "dW1", ..., "db3".
+def differences(
+    parameters: dict[str, np.ndarray],
+    gradients: dict[str, np.ndarray],
+    X: np.ndarray,
+    Y: np.ndarray,
+    epsilon: float = 1e-5,
+) -> dict[str, float]:
+    """The relative difference of each gradient separately: dict of "dW1", ..., "db3".
 
-    The noise of a small gradient is no smaller than that of the others, so the nudge
-    is longer here, and the noise a hundredth of what it is above.
+    All gradients have the same absolute rounding error, so a small gradient has a large
+    relative one. Hence the larger epsilon, which divides the rounding error by 100.
     """
-    slopes = _slopes(parameters, X, Y, epsilon)
+    numerical = _central_differences(parameters, X, Y, epsilon)
     return {
-        f"d{name}": _relative_difference(gradients[f"d{name}"], slope)
-        for name, slope in slopes.items()
+        f"d{name}": _relative_difference(gradients[f"d{name}"], approximation)
+        for name, approximation in numerical.items()
     }
 
 
-def planted(gradients):
-    """`gradients` with the two mistakes of the course's hand-out."""
+def inject_mistakes(gradients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A copy of `gradients` with the two mistakes of the course's notebook."""
     return gradients | {"dW2": gradients["dW2"] * 2, "db1": gradients["db1"] * 4}
 
 
-def evaluate():
-    """The course's printed differences, as rows (what, ours, printed).
+def evaluate() -> list[Row]:
+    """Compare the relative differences with those that the course prints.
 
-    Last, how many of the six gradients are found wrong, with the course's two
-    mistakes planted.
+    The last row is the number of gradients, of six, in which a mistake is found after
+    `inject_mistakes`.
     """
-    draw = np.random.RandomState(1)  # the course's example
-    X, Y = draw.randn(4, 3), np.array([1, 1, 0])
-    parameters = {name: draw.randn(*shape) for name, shape in SHAPES.items()}
+    rng = np.random.RandomState(1)  # the course's example
+    X, Y = rng.randn(4, 3), np.array([1, 1, 0])
+    parameters = {name: rng.randn(*shape) for name, shape in SHAPES.items()}
     _, cache = forward_propagation_n(X, Y, parameters)
-    right = backward_propagation_n(X, Y, cache)
-    wrong = planted(right)
-    one_by_one = differences(parameters, wrong, X, Y)
+    correct = backward_propagation_n(X, Y, cache)
+    wrong = inject_mistakes(correct)
+    found = differences(parameters, wrong, X, Y)
     return [
-        ("one dimension, x = 3", gradient_check(3, 4), 7.814075313343006e-11),
-        ("one dimension, x = 2", gradient_check(2, 4), 2.919335883291695e-10),
-        (
-            "three layers, right gradient",
-            gradient_check_n(parameters, right, X, Y),
-            1.1890913024229996e-07,
+        Row("one dimension, x = 3", gradient_check(3, 4), equals=7.814075313343006e-11),
+        Row("one dimension, x = 2", gradient_check(2, 4), equals=2.919335883291695e-10),
+        Row(
+            "three layers, correct gradient",
+            gradient_check_n(parameters, correct, X, Y),
+            equals=1.1890913024229996e-07,
         ),
-        (
+        Row(
             "three layers, two mistakes",
             gradient_check_n(parameters, wrong, X, Y),
-            0.2850931567761623,
+            equals=0.2850931567761623,
         ),
-        ("mistakes found", sum(d > TOLERANCE for d in one_by_one.values()), 2),
+        Row("mistakes found", sum(d > TOLERANCE for d in found.values()), equals=2),
     ]
 
 
-def _slopes(parameters, X, Y, epsilon):
-    """gradapprox of each parameter, shaped like `parameters`."""
+def _central_differences(parameters, X, Y, epsilon):
+    """gradapprox of each parameter, in the shapes of `parameters`."""
     shapes = {name: np.shape(parameters[name]) for name in SHAPES}
     theta, _ = dictionary_to_vector(parameters)
 
     def J(theta):
-        return forward_propagation_n(X, Y, vector_to_dictionary(theta, shapes=shapes))[
-            0
-        ]
+        moved = vector_to_dictionary(theta, shapes=shapes)
+        cost, _ = forward_propagation_n(X, Y, moved)
+        return cost
 
-    slopes = np.empty_like(theta, dtype=float)
+    gradapprox = np.empty_like(theta, dtype=float)
     for i in range(len(theta)):
-        nudge = np.zeros_like(slopes)
-        nudge[i] = epsilon
-        slopes[i] = (J(theta + nudge) - J(theta - nudge)) / (2 * epsilon)
-    return vector_to_dictionary(slopes, shapes=shapes)
+        step = np.zeros_like(gradapprox)
+        step[i] = epsilon
+        gradapprox[i] = (J(theta + step) - J(theta - step)) / (2 * epsilon)
+    return vector_to_dictionary(gradapprox, shapes=shapes)
 
 
 def _relative_difference(grad, gradapprox):
     """|grad - gradapprox| / (|grad| + |gradapprox|), in [0, 1]; 0 where both are 0."""
-    apart = np.linalg.norm(np.subtract(grad, gradapprox))
-    return apart / (np.linalg.norm(grad) + np.linalg.norm(gradapprox)) if apart else 0.0
+    difference = np.linalg.norm(np.subtract(grad, gradapprox))
+    if not difference:
+        return 0.0
+    return difference / (np.linalg.norm(grad) + np.linalg.norm(gradapprox))
 
 
-def _print_verdict(difference):
-    """The course's sentence: green for a right gradient, yellow for a wrong one."""
+def _print_result(difference):
+    """The course's message: green for a correct gradient, yellow for a wrong one."""
     if difference > TOLERANCE:
-        colour, verdict = 93, "There is a mistake in the backward propagation!"
+        colour, message = 93, "There is a mistake in the backward propagation!"
     else:
-        colour, verdict = 92, "Your backward propagation works perfectly fine!"
-    print(f"\033[{colour}m{verdict} difference = {difference}\033[0m")
+        colour, message = 92, "Your backward propagation works perfectly fine!"
+    print(f"\033[{colour}m{message} difference = {difference}\033[0m")

@@ -1,32 +1,35 @@
 """Hyperparameter search: at random, on the right scale, coarse to fine (C2 W3).
 
-A grid of five by five tries five values of each hyperparameter; twenty-five random
-points try twenty-five values of each, and one of the two hardly matters, nobody knows
-which. A value is drawn uniformly in r, and what r is depends on what it stands for:
+A grid of five by five tries only five values of each hyperparameter. Twenty-five random
+points try twenty-five values of each, which is better when one hyperparameter matters
+more than the other, as is usual. A value is a function of a number r that is uniform:
 
     linear        value = r              units of a layer
     log           value = 10^r           a learning rate from 0.0001 to 1: r in [-4, 0]
     log from one  value = 1 - 10^r       beta from 0.9 to 0.999: r in [-3, -1]
 
-Then the search zooms into the box of the best trials and draws there again.
+Then the search is repeated in a smaller space around the best trials.
 
-Here it looks for the Adam that gets furthest in a hundred epochs on the moons of
-`optimization`, judged on dev points that no trial learns from; test points judge the
-winner once, as the best of many trials looks better on dev points than it is. NumPy
-alone, no TensorFlow. Paper: Bergstra & Bengio (2012), "Random search for
-hyper-parameter optimization", https://jmlr.org/papers/v13/bergstra12a.html
+The example is Adam on the moons of `optimization`: which settings have the smallest
+cost on the dev points after a hundred epochs? The dev points are not used in training.
+The best of many trials looks better on the dev points than it is, because it was
+selected by them, so separate test points measure the final result once. NumPy alone,
+no TensorFlow. Paper: Bergstra & Bengio (2012), "Random search for hyper-parameter
+optimization", https://jmlr.org/papers/v13/bergstra12a.html
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from dls_keras.core.answers import Row
 from dls_keras.course2 import optimization
 from dls_keras.datasets import planar
 
-# From a value to r, and back.
-SCALES = {
+# For each scale the functions from a value to r and from r to the value.
+SCALES: dict[str, tuple[Callable, Callable]] = {
     "linear": (lambda value: value, lambda r: r),
     "log": (np.log10, lambda r: 10.0**r),
     "log from one": (lambda value: np.log10(1 - value), lambda r: 1 - 10.0**r),
@@ -34,23 +37,23 @@ SCALES = {
 
 
 class Range(NamedTuple):
-    """Where a hyperparameter is looked for, both ends included."""
+    """The values of a hyperparameter, both ends included."""
 
     low: float
     high: float
     scale: str = "linear"  # a key of `SCALES`
-    whole: bool = False  # rounded to a whole number
+    whole: bool = False  # whether values are rounded to integers
 
 
 class Trial(NamedTuple):
-    """One draw of the hyperparameters, and what came of it."""
+    """One sample of the hyperparameters and its cost."""
 
     stage: int  # 1 for the coarse search, 2, 3, ... for finer ones
-    values: dict
+    values: dict[str, Any]
     cost: float
 
 
-# What the search on the moons is about; the names are those of `optimization.model`.
+# The search space of the example; the names are those of `optimization.model`.
 SPACE = {
     "learning_rate": Range(0.0001, 1, "log"),
     "mini_batch_size": Range(8, 256, "log", whole=True),
@@ -60,16 +63,16 @@ SPACE = {
 COURSE = {"learning_rate": 0.0007, "mini_batch_size": 64, "beta1": 0.9, "n_h": 5}
 
 
-# The assignment.
+# The lesson.
 
 
-def sample(space, rng):
-    """A value for each name in `space`, a dict of `Range`s, by a NumPy generator."""
+def sample(space: Mapping[str, Range], rng: np.random.Generator) -> dict[str, float]:
+    """A random value of each hyperparameter of `space`."""
     return {name: value_at(where, rng.random()) for name, where in space.items()}
 
 
-def value_at(where, share):
-    """The value at a share of the way through a `Range`, on its scale.
+def value_at(where: Range, fraction: float) -> float:
+    """The value at a fraction, in [0, 1], of a range, on its scale.
 
     >>> value_at(Range(0.0001, 1, "log"), 0.5)
     0.01
@@ -78,33 +81,42 @@ def value_at(where, share):
     """
     to_r, to_value = SCALES[where.scale]
     start, stop = to_r(where.low), to_r(where.high)
-    value = to_value(start + share * (stop - start))
-    value = min(max(value, where.low), where.high)  # 10^r rounds
+    value = to_value(start + fraction * (stop - start))
+    value = min(max(value, where.low), where.high)  # because of rounding in 10^r
     return round(value) if where.whole else float(value)
 
 
-def random_search(cost, space, trials=25, *, stage=1, seed=0):
-    """`trials` random draws from `space`, the cheapest first.
+def random_search(
+    cost: Callable[..., float],
+    space: Mapping[str, Range],
+    trials: int = 25,
+    *,
+    stage: int = 1,
+    seed: int = 0,
+) -> list[Trial]:
+    """Trials with random hyperparameters, sorted by cost.
 
     Args:
-        cost: function of the hyperparameters by name; a result that is no number
-            counts as infinite.
+        cost: function of the hyperparameters as keyword arguments; NaN counts as
+            infinite.
+        trials: how many.
 
     Returns:
-        List of `Trial`; the same seed draws the same.
+        List of `Trial`, the same for the same seed and stage.
     """
     rng = np.random.default_rng([seed, stage])
-    draws = [sample(space, rng) for _ in range(trials)]
-    found = [Trial(stage, values, float(cost(**values))) for values in draws]
-    return sorted(found, key=_price)
+    samples = [sample(space, rng) for _ in range(trials)]
+    found = [Trial(stage, values, float(cost(**values))) for values in samples]
+    return sorted(found, key=_sort_key)
 
 
-def narrowed(space, trials):
-    """The part of `space` in which the values of `trials` lie, and a little around.
+def narrow(space: Mapping[str, Range], trials: Sequence[Trial]) -> dict[str, Range]:
+    """The part of `space` around the values of `trials`.
 
-    A tenth of what they span is added on each side, but nothing outside of `space`.
+    Each range is that of the trials plus a tenth of its length on each side, limited to
+    the range in `space`.
     """
-    box = {}
+    narrowed = {}
     for name, where in space.items():
         to_r, to_value = SCALES[where.scale]
         bounds = sorted((to_r(where.low), to_r(where.high)))
@@ -112,26 +124,38 @@ def narrowed(space, trials):
         margin = 0.1 * (max(r) - min(r))
         ends = np.clip([min(r) - margin, max(r) + margin], *bounds)
         low, high = sorted(to_value(end) for end in ends)
-        box[name] = where._replace(low=float(low), high=float(high))
-    return box
+        narrowed[name] = where._replace(low=float(low), high=float(high))
+    return narrowed
 
 
-def coarse_to_fine(cost, space, trials=25, *, stages=2, keep=5, seed=0):
-    """Search at random, then again and again around the `keep` best trials so far.
+def coarse_to_fine(
+    cost: Callable[..., float],
+    space: Mapping[str, Range],
+    trials: int = 25,
+    *,
+    stages: int = 2,
+    keep: int = 5,
+    seed: int = 0,
+) -> list[Trial]:
+    """Random search in `space`, then in smaller spaces around the best trials so far.
+
+    Args:
+        trials: per stage.
+        keep: how many of the best trials define the space of the next stage.
 
     Returns:
-        The trials of all stages, the cheapest first.
+        The trials of all stages, sorted by cost.
     """
-    found = []
+    found: list[Trial] = []
     for stage in range(1, stages + 1):
         found += random_search(cost, space, trials, stage=stage, seed=seed)
-        found.sort(key=_price)
-        space = narrowed(space, found[:keep])
+        found.sort(key=_sort_key)
+        space = narrow(space, found[:keep])
     return found
 
 
-def table(trials):
-    """The trials as a text, a line each, under their names.
+def table(trials: Sequence[Trial]) -> str:
+    """The trials as a table of text, one row per trial.
 
     >>> print(table([Trial(1, {"learning_rate": 0.0123, "n_h": 5}, 0.2)]))
     stage  learning_rate  n_h  cost
@@ -149,11 +173,12 @@ def table(trials):
     )
 
 
-def scatter(trials, space):
-    """What each value cost, a panel a hyperparameter, a matplotlib figure."""
-    from dls_keras import plots  # matplotlib: late, so that a search comes without it
+def scatter(trials: Sequence[Trial], space: Mapping[str, Range]) -> Any:
+    """The cost of the trials over each hyperparameter, a matplotlib figure."""
+    from dls_keras import plots  # lazy import: a search needs no matplotlib
 
-    panels, logarithmic = {}, ["cost"]
+    panels: dict[str, Any] = {}
+    logarithmic = ["cost"]
     for name, where in space.items():
         values = np.array([trial.values[name] for trial in trials])
         from_one = where.scale == "log from one"
@@ -169,15 +194,15 @@ def scatter(trials, space):
     )
 
 
-def _price(trial):
+def _sort_key(trial):
     return math.inf if math.isnan(trial.cost) else trial.cost
 
 
-# The application: the search on the moons.
+# The application: the search for the best settings of Adam on the moons.
 
 
 class Moons(NamedTuple):
-    """Points (2, m) and their classes (1, m): to learn from, to choose, to judge."""
+    """Points (2, m) and classes (1, m): training, dev and test sets."""
 
     x: np.ndarray
     y: np.ndarray
@@ -187,8 +212,8 @@ class Moons(NamedTuple):
     y_test: np.ndarray
 
 
-def load_data():
-    """The course's 300 points, and 300 and 1000 further ones of the same moons."""
+def load_data() -> Moons:
+    """The course's 300 points to train on, and 300 dev and 1000 test points."""
     parts = (
         planar.make_moons(),
         planar.make_moons(seed=4),
@@ -197,47 +222,67 @@ def load_data():
     return Moons(*(array for part in parts for array in part))
 
 
-def fitted(data, *, n_h, epochs=100, **hyperparameters):
-    """The parameters that Adam finds in `epochs` epochs, n_h and 2 hidden units."""
+def fit_adam(
+    data: Moons, *, n_h: int, epochs: int = 100, **hyperparameters: Any
+) -> dict[str, np.ndarray]:
+    """The parameters of a network of n_h, 2 and 1 units after training with Adam.
+
+    Args:
+        hyperparameters: further arguments of `optimization.model`.
+    """
     return optimization.model(
-        *(data.x, data.y, [2, n_h, 2, 1], "adam"),
+        data.x,
+        data.y,
+        [2, n_h, 2, 1],
+        "adam",
         num_epochs=epochs,
         print_cost=False,
         **hyperparameters,
     )
 
 
-def search(data, space=SPACE, trials=25, *, stages=2, epochs=100, seed=0):
-    """The trials of a search for the least mean cross-entropy on the dev points.
+def search(
+    data: Moons,
+    space: Mapping[str, Range] = SPACE,
+    trials: int = 25,
+    *,
+    stages: int = 2,
+    epochs: int = 100,
+    seed: int = 0,
+) -> list[Trial]:
+    """`coarse_to_fine` with the mean cross-entropy on the dev points as the cost.
 
-    50 trials take 4 s of one CPU core.
+    50 trials take 4 s on one CPU core.
     """
 
     def cost(**values):
-        return _cost(fitted(data, epochs=epochs, **values), data.x_dev, data.y_dev)
+        return _cost(fit_adam(data, epochs=epochs, **values), data.x_dev, data.y_dev)
 
     return coarse_to_fine(cost, space, trials, stages=stages, seed=seed)
 
 
-def evaluate():
-    """The course's settings and those found, as rows (what, ours, goal).
+def evaluate() -> list[Row]:
+    """Compare the course's settings with those that the search finds.
 
-    The goal is what the course's Adam reaches in 5000 epochs, on its own points.
+    The goal, 94 %, is the accuracy of the course's Adam after 5000 epochs, on its
+    training points.
     """
     data = load_data()
     trials = search(data)
     coarse = next(trial for trial in trials if trial.stage == 1)
     rows = []
     for what, values, goal in (
-        ("the course's Adam", COURSE, None),
+        ("the course's settings", COURSE, None),
         ("best of 25 coarse trials", coarse.values, 0.94),
-        ("best of 25 more, finer ones", trials[0].values, 0.94),
+        ("best after 25 finer trials", trials[0].values, 0.94),
     ):
-        parameters = fitted(data, **values)
-        right = optimization.predict_dec(parameters, data.x_test) == data.y_test
+        parameters = fit_adam(data, **values)
+        y_hat = optimization.predict_dec(parameters, data.x_test)
+        accuracy = np.mean(y_hat == data.y_test)
+        dev_cost = _cost(parameters, data.x_dev, data.y_dev)
         rows += [
-            (f"dev cost, {what}", _cost(parameters, data.x_dev, data.y_dev), None),
-            (f"test accuracy, {what}", np.mean(right), goal),
+            Row(f"dev cost, {what}", dev_cost),
+            Row(f"test accuracy, {what}", accuracy, at_least=goal),
         ]
     return rows
 

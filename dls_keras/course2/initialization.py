@@ -1,10 +1,10 @@
-"""Initialization: where a network starts decides how far it gets (C2 W1 A1).
+"""Initialization: the initial weights decide how well a network trains (C2 W1 A1).
 
-The same network, three layers deep, learns to tell two rings apart from three
-different starts. With all weights zero its units stay copies of each other, and
-it never does better than a coin. With large random weights it begins by being
-wrong and sure of it, and saturated units learn slowly. He's scale keeps the
-variance of the signal through each layer of ReLUs, which silence half of it:
+The same three-layer network learns to separate two concentric rings, from three
+initializations. With all weights zero, the units of a layer remain identical, and the
+accuracy stays at 50 %. With large random weights, the first outputs are confident and
+wrong, and saturated units learn slowly. He initialization keeps the mean square of the
+activations the same in all layers, although each ReLU sets about half of them to zero:
 
     W[l] = randn(n[l], n[l-1]) * sqrt(2 / n[l-1])        b[l] = 0
 
@@ -17,35 +17,37 @@ TensorFlow. Paper: He et al. (2015), https://arxiv.org/abs/1502.01852
 """
 
 import itertools
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core.answers import likeliest
+from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1.numpy_basics import sigmoid
-from dls_keras.course1.planar_classification import column
+from dls_keras.course1.planar_classification import class_map, column, plot_answer
 from dls_keras.datasets import planar
 from dls_keras.reference import cases
 
 HIDDEN = (10, 5)  # units of the two hidden layers
-RINGS = ("outer ring", "inner ring")  # of the labels 0 and 1
+RINGS = ("outer ring", "inner ring")  # names of the labels 0 and 1
+EXTENT = (-1.3, 1.3, -1.3, 1.3)  # left, right, bottom, top of the picture of the rings
 
-# The accuracies that the course prints for each start, on both sets of points.
+# The accuracies that the course prints for each initialization, training and test.
 PRINTED = (("zeros", 0.5, 0.5), ("random", 0.83, 0.86), ("he", 0.99333, 0.96))
 
 # The assignment: the course's functions under the course's signatures.
 
 
 def relu(x):
-    """Each element, or 0 where it is negative."""
+    """max(0, x) of each element."""
     return np.maximum(0, x)
 
 
 def scaled_normal(layers_dims, scale):
-    """Standard normal weights times scale(n[l-1]), biases zero.
+    """Standard normal weights (NumPy seed 3) times scale(n[l-1]), biases zero.
 
-    What every start below has in common, and those of the next assignments.
+    The common part of the initializations below and of the next assignments.
 
     Args:
         layers_dims: the units of each layer, the input first: [n[0], ..., n[L]].
@@ -54,10 +56,12 @@ def scaled_normal(layers_dims, scale):
     Returns:
         Dict of "W1" (n[1], n[0]), "b1" (n[1], 1), "W2", ..., "bL".
     """
-    draw = np.random.RandomState(3)  # the course's seed; nobody else's draws move
+    rng = np.random.RandomState(
+        3
+    )  # the course's seed; the global generator is not used
     parameters = {}
     for layer, (n_in, n_out) in enumerate(itertools.pairwise(layers_dims), start=1):
-        parameters[f"W{layer}"] = draw.randn(n_out, n_in) * scale(n_in)
+        parameters[f"W{layer}"] = rng.randn(n_out, n_in) * scale(n_in)
         parameters[f"b{layer}"] = np.zeros((n_out, 1))
     return parameters
 
@@ -79,7 +83,7 @@ def initialize_parameters_he(layers_dims):
 
 
 def forward_propagation(X, parameters):
-    """The probability of label 1 for each point.
+    """The forward pass: the probability of label 1 for each point.
 
     Returns:
         a3: (1, m), in [0, 1].
@@ -98,11 +102,11 @@ def forward_propagation(X, parameters):
 
 
 def backward_propagation(X, Y, cache):
-    """The gradient of the loss with respect to every value on the way.
+    """The backward pass: the gradient of the loss.
 
     Returns:
-        Dict of "dz3", "dW3", "db3", "da2", "dz2", "dW2", "db2", "da1", "dz1",
-        "dW1", "db1", each shaped like what it is the gradient of.
+        Dict of "dz3", "dW3", "db3", "da2", "dz2", "dW2", "db2", "da1", "dz1", "dW1",
+        "db1", each in the shape of the variable after the d.
     """
     z1, a1, W1, b1, z2, a2, W2, b2, z3, a3, W3, b3 = cache
     dz3 = 1 / X.shape[1] * (a3 - Y)
@@ -126,7 +130,7 @@ def backward_propagation(X, Y, cache):
 
 
 def update_parameters(parameters, grads, learning_rate):
-    """One step down the gradient, as a new dict of parameters."""
+    """One step of gradient descent, as a new dict of parameters."""
     return {
         name: value - learning_rate * grads[f"d{name}"]
         for name, value in parameters.items()
@@ -134,8 +138,9 @@ def update_parameters(parameters, grads, learning_rate):
 
 
 def compute_loss(a3, Y):
-    """The mean cross-entropy, in nats; infinite where a label has probability 0."""
-    # -(y log a + (1 - y) log(1 - a)): of the label that is true, so never 0 log 0.
+    """The mean cross-entropy, in nats; infinite if a true label has probability 0."""
+    # One of the two terms of -(y log a + (1 - y) log(1 - a)) is 0. Only the other one
+    # is computed, so 0 log 0 does not occur.
     with np.errstate(divide="ignore"):  # log 0 = -inf
         return 1 / np.size(Y) * np.sum(-np.log(np.where(Y == 1, a3, 1 - a3)))
 
@@ -153,6 +158,15 @@ def predict_dec(parameters, X):
     return a3 > 0.5
 
 
+def gradient_descent(parameters, X, Y, steps, learning_rate):
+    """Train `parameters` in place; yield the loss before each of the steps."""
+    for _ in range(steps):
+        a3, cache = forward_propagation(X, parameters)
+        yield compute_loss(a3, Y)
+        grads = backward_propagation(X, Y, cache)
+        parameters.update(update_parameters(parameters, grads, learning_rate))
+
+
 def model(
     X,
     Y,
@@ -161,41 +175,33 @@ def model(
     print_cost=True,
     initialization="he",
 ):
-    """Learn with layers of 10, 5 and 1 units; return the parameters.
+    """Train a network of 10, 5 and 1 units; return the parameters.
 
     Args:
+        print_cost: print the loss before steps 0, 1000, 2000, ...
         initialization: "zeros", "random" or "he".
     """
-    parameters = _start(initialization, X.shape[0])
-    steps = _descent(parameters, X, Y, learning_rate, num_iterations)
-    for i, cost in enumerate(steps):
+    parameters = _initialize(initialization, X.shape[0])
+    losses = gradient_descent(parameters, X, Y, num_iterations, learning_rate)
+    for i, cost in enumerate(losses):
         if print_cost and i % 1000 == 0:
             print(f"Cost after iteration {i}: {cost}")
     return parameters
 
 
-def _start(initialization, n_x):
-    """The parameters of layers of n_x, 10, 5 and 1 units before they learn."""
-    starts = {
+def _initialize(initialization, n_x):
+    """The initial parameters of a network of n_x inputs and 10, 5 and 1 units."""
+    functions = {
         "zeros": initialize_parameters_zeros,
         "random": initialize_parameters_random,
         "he": initialize_parameters_he,
     }
-    if initialization not in starts:
+    if initialization not in functions:
         raise InputError(
             f"There is no initialization {initialization!r}. "
-            f"Choose one of {', '.join(starts)}."
+            f"Choose one of {', '.join(functions)}."
         )
-    return starts[initialization]([n_x, *HIDDEN, 1])
-
-
-def _descent(parameters, X, Y, learning_rate, steps):
-    """Move `parameters` in place; yield the loss before each of the steps."""
-    for _ in range(steps):
-        a3, cache = forward_propagation(X, parameters)
-        grads = backward_propagation(X, Y, cache)
-        yield compute_loss(a3, Y)
-        parameters.update(update_parameters(parameters, grads, learning_rate))
+    return functions[initialization]([n_x, *HIDDEN, 1])
 
 
 # The application: the names that every assignment shares. The model is the dict of
@@ -203,7 +209,7 @@ def _descent(parameters, X, Y, learning_rate, steps):
 
 
 class Circles(NamedTuple):
-    """Points of two rings, to learn from and to test on."""
+    """Points of two rings: training and test points."""
 
     x: np.ndarray  # (2, 300) float64
     y: np.ndarray  # (1, 300) int64, 1 for the inner ring
@@ -211,72 +217,90 @@ class Circles(NamedTuple):
     y_test: np.ndarray  # (1, 100) int64
 
 
-def load_data():
-    """The course's points, generated: `Circles`."""
+def load_data() -> Circles:
+    """The course's points, which are synthetic."""
     return Circles(*planar.make_circles(), *planar.make_circles(100, seed=2))
 
 
-def build_model(initialization="he"):
-    """The network before it learns, its start "zeros", "random" or "he"."""
-    return _start(initialization, 2)
+def build_model(initialization: str = "he") -> dict[str, np.ndarray]:
+    """The untrained network.
+
+    Args:
+        initialization: "zeros", "random" or "he".
+    """
+    return _initialize(initialization, 2)
 
 
-def train(model, data, *, epochs=15000, learning_rate=0.01):
+def train(
+    model: dict[str, np.ndarray],
+    data: tuple,
+    *,
+    epochs: int = 15000,
+    learning_rate: float = 0.01,
+) -> list[float]:
     """Fit `model` in place; return the loss before each of the steps, in nats."""
     X, Y, *_ = data
-    return list(_descent(model, X, Y, learning_rate, epochs))
+    return list(gradient_descent(model, X, Y, epochs, learning_rate))
 
 
-def infer(model, point, *, classes=RINGS):
+def infer(
+    model: dict[str, np.ndarray],
+    point: Any,
+    *,
+    classes: Sequence[str] = RINGS,
+    extent: tuple[float, float, float, float] = EXTENT,
+) -> Answer:
     """Which ring a point belongs to.
 
     Args:
-        point: two numbers, or a text of two such as "0.3, -0.7". The outer ring has
+        point: two numbers, or a string of two such as "0.3, -0.7". The outer ring has
             radius 1, the inner one 0.8.
-        classes: what labels 0 and 1 are called.
+        classes: the names of the labels 0 and 1.
+        extent: left, right, bottom and top of the picture.
 
     Returns:
-        An `Answer`, "outer ring" or "inner ring"; `details` holds both
-        "probabilities".
+        "outer ring" or "inner ring". The confidence is its probability, the output of
+        the sigmoid or one minus it; `details["probabilities"]` holds both.
     """
     p = forward_propagation(column(point), model)[0].item()
-    return likeliest(classes, (1 - p, p))
+    return likeliest(
+        classes,
+        (1 - p, p),
+        for_picture=class_map(lambda X: predict_dec(model, X), extent),
+    )
 
 
-def evaluate():
-    """The course's printed runs, as rows (what, ours, printed).
+def evaluate() -> list[Row]:
+    """Compare the course's runs, one per initialization, with the printed numbers.
 
-    The losses of the random start hang on the last bit: units are saturated.
+    The losses of the random initialization depend on rounding, as units are saturated.
     """
     data = load_data()
     runs = {run.id: run.expected for run in cases.read("c2w1_initialization").runs}
     rows = []
-    for start, train_accuracy, test_accuracy in PRINTED:
-        model = build_model(start)
+    for name, train_accuracy, test_accuracy in PRINTED:
+        model = build_model(name)
         losses = train(model, data)
-        printed = runs.get(f"circles_{start}", {}).get("#0:printed_costs", {})
+        printed = runs.get(f"circles_{name}", {}).get("#0:printed_costs", {})
         rows += [
-            (f"{start}: cost after iteration {i}", losses[int(i)], cost)
+            Row(f"{name}: cost after iteration {i}", losses[int(i)], equals=cost)
             for i, cost in printed.items()
         ]
-        right = np.mean(predict_dec(model, data.x) == data.y)
-        rows.append((f"{start}: train accuracy", right, train_accuracy))
-        right = np.mean(predict_dec(model, data.x_test) == data.y_test)
-        rows.append((f"{start}: test accuracy", right, test_accuracy))
+        for part, x, y, goal in (
+            ("training", data.x, data.y, train_accuracy),
+            ("test", data.x_test, data.y_test, test_accuracy),
+        ):
+            accuracy = np.mean(predict_dec(model, x) == y)
+            rows.append(Row(f"{name}: {part} accuracy", accuracy, equals=goal))
     return rows
 
 
-def picture(model, point, *, classes=RINGS, data=None):
-    """The point on the plane as the network colours it, a matplotlib figure.
+def picture(point: Any, answer: Answer, *, data: tuple | None = None) -> Any:
+    """The point as a star among the data, on the network's classes of the plane.
+
+    A matplotlib figure.
 
     Args:
-        classes: what labels 0 and 1 are called.
         data: x and y, the points to show; by default those of `load_data`.
     """
-    from dls_keras import plots  # matplotlib: late, so that answers come without it
-
-    x, y, *_ = data or load_data()
-    title = f"The star: {infer(model, point, classes=classes)}"
-    figure = plots.decision_boundary(lambda X: predict_dec(model, X), x, y, title=title)
-    figure.axes[0].plot(*column(point), "*", color="black", markersize=16)
-    return figure
+    return plot_answer(point, answer, data or load_data(), title=f"The star: {answer}")

@@ -1,26 +1,32 @@
 """Optimization: mini-batches, momentum, RMSprop, Adam and decay (C2 W2 A1).
 
-A step on a mini-batch costs a fraction of a step on all points and is almost as
-good; what makes the steps noisy is averaged out by a moving average of the
-gradients, and what makes some parameters steep and others flat by a moving average
-of their squares. With g the gradient of a parameter at step t:
+A step on a mini-batch costs a fraction of a step on all points and is almost as good.
+The gradients of mini-batches are noisy; a moving average of the gradients removes most
+of the noise. Gradients of different parameters also differ in size; dividing by the
+root of a moving average of their squares gives steps of similar size. With g the
+gradient with respect to a parameter p at step t:
 
     v = beta1 v + (1 - beta1) g              momentum    p -= learning_rate v
     s = beta2 s + (1 - beta2) g^2            RMSprop     p -= learning_rate g / r
                                              Adam        p -= learning_rate v' / r'
 
-where r = sqrt(s) + epsilon. The averages start from zero, so the first are too
-small; Adam corrects that: v' = v / (1 - beta1^t) and likewise s'.
+where r = sqrt(s) + epsilon. The averages start from zero, so the first ones are too
+small. Adam corrects this bias: v' = v / (1 - beta1^t), s' = s / (1 - beta2^t), and r'
+is computed from s'.
 
 Shapes: m points as the columns of X (2, m), labels Y (1, m); layer l has W[l]
 (n[l], n[l-1]) and b[l] (n[l], 1). Edition: 2021. In 2017 `compute_cost` was at
-first the mean of the losses, Adam returned three values, not five, there was no
-decay, and 10000 epochs were the default. NumPy alone, no TensorFlow. Paper: Kingma
+first the mean of the losses, Adam returned three values instead of five, there was no
+decay, and the default was 10000 epochs. NumPy alone, no TensorFlow. Paper: Kingma
 & Ba (2015), https://arxiv.org/abs/1412.6980
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course2 import initialization
 from dls_keras.course2.initialization import (  # noqa: F401
@@ -35,15 +41,16 @@ from dls_keras.course2.initialization import (  # noqa: F401
 from dls_keras.datasets import planar
 from dls_keras.reference import cases
 
-MOONS = ("upper moon", "lower moon")  # of the labels 0 and 1
+MOONS = ("upper moon", "lower moon")  # names of the labels 0 and 1
+EXTENT = (-1.8, 2.7, -1.4, 1.9)  # left, right, bottom, top of the picture of the moons
 OPTIMIZERS = ("gd", "momentum", "rmsprop", "adam")
 
-# The assignment: the course's functions under the course's signatures. Those that
-# are the same as in the assignment on initialization are imported.
+# The assignment: the course's functions under the course's signatures. Those that are
+# the same as in the assignment on initialization are imported.
 
 
 def initialize_parameters(layer_dims):
-    """He's start (NumPy seed 3): dict of "W1", "b1", ..., "bL"."""
+    """He initialization (NumPy seed 3): dict of "W1", "b1", ..., "bL"."""
     return initialize_parameters_he(layer_dims)
 
 
@@ -58,7 +65,7 @@ def update_parameters_with_gd(parameters, grads, learning_rate):
 
 
 def random_mini_batches(X, Y, mini_batch_size=64, seed=0):
-    """All points once, shuffled, in batches; the last one may be smaller.
+    """All points, shuffled and divided into batches; the last one may be smaller.
 
     Returns:
         List of (X, Y), (n_x, mini_batch_size) and (1, mini_batch_size).
@@ -73,7 +80,7 @@ def random_mini_batches(X, Y, mini_batch_size=64, seed=0):
 
 
 def initialize_velocity(parameters):
-    """Zeros for each parameter: dict of "dW1", "db1", ..."""
+    """Zeros in the shape of each parameter: dict of "dW1", "db1", ..."""
     return {f"d{name}": np.zeros_like(value) for name, value in parameters.items()}
 
 
@@ -83,12 +90,12 @@ def update_parameters_with_momentum(parameters, grads, v, beta, learning_rate):
     Returns:
         parameters, v: both new dicts.
     """
-    v = _averages(v, grads, beta)
+    v = _update_averages(v, grads, beta)
     return update_parameters_with_gd(parameters, v, learning_rate), v
 
 
 def initialize_adam(parameters):
-    """Zeros for both averages: v of the gradients, s of their squares."""
+    """Zeros for both moving averages: v of the gradients, s of their squares."""
     return initialize_velocity(parameters), initialize_velocity(parameters)
 
 
@@ -103,16 +110,16 @@ def update_parameters_with_adam(
     beta2=0.999,
     epsilon=1e-8,
 ):
-    """Step t (from 1) along v', each parameter at its own pace.
+    """Step t (from 1) of Adam.
 
     Returns:
         parameters, v, s, v_corrected, s_corrected: new dicts.
     """
-    v = _averages(v, grads, beta1)
-    s = _averages(s, {name: np.square(grads[name]) for name in s}, beta2)
+    v = _update_averages(v, grads, beta1)
+    s = _update_averages(s, {name: np.square(grads[name]) for name in s}, beta2)
     v_corrected = {name: value / (1 - beta1**t) for name, value in v.items()}
     s_corrected = {name: value / (1 - beta2**t) for name, value in s.items()}
-    step = _scaled(v_corrected, s_corrected, epsilon)
+    step = _divided_by_root(v_corrected, s_corrected, epsilon)
     parameters = update_parameters_with_gd(parameters, step, learning_rate)
     return parameters, v, s, v_corrected, s_corrected
 
@@ -123,8 +130,71 @@ def update_lr(learning_rate0, epoch_num, decay_rate):
 
 
 def schedule_lr_decay(learning_rate0, epoch_num, decay_rate, time_interval=1000):
-    """The same, but the rate falls only once every `time_interval` epochs."""
+    """Like `update_lr`, with the decay applied once every `time_interval` epochs."""
     return update_lr(learning_rate0, epoch_num // time_interval, decay_rate)
+
+
+def mini_batch_descent(
+    parameters,
+    X,
+    Y,
+    optimizer,
+    learning_rate0,
+    epochs,
+    *,
+    mini_batch_size=64,
+    beta=0.9,
+    beta1=0.9,
+    beta2=0.999,
+    epsilon=1e-8,
+    decay=None,
+    decay_rate=1,
+    seed=10,
+):
+    """Train `parameters` in place, one epoch per iteration.
+
+    Args:
+        optimizer: one of `OPTIMIZERS`.
+        decay: None or a function such as `update_lr`, called after each epoch.
+        seed: epoch i, from 0, is shuffled with seed + i + 1.
+
+    Yields:
+        The mean loss of the epoch, each mini-batch before its step, and the learning
+        rate of the next epoch.
+    """
+    if optimizer not in OPTIMIZERS:
+        raise InputError(
+            f"There is no optimizer {optimizer!r}. "
+            f"Choose one of {', '.join(OPTIMIZERS)}."
+        )
+    learning_rate, t = learning_rate0, 0
+    v, s = initialize_adam(parameters)
+    for i in range(epochs):
+        total = 0.0
+        for x, y in random_mini_batches(X, Y, mini_batch_size, seed + i + 1):
+            a3, cache = forward_propagation(x, parameters)
+            total += compute_cost(a3, y)
+            grads = backward_propagation(x, y, cache)
+            if optimizer == "gd":
+                updated = update_parameters_with_gd(parameters, grads, learning_rate)
+            elif optimizer == "momentum":
+                updated, v = update_parameters_with_momentum(
+                    parameters, grads, v, beta, learning_rate
+                )
+            elif optimizer == "rmsprop":
+                updated, s = update_parameters_with_rmsprop(
+                    parameters, grads, s, learning_rate, beta, epsilon
+                )
+            else:
+                t += 1
+                settings = learning_rate, beta1, beta2, epsilon
+                updated, v, s, _, _ = update_parameters_with_adam(
+                    parameters, grads, v, s, t, *settings
+                )
+            parameters.update(updated)
+        if decay:
+            learning_rate = decay(learning_rate0, i, decay_rate)
+        yield total / X.shape[1], learning_rate
 
 
 def model(
@@ -143,16 +213,18 @@ def model(
     decay=None,
     decay_rate=1,
 ):
-    """Learn with a three-layer network; return the parameters.
+    """Train a three-layer network; return the parameters.
 
     Args:
         optimizer: "gd", "momentum", "adam" or, beyond the course, "rmsprop".
+        print_cost: print the cost of epochs 0, 1000, 2000, ...
         decay: a function such as `update_lr`, called after each epoch.
     """
     parameters = initialize_parameters(layers_dims)
-    epochs = _epochs(
+    epochs = mini_batch_descent(
         parameters,
-        (X, Y),
+        X,
+        Y,
         optimizer,
         learning_rate,
         num_epochs,
@@ -172,16 +244,33 @@ def model(
     return parameters
 
 
-# Beside the assignment: what the lectures have, too.
+def _update_averages(averages, values, beta):
+    """beta average + (1 - beta) value, for each array."""
+    return {
+        name: beta * average + (1 - beta) * values[name]
+        for name, average in averages.items()
+    }
 
 
-def moving_average(values, beta=0.9, *, bias_correction=True):
-    """The exponentially weighted average of a sequence, about 1 / (1 - beta) long.
+def _divided_by_root(v, s, epsilon):
+    """v / (sqrt(s) + epsilon), for each array."""
+    return {name: v[name] / (np.sqrt(s[name]) + epsilon) for name in s}
+
+
+# Beyond the assignment: two more topics of the lectures.
+
+
+def moving_average(
+    values: Any, beta: float = 0.9, *, bias_correction: bool = True
+) -> np.ndarray:
+    """The exponentially weighted average of a sequence.
+
+    It is about the mean of the last 1 / (1 - beta) values.
 
     Args:
         values: (T, ...), in the order of time.
-        bias_correction: divide by 1 - beta^t, the sum of the weights so far, as the
-            average starts from zero.
+        bias_correction: divide by 1 - beta^t, the sum of the weights so far; without
+            it the first averages are too small, as the average starts from zero.
 
     Returns:
         (T, ...): the average up to each time.
@@ -200,127 +289,61 @@ def moving_average(values, beta=0.9, *, bias_correction=True):
 def update_parameters_with_rmsprop(
     parameters, grads, s, learning_rate=0.001, beta=0.9, epsilon=1e-8
 ):
-    """One step, each parameter divided by the root of its average squared gradient.
+    """One step of RMSprop: the gradient over the root of its mean square.
 
-    Keras's RMSprop has its epsilon under the root.
+    Keras's RMSprop has epsilon inside the root.
 
     Args:
-        s: the averages so far; zeros of `initialize_velocity` before the first step.
+        s: the averages so far; before the first step those of `initialize_velocity`.
 
     Returns:
         parameters, s: both new dicts.
     """
-    s = _averages(s, {name: np.square(grads[name]) for name in s}, beta)
-    step = _scaled(grads, s, epsilon)
+    s = _update_averages(s, {name: np.square(grads[name]) for name in s}, beta)
+    step = _divided_by_root(grads, s, epsilon)
     return update_parameters_with_gd(parameters, step, learning_rate), s
-
-
-def _epochs(
-    parameters,
-    data,
-    optimizer,
-    learning_rate0,
-    epochs,
-    *,
-    mini_batch_size=64,
-    beta=0.9,
-    beta1=0.9,
-    beta2=0.999,
-    epsilon=1e-8,
-    decay=None,
-    decay_rate=1,
-    seed=10,
-):
-    """Move `parameters` in place, an epoch at a time.
-
-    Yields:
-        The mean cost of the epoch's mini-batches, each before its step, and the
-        learning rate for the next epoch.
-    """
-    if optimizer not in OPTIMIZERS:
-        raise InputError(
-            f"There is no optimizer {optimizer!r}. "
-            f"Choose one of {', '.join(OPTIMIZERS)}."
-        )
-    X, Y, *_ = data
-    learning_rate, t = learning_rate0, 0
-    v, s = initialize_adam(parameters)
-    for i in range(epochs):
-        total = 0.0
-        for x, y in random_mini_batches(X, Y, mini_batch_size, seed + i + 1):
-            a3, cache = forward_propagation(x, parameters)
-            total += compute_cost(a3, y)
-            grads = backward_propagation(x, y, cache)
-            if optimizer == "gd":
-                moved = update_parameters_with_gd(parameters, grads, learning_rate)
-            elif optimizer == "momentum":
-                moved, v = update_parameters_with_momentum(
-                    parameters, grads, v, beta, learning_rate
-                )
-            elif optimizer == "rmsprop":
-                moved, s = update_parameters_with_rmsprop(
-                    parameters, grads, s, learning_rate, beta, epsilon
-                )
-            else:
-                t += 1
-                settings = learning_rate, beta1, beta2, epsilon
-                moved, v, s, _, _ = update_parameters_with_adam(
-                    parameters, grads, v, s, t, *settings
-                )
-            parameters.update(moved)
-        if decay:
-            learning_rate = decay(learning_rate0, i, decay_rate)
-        yield total / X.shape[1], learning_rate
-
-
-def _averages(old, new, beta):
-    """beta old + (1 - beta) new, of each array."""
-    return {name: beta * old[name] + (1 - beta) * new[name] for name in old}
-
-
-def _scaled(v, s, epsilon):
-    """v / (sqrt(s) + epsilon), of each array."""
-    return {name: v[name] / (np.sqrt(s[name]) + epsilon) for name in s}
 
 
 # The application: the names that every assignment shares. The model is the dict of
 # parameters.
 
 
-def load_data():
-    """The course's two moons, generated: `planar.Points`, 300 of them."""
+def load_data() -> planar.Points:
+    """The course's 300 points of two moons, which are synthetic."""
     return planar.make_moons()
 
 
-def build_model():
-    """The network of the course, 5 and 2 hidden units, before it learns."""
+def build_model() -> dict[str, np.ndarray]:
+    """The untrained network of the course, with 5 and 2 hidden units."""
     return initialize_parameters([2, 5, 2, 1])
 
 
 def train(
-    model,
-    data,
+    model: dict[str, np.ndarray],
+    data: tuple,
     *,
-    epochs=5000,
-    batch_size=64,
-    learning_rate=0.0007,
-    optimizer="adam",
-    decay=None,
-    decay_rate=1,
-    seed=10,
-):
-    """Fit `model` in place, with an optimizer of `OPTIMIZERS` at its course settings.
+    epochs: int = 5000,
+    batch_size: int = 64,
+    learning_rate: float = 0.0007,
+    optimizer: str = "adam",
+    decay: Callable | None = None,
+    decay_rate: float = 1,
+    seed: int = 10,
+) -> list[float]:
+    """Fit `model` in place with one of `OPTIMIZERS`, in the settings of the course.
 
     Args:
         decay: None, `update_lr` or `schedule_lr_decay`.
-        seed: epoch i, from 0, is shuffled by seed + i + 1.
+        seed: epoch i, from 0, is shuffled with seed + i + 1.
 
     Returns:
-        The mean cost of each epoch, in nats.
+        The mean loss of each epoch, in nats.
     """
-    steps = _epochs(
+    X, Y, *_ = data
+    steps = mini_batch_descent(
         model,
-        data,
+        X,
+        Y,
         optimizer,
         learning_rate,
         epochs,
@@ -332,22 +355,22 @@ def train(
     return [cost for cost, _ in steps]
 
 
-def infer(model, point):
+def infer(model: dict[str, np.ndarray], point: Any) -> Answer:
     """Which moon a point belongs to.
 
     Args:
-        point: two numbers, or a text of two such as "0.5, 1". The upper moon is an
+        point: two numbers, or a string of two such as "0.5, 1". The upper moon is an
             arch around (0, 0), the lower one a bowl around (1, 0.5).
 
     Returns:
-        An `Answer`, "upper moon" or "lower moon"; `details` holds both
-        "probabilities".
+        "upper moon" or "lower moon". The confidence is its probability, the output of
+        the sigmoid or one minus it; `details["probabilities"]` holds both.
     """
-    return initialization.infer(model, point, classes=MOONS)
+    return initialization.infer(model, point, classes=MOONS, extent=EXTENT)
 
 
-def evaluate():
-    """The course's printed runs, of both editions, as rows (what, ours, printed)."""
+def evaluate() -> list[Row]:
+    """Compare the course's runs, of both editions, with the printed numbers."""
     data = load_data()
     rows = []
     for run in cases.read("c2w2_optimization").runs:
@@ -364,14 +387,18 @@ def evaluate():
         )
         name = run.id.removeprefix("moons_")
         rows += [
-            (f"{name}: cost after epoch {i}", losses[int(i)], cost)
+            Row(f"{name}: cost after epoch {i}", losses[int(i)], equals=cost)
             for i, cost in expected["#0:printed_costs"].items()
         ]
-        right = np.mean(predict_dec(model, data.x) == data.y)
-        rows.append((f"{name}: accuracy", right, expected["#1:return"]["fraction"]))
+        accuracy = np.mean(predict_dec(model, data.x) == data.y)
+        goal = expected["#1:return"]["fraction"]
+        rows.append(Row(f"{name}: accuracy", accuracy, equals=goal))
     return rows
 
 
-def picture(model, point):
-    """The point on the plane as the network colours it, a matplotlib figure."""
-    return initialization.picture(model, point, classes=MOONS, data=load_data())
+def picture(point: Any, answer: Answer) -> Any:
+    """The point as a star among the data, on the network's classes of the plane.
+
+    A matplotlib figure.
+    """
+    return initialization.picture(point, answer, data=load_data())

@@ -1,27 +1,31 @@
-"""Regularization: keeping a network from learning the noise (C2 W1 A2).
+"""Regularization: prevent a network from fitting the noise of its data (C2 W1 A2).
 
-A network with more parameters than the data can bind draws a border around single
-points. L2 charges it for large weights, so the border stays smooth; dropout
-silences units at random, so that none can rely on another:
+A network with more parameters than the data can determine fits single points, with a
+ragged decision boundary. L2 regularization adds a penalty for large weights to the
+cost, which makes the boundary smooth. Dropout sets random units to zero in each
+training step, so that no unit can rely on another:
 
     L2       J = cross-entropy + lambd / 2m sum(W^2)    dW = ... + lambd / m W
     dropout  A = A * D / keep_prob,  D = 1 with probability keep_prob, else 0
 
-The division keeps the mean of A, so nothing changes when the network is used. Two
-more ways of the lectures stand beside them: `early_stopping` takes the parameters
-from when the loss on held-out points was smallest, and `augmented` makes more
-points of the ones there are.
+The division by keep_prob keeps the mean of A (inverted dropout), so nothing needs to
+change at test time. Two more methods of the lectures are included: `early_stopping`
+returns to the parameters with the smallest cost on held-out points, and `augment`
+adds perturbed copies of the training points.
 
-Shapes: m places on a football field as the columns of X (2, m); labels Y (1, m),
+Shapes: m positions on a football field as the columns of X (2, m); labels Y (1, m),
 1 where a French player heads the ball; layer l has W[l] (n[l], n[l-1]) and b[l]
-(n[l], 1). Both editions agree. In both, dropout seeds NumPy at every call, so a
-training silences the same units of the same points at every step: that is here
-the default, and `rng` draws anew. NumPy alone, no TensorFlow. Paper: Srivastava et
-al. (2014), https://jmlr.org/papers/v15/srivastava14a.html
+(n[l], 1). Both editions agree. In both, the dropout function seeds NumPy in each call,
+so every training step uses the same masks. This is the default here, too; the argument
+`rng` samples new ones. NumPy alone, no TensorFlow. Paper: Srivastava et al. (2014),
+https://jmlr.org/papers/v15/srivastava14a.html
 """
+
+from typing import Any
 
 import numpy as np
 
+from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course2 import initialization
 from dls_keras.course2.initialization import (  # noqa: F401
@@ -37,10 +41,11 @@ from dls_keras.course2.initialization import (  # noqa: F401
 from dls_keras.datasets import planar
 
 HIDDEN = (20, 3)  # units of the two hidden layers
-TEAMS = ("the other team", "France")  # of the labels 0 and 1
+TEAMS = ("the other team", "France")  # names of the labels 0 and 1
+EXTENT = (-0.8, 0.5, -0.9, 0.8)  # left, right, bottom, top of the picture of the field
 
 # What the course prints: name, settings, costs after each 10000 steps, and the
-# accuracies on the points learnt and on the others.
+# accuracies on the training and the test points.
 PRINTED = (
     (
         "plain",
@@ -62,8 +67,8 @@ PRINTED = (
     ),
 )
 
-# The assignment: the course's functions under the course's signatures. Those that
-# are the same as in the assignment before are imported.
+# The assignment: the course's functions under the course's signatures. Those that are
+# the same as in the previous assignment are imported.
 
 
 def initialize_parameters(layer_dims):
@@ -76,30 +81,30 @@ def initialize_parameters(layer_dims):
 
 
 def compute_cost(a3, Y):
-    """The mean cross-entropy, in nats; infinite where a label has probability 0."""
+    """The mean cross-entropy, in nats; infinite if a true label has probability 0."""
     return compute_loss(a3, Y)
 
 
 def compute_cost_with_regularization(A3, Y, parameters, lambd):
-    """The cross-entropy and, beside it, lambd / 2m times all squared weights."""
+    """Cross-entropy plus the L2 penalty lambd / (2m) * sum(W**2)."""
     squares = sum(np.sum(np.square(parameters[name])) for name in ("W1", "W2", "W3"))
     return compute_cost(A3, Y) + lambd / (2 * Y.shape[1]) * squares
 
 
 def backward_propagation(X, Y, cache):
-    """The gradient of the cost of `forward_propagation`.
+    """The backward pass of `forward_propagation`.
 
     Returns:
-        Dict of "dZ3", "dW3", "db3", "dA2", "dZ2", "dW2", "db2", "dA1", "dZ1",
-        "dW1", "db1"; dA and dZ are those of the sum of the losses, dW and db
-        those of their mean.
+        Dict of "dZ3", "dW3", "db3", "dA2", "dZ2", "dW2", "db2", "dA1", "dZ1", "dW1",
+        "db1"; dA and dZ are gradients of the sum of the losses, dW and db of their
+        mean.
     """
     _, A1, _, _, _, A2, W2, _, _, A3, W3, _ = cache
-    return _backward(X, Y, A1, W2, A2, W3, A3)
+    return _gradients(X, Y, A1, W2, A2, W3, A3)
 
 
 def backward_propagation_with_regularization(X, Y, cache, lambd):
-    """The gradient with L2: each weight is also pulled towards zero."""
+    """The backward pass with L2: dW also has the gradient of the penalty."""
     grads = backward_propagation(X, Y, cache)
     _, _, W1, _, _, _, W2, _, _, _, W3, _ = cache
     for name, W in (("dW1", W1), ("dW2", W2), ("dW3", W3)):
@@ -108,20 +113,20 @@ def backward_propagation_with_regularization(X, Y, cache, lambd):
 
 
 def forward_propagation_with_dropout(X, parameters, keep_prob=0.5, *, rng=None):
-    """The probability of label 1 when each hidden unit stays with keep_prob.
+    """The forward pass with dropout: the probability of label 1 for each point.
 
     Args:
-        keep_prob: in (0, 1].
-        rng: a `np.random.RandomState` to draw the masks from; None draws those of
-            the course, from seed 1 at every call.
+        keep_prob: the probability to keep a hidden unit, in (0, 1].
+        rng: the `np.random.RandomState` from which the masks are sampled; None uses
+            seed 1 in every call, as the course does.
 
     Returns:
         A3: (1, m).
-        cache: (Z1, D1, A1, W1, b1, Z2, D2, A2, W2, b2, Z3, A3, W3, b3), where A1
-            and A2 are masked and scaled already, and D1 and D2 are bool.
+        cache: (Z1, D1, A1, W1, b1, Z2, D2, A2, W2, b2, Z3, A3, W3, b3), where A1 and A2
+            are already masked and scaled, and the masks D1 and D2 are bool.
 
     Raises:
-        InputError: if keep_prob is no probability, or 0.
+        InputError: if keep_prob is not in (0, 1].
     """
     if not 0 < keep_prob <= 1:
         raise InputError(
@@ -145,97 +150,18 @@ def forward_propagation_with_dropout(X, parameters, keep_prob=0.5, *, rng=None):
 
 
 def backward_propagation_with_dropout(X, Y, cache, keep_prob):
-    """The gradient with dropout: a silenced unit passes nothing back."""
+    """The backward pass with dropout: the same masks and scale apply to dA."""
     _, D1, A1, _, _, _, D2, A2, W2, _, _, A3, W3, _ = cache
-    return _backward(X, Y, A1, W2, A2, W3, A3, D1 / keep_prob, D2 / keep_prob)
+    return _gradients(X, Y, A1, W2, A2, W3, A3, D1 / keep_prob, D2 / keep_prob)
 
 
-def model(
-    X,
-    Y,
-    learning_rate=0.3,
-    num_iterations=30000,
-    print_cost=True,
-    lambd=0,
-    keep_prob=1,
-):
-    """Learn with layers of 20, 3 and 1 units; return the parameters.
-
-    Args:
-        lambd: how much L2 charges; 0 for none.
-        keep_prob: the probability that dropout keeps a unit; 1 for no dropout.
-
-    Raises:
-        InputError: if both are asked for, which the course leaves out.
-    """
-    parameters = initialize_parameters([X.shape[0], *HIDDEN, 1])
-    steps = _descent(parameters, X, Y, learning_rate, num_iterations, lambd, keep_prob)
-    for i, cost in enumerate(steps):
-        if print_cost and i % 10000 == 0:
-            print(f"Cost after iteration {i}: {cost}")
-    return parameters
-
-
-# Beside the assignment: two more ways of the lectures.
-
-
-def early_stopping(
-    parameters,
-    X,
-    Y,
-    X_dev,
-    Y_dev,
-    learning_rate=0.3,
-    num_iterations=30000,
-    patience=2000,
-):
-    """Walk as `model` does without regularization, and end where it was best.
-
-    `parameters` become, in place, those of the step whose cost on the held-out
-    points was smallest.
-
-    Args:
-        X_dev: (n_x, m_dev), held-out points; Y_dev (1, m_dev), their labels.
-        patience: stop after so many steps that brought no smaller cost.
-
-    Returns:
-        costs, dev_costs: of each step, in nats.
-    """
-    costs, dev_costs, best, kept = [], [], 0, dict(parameters)
-    for cost in _descent(parameters, X, Y, learning_rate, num_iterations):
-        costs.append(cost)
-        dev_costs.append(compute_cost(forward_propagation(X_dev, parameters)[0], Y_dev))
-        if dev_costs[-1] <= dev_costs[best]:
-            best, kept = len(dev_costs) - 1, dict(parameters)
-        if len(dev_costs) - best > patience:
-            break
-    parameters.update(kept)
-    return costs, dev_costs
-
-
-def augmented(X, Y, copies=9, spread=0.05, seed=0):
-    """The points and, behind them, copies that are each moved a little.
-
-    A place a step away belongs to the same team, as a mirrored cat is still a cat.
-
-    Args:
-        spread: standard deviation of the moves, in units of X.
-
-    Returns:
-        X: (n_x, (1 + copies) m).
-        Y: (1, (1 + copies) m).
-    """
-    moves = np.random.default_rng(seed).normal(scale=spread, size=(copies, *X.shape))
-    return np.hstack([X, *(X + moves)]), np.tile(Y, 1 + copies)
-
-
-def _backward(X, Y, A1, W2, A2, W3, A3, share1=1, share2=1):
-    """The gradients; a share is what dropout multiplied A with, 1 without it."""
+def _gradients(X, Y, A1, W2, A2, W3, A3, mask1=1, mask2=1):
+    """All gradients; the masks are the factors of dropout, 0 or 1 / keep_prob."""
     m = X.shape[1]
     dZ3 = A3 - Y
-    dA2 = W3.T @ dZ3 * share2
+    dA2 = W3.T @ dZ3 * mask2
     dZ2 = dA2 * (A2 > 0)
-    dA1 = W2.T @ dZ2 * share1
+    dA1 = W2.T @ dZ2 * mask1
     dZ1 = dA1 * (A1 > 0)
     return {
         "dZ3": dZ3,
@@ -252,86 +178,186 @@ def _backward(X, Y, A1, W2, A2, W3, A3, share1=1, share2=1):
     }
 
 
-def _descent(parameters, X, Y, learning_rate, steps, lambd=0, keep_prob=1, rng=None):
-    """Move `parameters` in place; yield the cost before each of the steps."""
+def gradient_descent(
+    parameters, X, Y, steps, learning_rate, *, lambd=0, keep_prob=1, rng=None
+):
+    """Train `parameters` in place; yield the cost before each of the steps.
+
+    Raises:
+        InputError: if both L2 and dropout are requested; the course combines them
+            nowhere.
+    """
     if lambd and keep_prob != 1:
         raise InputError(
-            f"lambd={lambd} and keep_prob={keep_prob} ask for L2 and dropout at once. "
+            f"lambd={lambd} and keep_prob={keep_prob} request L2 and dropout at once. "
             "Choose one: lambd=0, or keep_prob=1."
         )
     for _ in range(steps):
-        if keep_prob != 1:
+        if keep_prob == 1:
+            A3, cache = forward_propagation(X, parameters)
+            grads = backward_propagation_with_regularization(X, Y, cache, lambd)
+        else:
             A3, cache = forward_propagation_with_dropout(
                 X, parameters, keep_prob, rng=rng
             )
             grads = backward_propagation_with_dropout(X, Y, cache, keep_prob)
-        else:
-            A3, cache = forward_propagation(X, parameters)
-            grads = backward_propagation_with_regularization(X, Y, cache, lambd)
         yield compute_cost_with_regularization(A3, Y, parameters, lambd)
         parameters.update(update_parameters(parameters, grads, learning_rate))
+
+
+def model(
+    X,
+    Y,
+    learning_rate=0.3,
+    num_iterations=30000,
+    print_cost=True,
+    lambd=0,
+    keep_prob=1,
+):
+    """Train a network of 20, 3 and 1 units; return the parameters.
+
+    Args:
+        print_cost: print the cost before steps 0, 10000, 20000, ...
+        lambd: the factor of the L2 penalty; 0 for none.
+        keep_prob: the probability that dropout keeps a unit; 1 for no dropout.
+
+    Raises:
+        InputError: if both L2 and dropout are requested.
+    """
+    parameters = initialize_parameters([X.shape[0], *HIDDEN, 1])
+    settings = {"lambd": lambd, "keep_prob": keep_prob}
+    costs = gradient_descent(
+        parameters, X, Y, num_iterations, learning_rate, **settings
+    )
+    for i, cost in enumerate(costs):
+        if print_cost and i % 10000 == 0:
+            print(f"Cost after iteration {i}: {cost}")
+    return parameters
+
+
+# Beyond the assignment: two more methods of the lectures.
+
+
+def early_stopping(
+    parameters: dict[str, np.ndarray],
+    X: np.ndarray,
+    Y: np.ndarray,
+    X_dev: np.ndarray,
+    Y_dev: np.ndarray,
+    learning_rate: float = 0.3,
+    num_iterations: int = 30000,
+    patience: int = 2000,
+) -> tuple[list[float], list[float]]:
+    """Train `parameters` in place, and restore the best ones on held-out points.
+
+    Training is that of `model` without L2 and dropout. The restored parameters are
+    those with the smallest cost on the held-out points.
+
+    Args:
+        X_dev: (n_x, m_dev), held-out points; Y_dev (1, m_dev), their labels.
+        patience: stop after this many steps without a smaller held-out cost.
+
+    Returns:
+        costs, dev_costs: before each step, in nats.
+    """
+    costs, dev_costs, best, kept = [], [], 0, dict(parameters)
+    for cost in gradient_descent(parameters, X, Y, num_iterations, learning_rate):
+        costs.append(cost)
+        dev_costs.append(compute_cost(forward_propagation(X_dev, parameters)[0], Y_dev))
+        if dev_costs[-1] <= dev_costs[best]:
+            best, kept = len(dev_costs) - 1, dict(parameters)
+        if len(dev_costs) - best > patience:
+            break
+    parameters.update(kept)
+    return costs, dev_costs
+
+
+def augment(
+    X: np.ndarray, Y: np.ndarray, copies: int = 9, noise: float = 0.05, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The points followed by copies with Gaussian noise (data augmentation).
+
+    A position nearby belongs to the same team, as a mirrored cat is still a cat.
+
+    Args:
+        noise: standard deviation of the noise, in units of X.
+
+    Returns:
+        X: (n_x, (1 + copies) m).
+        Y: (1, (1 + copies) m).
+    """
+    rng = np.random.default_rng(seed)
+    moved = X + rng.normal(scale=noise, size=(copies, *X.shape))  # (copies, n_x, m)
+    return np.hstack([X, *moved]), np.tile(Y, 1 + copies)
 
 
 # The application: the names that every assignment shares. The model is the dict of
 # parameters.
 
 
-def load_data():
-    """Where balls came down and who headed them: `planar.Football`, real points."""
+def load_data() -> planar.Football:
+    """Positions where a ball came down and who headed it: the course's points."""
     return planar.load_football()
 
 
-def build_model():
-    """The network of the course before it learns."""
+def build_model() -> dict[str, np.ndarray]:
+    """The untrained network of the course."""
     return initialize_parameters([2, *HIDDEN, 1])
 
 
 def train(
-    model,
-    data,
+    model: dict[str, np.ndarray],
+    data: tuple,
     *,
-    epochs=30000,
-    learning_rate=0.3,
-    lambd=0.0,
-    keep_prob=0.86,
-    rng=None,
-):
+    epochs: int = 30000,
+    learning_rate: float = 0.3,
+    lambd: float = 0.0,
+    keep_prob: float = 0.86,
+    rng: np.random.RandomState | None = None,
+) -> list[float]:
     """Fit `model` in place, by default with the course's dropout.
 
     Args:
-        rng: a `np.random.RandomState` to draw new masks from at each step; None
-            silences the same units of the same points at every step.
+        lambd: the factor of the L2 penalty; needs keep_prob=1.
+        keep_prob: the probability that dropout keeps a unit.
+        rng: the generator that samples new masks in each step; None uses the same
+            masks in every step, as the course does.
 
     Returns:
-        The cost before each of the steps, in nats, with the charge of L2.
+        The cost before each of the steps, in nats, including the L2 penalty.
     """
     X, Y, *_ = data
-    return list(_descent(model, X, Y, learning_rate, epochs, lambd, keep_prob, rng))
+    settings = {"lambd": lambd, "keep_prob": keep_prob, "rng": rng}
+    return list(gradient_descent(model, X, Y, epochs, learning_rate, **settings))
 
 
-def infer(model, place):
-    """Who heads a ball that comes down at a place.
+def infer(model: dict[str, np.ndarray], place: Any) -> Answer:
+    """Which team heads a ball that comes down at a position.
 
     Args:
-        place: two numbers within about 0.8 of (0, 0), or a text of two such as
+        place: two numbers within about 0.8 of (0, 0), or a string of two such as
             "0.3, -0.2".
 
     Returns:
-        An `Answer`, "the other team" or "France"; `details` holds both
-        "probabilities".
+        "the other team" or "France". The confidence is its probability, the output of
+        the sigmoid or one minus it; `details["probabilities"]` holds both.
     """
-    return initialization.infer(model, place, classes=TEAMS)
+    return initialization.infer(model, place, classes=TEAMS, extent=EXTENT)
 
 
-def evaluate():
-    """The course's printed runs and the other ways, as rows (what, ours, goal)."""
+def evaluate() -> list[Row]:
+    """Compare the course's runs with the printed numbers; measure the other methods."""
     data = load_data()
 
     def accuracies(name, model, train_goal=None, test_goal=None):
         return [
-            (f"{name}: {part} accuracy", np.mean(predict_dec(model, X) == Y), goal)
+            Row(
+                f"{name}: {part} accuracy",
+                np.mean(predict_dec(model, X) == Y),
+                equals=goal,
+            )
             for part, X, Y, goal in (
-                ("train", data.x, data.y, train_goal),
+                ("training", data.x, data.y, train_goal),
                 ("test", data.x_test, data.y_test, test_goal),
             )
         ]
@@ -341,34 +367,39 @@ def evaluate():
         network = build_model()
         losses = train(network, data, **settings)
         rows += [
-            (f"{name}: cost after iteration {10000 * i}", losses[10000 * i], cost)
-            for i, cost in enumerate(printed)
+            Row(
+                f"{name}: cost after iteration {10000 * i}", losses[10000 * i], equals=c
+            )
+            for i, c in enumerate(printed)
         ]
         rows += accuracies(name, network, *goals)
 
     network = build_model()
     train(network, data, rng=np.random.RandomState(0))
-    rows += accuracies("dropout, new masks at each step", network)
+    rows += accuracies("dropout, new masks in each step", network)
 
     dev = np.arange(data.y.size) % 4 == 0  # every fourth point is held out
     kept, held_out = ((data.x[:, part], data.y[:, part]) for part in (~dev, dev))
     stopped, network = build_model(), build_model()
     early_stopping(stopped, *kept, *held_out)
     train(network, kept, keep_prob=1)
-    for name, ours in (
-        ("early stopping, a quarter held out", stopped),
-        ("the same points to the end", network),
+    for name, trained in (
+        ("early stopping, a quarter of the points held out", stopped),
+        ("same points without early stopping", network),
     ):
-        rows += accuracies(name, ours)
-        A3, _ = forward_propagation(data.x_test, ours)
-        rows.append((f"{name}: test cost", compute_cost(A3, data.y_test), None))
+        rows += accuracies(name, trained)
+        A3, _ = forward_propagation(data.x_test, trained)
+        rows.append(Row(f"{name}: test cost", compute_cost(A3, data.y_test)))
 
     network = build_model()
-    train(network, augmented(data.x, data.y), epochs=10000, keep_prob=1)
+    train(network, augment(data.x, data.y), epochs=10000, keep_prob=1)
     rows += accuracies("data augmentation", network)
     return rows
 
 
-def picture(model, place):
-    """The place on the field as the network colours it, a matplotlib figure."""
-    return initialization.picture(model, place, classes=TEAMS, data=load_data())
+def picture(place: Any, answer: Answer) -> Any:
+    """The position as a star among the data, on the network's classes of the plane.
+
+    A matplotlib figure.
+    """
+    return initialization.picture(place, answer, data=load_data())

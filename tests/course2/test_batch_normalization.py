@@ -1,4 +1,4 @@
-"""Batch normalization: against Keras, numerical gradients and its own promises."""
+"""Batch normalization: compared with Keras and with finite differences."""
 
 import subprocess
 import sys
@@ -16,14 +16,14 @@ sizes = st.tuples(st.integers(1, 5), st.integers(1, 8))  # n, m
 
 
 def batch(n, m, seed):
-    """Random Z, gamma and beta, each unit with a mean and spread of its own."""
+    """Random Z, gamma and beta; each unit has its own mean and variance."""
     rng = np.random.default_rng(seed)
     Z = rng.normal(size=(n, 1)) + rng.uniform(0.5, 2, (n, 1)) * rng.normal(size=(n, m))
     return Z, rng.normal(size=(n, 1)), rng.normal(size=(n, 1))
 
 
 def keras_layer(gamma, beta, momentum, epsilon):
-    """Keras's layer in float64 with these parameters, over columns made rows."""
+    """Keras's layer in float64 with these parameters; examples are rows there."""
     import keras
 
     layer = keras.layers.BatchNormalization(
@@ -35,13 +35,13 @@ def keras_layer(gamma, beta, momentum, epsilon):
     return layer
 
 
-def slope(f, x, h=1e-5):
-    """Central differences of the number f(x) by each element of x."""
+def central_differences(f, x, h=1e-5):
+    """Of the number f(x) in each element of x."""
     found = np.empty_like(x)
-    for place in np.ndindex(x.shape):
-        nudge = np.zeros_like(x)
-        nudge[place] = h
-        found[place] = (f(x + nudge) - f(x - nudge)) / (2 * h)
+    for index in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[index] = h
+        found[index] = (f(x + step) - f(x - step)) / (2 * h)
     return found
 
 
@@ -49,31 +49,30 @@ def slope(f, x, h=1e-5):
 
 
 @given(st.integers(1, 5), st.integers(2, 9), seeds)
-def test_a_unit_gets_the_mean_beta_and_the_spread_gamma(n, m, seed):
-    """Whatever its own were; epsilon takes a share of 1e-3 / sigma2."""
+def test_the_output_has_mean_beta_and_standard_deviation_gamma(n, m, seed):
+    """For any input; epsilon reduces the variance by the factor below."""
     Z, gamma, beta = batch(n, m, seed)
     Z_tilde, (Z_norm, mu, sigma2, s, _) = bn.batch_norm_forward(Z, gamma, beta)
     np.testing.assert_allclose(Z_tilde.mean(axis=1), beta[:, 0], atol=1e-12)
-    share = sigma2 / (sigma2 + bn.EPSILON)
-    spread = np.abs(gamma) * np.sqrt(share)
-    np.testing.assert_allclose(Z_tilde.std(axis=1), spread[:, 0], atol=1e-12)
+    deviation = np.abs(gamma) * np.sqrt(sigma2 / (sigma2 + bn.EPSILON))
+    np.testing.assert_allclose(Z_tilde.std(axis=1), deviation[:, 0], atol=1e-12)
     np.testing.assert_allclose(mu + s * Z_norm, Z, atol=1e-12)
 
 
 @given(sizes, seeds, st.floats(-100, 100), st.floats(0.01, 100))
-def test_to_shift_and_stretch_the_batch_changes_nothing(size, seed, shift, stretch):
-    """Without epsilon not at all: so a bias before it would be idle."""
+def test_shifting_and_scaling_the_batch_has_no_effect(size, seed, shift, scale):
+    """With epsilon = 0; so a bias before batch normalization has no effect."""
     Z, gamma, beta = batch(size[0], size[1] + 1, seed)
     expected, _ = bn.batch_norm_forward(Z, gamma, beta, epsilon=0)
-    got, _ = bn.batch_norm_forward(stretch * Z + shift, gamma, beta, epsilon=0)
-    # Of 100 + 0.01 z about 12 digits of z are left, fewer where z hardly varies.
-    spread = Z.std(axis=1).min()
-    np.testing.assert_allclose(got, expected, atol=1e-9 / min(spread, 1))
+    got, _ = bn.batch_norm_forward(scale * Z + shift, gamma, beta, epsilon=0)
+    # 100 + 0.01 z keeps about 12 digits of z, fewer if the variance of z is small.
+    deviation = Z.std(axis=1).min()
+    np.testing.assert_allclose(got, expected, atol=1e-9 / min(deviation, 1))
 
 
 @given(sizes, seeds)
-def test_the_gradient_is_the_slope(size, seed):
-    """Of any weighted sum of Z_tilde, by Z, gamma and beta; also in a batch of one."""
+def test_the_gradients_equal_finite_differences(size, seed):
+    """With respect to Z, gamma and beta, also for a batch of one example."""
     Z, gamma, beta = batch(*size, seed)
     weight = np.random.default_rng(seed).normal(size=Z.shape)
 
@@ -82,33 +81,34 @@ def test_the_gradient_is_the_slope(size, seed):
 
     _, cache = bn.batch_norm_forward(Z, gamma, beta, 0.1)
     dZ, dgamma, dbeta = bn.batch_norm_backward(weight, cache)
-    # s is at least sqrt(0.1), so that third derivatives, times h^2, stay below 1e-7.
-    np.testing.assert_allclose(dZ, slope(lambda x: total(Z=x), Z), atol=1e-6)
-    np.testing.assert_allclose(
-        dgamma, slope(lambda x: total(gamma=x), gamma), atol=1e-8
-    )
-    np.testing.assert_allclose(dbeta, slope(lambda x: total(beta=x), beta), atol=1e-8)
+    # s is at least sqrt(0.1), so third derivatives times h^2 are below 1e-7.
+    expected = central_differences(lambda x: total(Z=x), Z)
+    np.testing.assert_allclose(dZ, expected, atol=1e-6)
+    expected = central_differences(lambda x: total(gamma=x), gamma)
+    np.testing.assert_allclose(dgamma, expected, atol=1e-8)
+    expected = central_differences(lambda x: total(beta=x), beta)
+    np.testing.assert_allclose(dbeta, expected, atol=1e-8)
 
 
 @given(st.integers(1, 5), st.integers(2, 9), seeds)
-def test_the_gradient_neither_shifts_nor_stretches_the_batch(n, m, seed):
-    """dZ sums to zero over the batch and, without epsilon, so does dZ Z_norm."""
+def test_the_gradient_is_orthogonal_to_ones_and_to_z_norm(n, m, seed):
+    """With epsilon = 0, the sums of dZ and of dZ Z_norm over the batch are zero."""
     _, gamma, beta = batch(n, m, seed)
     rng = np.random.default_rng(seed)
-    # Steps of about 1 in any order, so that sigma2 is never near zero.
+    # Values about 1 apart in random order, so that sigma2 is not near zero.
     Z = rng.permuted(np.arange(m) + rng.uniform(0, 0.5, (n, m)), axis=1)
     weight = rng.normal(size=Z.shape)
     _, cache = bn.batch_norm_forward(Z, gamma, beta, epsilon=0)
     dZ, *_ = bn.batch_norm_backward(weight, cache)
     np.testing.assert_allclose(dZ.sum(axis=1), 0, atol=1e-11)
     np.testing.assert_allclose((dZ * cache[0]).sum(axis=1), 0, atol=1e-11)
-    if m > 2:  # of two, mean and stretch are all there is
+    if m > 2:  # for m = 2 these two directions are the whole space
         assert np.abs(dZ).max() > 1e-6
 
 
 @pytest.mark.parametrize("m", [1, 2, 7])
-def test_keras_s_layer_gives_the_same_forwards_and_back(m):
-    """Output and three gradients, in float64, with its own epsilon."""
+def test_keras_has_the_same_output_and_gradients(m):
+    """In float64, with Keras's default epsilon."""
     import tensorflow as tf
 
     Z, gamma, beta = batch(4, m, m)
@@ -121,16 +121,18 @@ def test_keras_s_layer_gives_the_same_forwards_and_back(m):
         tape.watch(rows)
         out = layer(rows, training=True)
         total = tf.reduce_sum(weight.T * out)
-    theirs = tape.gradient(total, [rows, *layer.trainable_variables])
-    # Keras holds epsilon in float32's 7 digits; 1e-3 of 1e-7 is left of that.
-    for ours, tensor in zip((Z_tilde, dZ, dgamma, dbeta), (out, *theirs), strict=True):
-        expected = ours.T.reshape(tensor.shape)
+    gradients = tape.gradient(total, [rows, *layer.trainable_variables])
+    # Keras stores epsilon, 1e-3, in float32: with an absolute error of 1e-10.
+    for array, tensor in zip(
+        (Z_tilde, dZ, dgamma, dbeta), (out, *gradients), strict=True
+    ):
+        expected = array.T.reshape(tensor.shape)
         np.testing.assert_allclose(tensor.numpy(), expected, rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("momentum", [0.9, 0.99])
-def test_running_averages_are_keras_s_and_serve_at_test_time(momentum):
-    """After each of twenty batches, the last one smaller; then a single example."""
+def test_keras_has_the_same_running_averages_and_output_at_test_time(momentum):
+    """After each of twenty batches, the last one smaller; for a single example."""
     Z, gamma, beta = batch(3, 157, 1)
     layer = keras_layer(gamma, beta, momentum, bn.EPSILON)
     mu, sigma2 = np.zeros((3, 1)), np.ones((3, 1))
@@ -143,13 +145,13 @@ def test_running_averages_are_keras_s_and_serve_at_test_time(momentum):
         np.testing.assert_allclose(means, mu[:, 0], rtol=1e-6)
         np.testing.assert_allclose(variances, sigma2[:, 0], rtol=1e-6)
     one = Z[:, :1]
-    ours = bn.batch_norm_inference(one, gamma, beta, mu, sigma2)
-    np.testing.assert_allclose(ours.T, layer(one.T).numpy(), rtol=1e-6)
+    got = bn.batch_norm_inference(one, gamma, beta, mu, sigma2)
+    np.testing.assert_allclose(got.T, layer(one.T).numpy(), rtol=1e-6)
 
 
 @given(sizes, seeds)
-def test_with_the_batch_s_own_averages_both_times_agree(size, seed):
-    """What differs at test time is where mu and sigma2 come from."""
+def test_inference_with_the_statistics_of_the_batch_equals_training(size, seed):
+    """At test time only the origin of mu and sigma2 is different."""
     Z, gamma, beta = batch(*size, seed)
     Z_tilde, (_, mu, sigma2, _, _) = bn.batch_norm_forward(Z, gamma, beta)
     got = bn.batch_norm_inference(Z, gamma, beta, mu, sigma2)
@@ -160,28 +162,27 @@ def test_with_the_batch_s_own_averages_both_times_agree(size, seed):
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
-def test_the_network_s_gradient_is_the_slope_of_its_loss(batch_norm):
-    """For every parameter that is learnt, and there is one for each."""
+def test_the_gradient_of_the_network_equals_finite_differences(batch_norm):
+    """For every trainable parameter, and there are no other gradients."""
     data = bn.load_data(12)
     model = bn.build_model(5, batch_norm=batch_norm)
     grads = bn.backward_propagation(
         data.x, data.y, bn.forward_propagation(data.x, model)[1]
     )
-    learnt = {name for name in model if name not in ("mu", "sigma2")}
-    assert set(grads) == {f"d{name}" for name in learnt}
-    for name in learnt:
+    trainable = {name for name in model if name not in ("mu", "sigma2")}
+    assert set(grads) == {f"d{name}" for name in trainable}
+    for name in trainable:
 
         def loss(value, name=name):
             A2, _ = bn.forward_propagation(data.x, model | {name: value})
             return compute_loss(A2, data.y)
 
-        np.testing.assert_allclose(
-            grads[f"d{name}"], slope(loss, model[name]), atol=1e-8
-        )
+        expected = central_differences(loss, model[name])
+        np.testing.assert_allclose(grads[f"d{name}"], expected, atol=1e-8)
 
 
-def test_training_is_that_of_the_keras_twin():
-    """Ten epochs of SGD over the same batches: losses, weights, running averages."""
+def test_keras_has_the_same_training():
+    """Ten epochs of SGD on the same batches: losses, weights, running averages."""
     import keras
     import tensorflow as tf
 
@@ -189,7 +190,7 @@ def test_training_is_that_of_the_keras_twin():
 
     data, model = bn.load_data(100), bn.build_model(6)
     dense = {"dtype": "float64"}
-    twin = keras.Sequential(
+    network = keras.Sequential(
         [
             keras.Input((2,), **dense),
             keras.layers.Dense(6, use_bias=False, **dense),
@@ -198,49 +199,49 @@ def test_training_is_that_of_the_keras_twin():
             keras.layers.Dense(1, activation="sigmoid", **dense),
         ]
     )
-    first, norm, _, last = twin.layers
+    first, norm, _, last = network.layers
     first.set_weights([model["W1"].T])
     last.set_weights([model["W2"].T, model["b2"][0]])
-    theirs = []
+    expected = []
     for epoch in range(10):
         total = 0.0
         for x, y in random_mini_batches(*data, 64, epoch):
             with tf.GradientTape() as tape:
-                y_hat = twin(x.T, training=True)
+                y_hat = network(x.T, training=True)
                 loss = tf.reduce_mean(keras.losses.binary_crossentropy(y.T, y_hat))
-            gradients = tape.gradient(loss, twin.trainable_variables)
+            gradients = tape.gradient(loss, network.trainable_variables)
             for variable, gradient in zip(
-                twin.trainable_variables, gradients, strict=True
+                network.trainable_variables, gradients, strict=True
             ):
                 variable.assign_sub(0.5 * gradient)
             total += float(loss) * y.size
-        theirs.append(total / 100)
+        expected.append(total / 100)
     losses = bn.train(model, data, epochs=10, learning_rate=0.5)
-    # Keras holds epsilon and momentum in float32; twenty steps add up.
-    np.testing.assert_allclose(losses, theirs, rtol=1e-5)
+    # Keras stores epsilon and momentum in float32; errors of twenty steps add up.
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
     np.testing.assert_allclose(model["W1"].T, first.kernel.numpy(), atol=1e-5)
     np.testing.assert_allclose(model["mu"][:, 0], norm.moving_mean.numpy(), atol=1e-5)
     np.testing.assert_allclose(
         model["sigma2"][:, 0], norm.moving_variance.numpy(), rtol=1e-5
     )
     test = bn.predict(data.x, model)
-    np.testing.assert_allclose(test.T, twin(data.x.T).numpy(), atol=1e-5)
+    np.testing.assert_allclose(test.T, network(data.x.T).numpy(), atol=1e-5)
 
 
-def test_a_point_is_judged_by_itself():
-    """At test time the others of a batch do not matter; while learning they do."""
+def test_a_prediction_depends_on_one_point_only():
+    """At test time; in training it also depends on the other points of the batch."""
     data, model = bn.load_data(40), bn.build_model()
     bn.train(model, data, epochs=3)
     whole = bn.predict(data.x, model)
     alone = [bn.predict(data.x[:, [i]], model).item() for i in range(40)]
     np.testing.assert_allclose(alone, whole[0], rtol=1e-12)
-    learning = bn.forward_propagation(data.x, model)[0]
+    training = bn.forward_propagation(data.x, model)[0]
     part = bn.forward_propagation(data.x[:, :10], model)[0]
-    assert np.abs(learning[:, :10] - part).max() > 1e-3
+    assert np.abs(training[:, :10] - part).max() > 1e-3
 
 
-def test_same_seed_same_network():
-    """Start and shuffles come from their seeds, the caller's generator is not used."""
+def test_training_is_reproducible():
+    """The seed determines initialization; the global generator is not used."""
     state = np.random.get_state()[1].copy()
     data, losses = bn.load_data(), []
     for seed in (1, 1, 2):
@@ -250,28 +251,29 @@ def test_same_seed_same_network():
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_units_of_length_do_not_matter_with_batch_norm():
-    """Moons a hundredth as large: 95 % with it, less than 85 % without."""
-    data, unseen = bn.load_data(), bn.load_data(1000, seed=4)
-    right = []
+def test_the_unit_of_the_inputs_does_not_matter_with_batch_norm():
+    """For moons divided by 100: above 95 % with it, below 85 % without."""
+    data, held_out = bn.load_data(), bn.load_data(1000, seed=4)
+    accuracies = []
     for batch_norm in (True, False):
         model = bn.build_model(batch_norm=batch_norm)
         bn.train(model, (data.x / 100, data.y))
-        right.append(np.mean((bn.predict(unseen.x / 100, model) > 0.5) == unseen.y))
-    assert right[0] > 0.95 > 0.85 > right[1]
+        y_hat = bn.predict(held_out.x / 100, model) > 0.5
+        accuracies.append(np.mean(y_hat == held_out.y))
+    assert accuracies[0] > 0.95 > 0.85 > accuracies[1]
 
 
 @pytest.mark.large
-def test_evaluate_reaches_its_goals_where_the_plain_network_does_not():
-    """95 % in every unit with batch norm; without it, at its best rate, less."""
+def test_with_batch_norm_the_goal_is_reached_in_every_unit():
+    """95 %; without it the accuracy is lower, even with the best learning rate."""
     rows = bn.evaluate()
-    for (what, ours, goal), (_, without, _) in zip(rows[::2], rows[1::2], strict=True):
-        assert ours >= goal, what
-        assert ours > without, what
+    for with_norm, without in zip(rows[::2], rows[1::2], strict=True):
+        assert with_norm.ours >= with_norm.at_least, with_norm.what
+        assert with_norm.ours > without.ours, with_norm.what
 
 
-def test_nothing_imports_tensorflow():
-    """Neither this nor the two assignments it stands on."""
+def test_the_lesson_does_not_import_tensorflow():
+    """Nor do the two assignments that it imports."""
     program = """if True:
         import sys
         from dls_keras.course2 import batch_normalization as bn

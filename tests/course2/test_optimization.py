@@ -1,4 +1,4 @@
-"""Optimization: what the reference cases cannot say."""
+"""Optimization: properties beyond the reference cases."""
 
 import numpy as np
 import pytest
@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 from dls_keras.core.errors import InputError
 from dls_keras.course2 import initialization
 from dls_keras.course2 import optimization as opt
+from dls_keras.datasets import planar
 
 seeds = st.integers(0, 2**32 - 1)
 betas = st.floats(0, 0.999)
-RATE = 2.0**-6  # exact in float32, in which Keras keeps it
+RATE = 2.0**-6  # exact in float32, the type in which Keras stores it
 
 
-def walk(steps=12):
-    """Parameters (two arrays of a layer) and their gradients at each step."""
+def problem(steps=12):
+    """Random parameters of a layer, and random gradients for each step."""
     rng = np.random.default_rng(0)
     shapes = {"W1": (3, 2), "b1": (3, 1)}
     parameters = {name: rng.normal(size=shape) for name, shape in shapes.items()}
@@ -26,8 +27,8 @@ def walk(steps=12):
     return parameters, grads
 
 
-def keras_walk(optimizer, parameters, grads, before=lambda optimizer, t: None):
-    """The parameters after each step of a Keras optimiser, in float64."""
+def keras_steps(optimizer, parameters, grads, before=lambda optimizer, t: None):
+    """The parameters after each step of a Keras optimizer, in float64."""
     import keras
 
     variables = [keras.Variable(p, dtype="float64") for p in parameters.values()]
@@ -38,17 +39,17 @@ def keras_walk(optimizer, parameters, grads, before=lambda optimizer, t: None):
         yield dict(zip(parameters, [v.numpy().copy() for v in variables], strict=True))
 
 
-def assert_equal(ours, theirs):
-    for name, value in theirs.items():
-        np.testing.assert_allclose(ours[name], value, rtol=1e-10, err_msg=name)
+def assert_equal(parameters, expected):
+    for name, value in expected.items():
+        np.testing.assert_allclose(parameters[name], value, rtol=1e-10, err_msg=name)
 
 
 # Mini-batches.
 
 
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 2**32 - 1))
-def test_an_epoch_sees_every_point_once_with_its_label(m, size, seed):
-    """All batches but the last are full; the caller's generator stays."""
+def test_the_mini_batches_contain_every_point_once_with_its_label(m, size, seed):
+    """All batches but the last are full; the global generator is not used."""
     X, Y = np.arange(2 * m).reshape(2, m), 10 * np.arange(m).reshape(1, m)
     state = np.random.get_state()[1].copy()
     batches = opt.random_mini_batches(X, Y, size, seed)
@@ -61,71 +62,70 @@ def test_an_epoch_sees_every_point_once_with_its_label(m, size, seed):
     assert sorted(x[0]) == list(range(m))
 
 
-# Optimisers, step by step beside those of Keras.
+# Optimizers, step by step compared with those of Keras.
 
 
-def test_gradient_descent_is_keras_s_sgd():
+def test_gradient_descent_is_sgd_of_keras():
     """Twelve steps."""
     import keras
 
-    ours, grads = walk()
-    for t, theirs in enumerate(keras_walk(keras.optimizers.SGD(RATE), ours, grads)):
-        ours = opt.update_parameters_with_gd(ours, grads[t], RATE)
-        assert_equal(ours, theirs)
+    parameters, grads = problem()
+    sgd = keras.optimizers.SGD(RATE)
+    for t, expected in enumerate(keras_steps(sgd, parameters, grads)):
+        parameters = opt.update_parameters_with_gd(parameters, grads[t], RATE)
+        assert_equal(parameters, expected)
 
 
-def test_momentum_is_keras_s_sgd_at_a_shorter_rate():
-    """Keras sums up gradients where the course averages: its rate is (1 - beta)."""
+def test_momentum_is_sgd_of_keras_with_a_smaller_learning_rate():
+    """Keras sums the gradients, the course averages them: a factor of 1 - beta."""
     import keras
 
-    ours, grads = walk()
+    parameters, grads = problem()
     sgd = keras.optimizers.SGD(RATE * 0.25, momentum=0.75)
-    v = opt.initialize_velocity(ours)
-    for t, theirs in enumerate(keras_walk(sgd, ours, grads)):
-        ours, v = opt.update_parameters_with_momentum(ours, grads[t], v, 0.75, RATE)
-        assert_equal(ours, theirs)
+    v = opt.initialize_velocity(parameters)
+    for t, expected in enumerate(keras_steps(sgd, parameters, grads)):
+        parameters, v = opt.update_parameters_with_momentum(
+            parameters, grads[t], v, 0.75, RATE
+        )
+        assert_equal(parameters, expected)
 
 
-def test_rmsprop_is_keras_s():
-    """Twelve steps without epsilon, which Keras has under the root."""
+def test_rmsprop_is_rmsprop_of_keras():
+    """Twelve steps without epsilon, which Keras has inside the root."""
     import keras
 
-    ours, grads = walk()
+    parameters, grads = problem()
     rmsprop = keras.optimizers.RMSprop(RATE, rho=0.875, epsilon=0.0)
-    s = opt.initialize_velocity(ours)
-    for t, theirs in enumerate(keras_walk(rmsprop, ours, grads)):
-        ours, s = opt.update_parameters_with_rmsprop(
-            ours, grads[t], s, RATE, 0.875, epsilon=0.0
+    s = opt.initialize_velocity(parameters)
+    for t, expected in enumerate(keras_steps(rmsprop, parameters, grads)):
+        parameters, s = opt.update_parameters_with_rmsprop(
+            parameters, grads[t], s, RATE, 0.875, epsilon=0.0
         )
-        assert_equal(ours, theirs)
+        assert_equal(parameters, expected)
 
 
 @pytest.mark.parametrize("epsilon", [1e-8, 0.1])
-def test_adam_is_keras_s(epsilon):
-    """Keras adds epsilon before it corrects s, so its own is a little smaller."""
+def test_adam_is_adam_of_keras(epsilon):
+    """Keras adds epsilon before it corrects s, so its epsilon has to be smaller."""
     import keras
 
-    def corrected(adam, t):
+    def set_epsilon(adam, t):
         adam.epsilon = epsilon * np.sqrt(1 - 0.984375**t)
 
-    ours, grads = walk()
+    parameters, grads = problem()
     adam = keras.optimizers.Adam(RATE, beta_1=0.875, beta_2=0.984375)
-    v, s = opt.initialize_adam(ours)
-    for t, theirs in enumerate(keras_walk(adam, ours, grads, corrected), start=1):
-        ours, v, s, *_ = opt.update_parameters_with_adam(
-            ours, grads[t - 1], v, s, t, RATE, 0.875, 0.984375, epsilon
+    v, s = opt.initialize_adam(parameters)
+    steps = keras_steps(adam, parameters, grads, set_epsilon)
+    for t, expected in enumerate(steps, start=1):
+        parameters, v, s, *_ = opt.update_parameters_with_adam(
+            parameters, grads[t - 1], v, s, t, RATE, 0.875, 0.984375, epsilon
         )
-        assert_equal(ours, theirs)
-        for name, average, squares in zip(
-            ours, adam._momentums, adam._velocities, strict=True
-        ):
-            np.testing.assert_allclose(v[f"d{name}"], average.numpy(), rtol=1e-10)
-            np.testing.assert_allclose(s[f"d{name}"], squares.numpy(), rtol=1e-10)
+        assert_equal(parameters, expected)
 
 
 def test_the_corrected_averages_of_adam_are_moving_averages():
     """v' is the average of the gradients so far, s' that of their squares."""
-    parameters, grads = walk()
+    parameters, grads = problem()
     v, s = opt.initialize_adam(parameters)
     history = np.array([step["dW1"] for step in grads])
     means = opt.moving_average(history, 0.9)
@@ -138,18 +138,18 @@ def test_the_corrected_averages_of_adam_are_moving_averages():
         np.testing.assert_allclose(s_corrected["dW1"], squares[t - 1], rtol=1e-12)
 
 
-def test_a_step_leaves_what_it_was_given():
-    """Parameters, gradients and averages of each optimiser."""
-    parameters, (grads, *_) = walk()
+def test_a_step_does_not_modify_its_arguments():
+    """Parameters, gradients and averages, with each optimizer."""
+    parameters, (grads, *_) = problem()
     v, s = opt.initialize_adam(parameters)
-    given = {**parameters, **grads}
-    before = {name: value.copy() for name, value in given.items()}
+    arguments = {**parameters, **grads}
+    before = {name: value.copy() for name, value in arguments.items()}
     opt.update_parameters_with_gd(parameters, grads, 0.1)
     opt.update_parameters_with_momentum(parameters, grads, v, 0.9, 0.1)
     opt.update_parameters_with_rmsprop(parameters, grads, s)
     opt.update_parameters_with_adam(parameters, grads, v, s, 1)
     for name, value in before.items():
-        np.testing.assert_array_equal(given[name], value)
+        np.testing.assert_array_equal(arguments[name], value)
     for average in (*v.values(), *s.values()):
         assert not average.any()
 
@@ -159,21 +159,21 @@ def test_a_step_leaves_what_it_was_given():
 
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=30), betas)
 def test_a_moving_average_is_a_weighted_mean(values, beta):
-    """Weights (1 - beta) beta^age, divided by their sum where it is corrected."""
+    """The weights are (1 - beta) beta^age, divided by their sum if corrected."""
     ages = np.arange(len(values))[::-1]
     weights = (1 - beta) * float(beta) ** ages
     plain = opt.moving_average(values, beta, bias_correction=False)
     corrected = opt.moving_average(values, beta)
-    # 30 additions of numbers up to 100.
+    # The rounding error of 30 additions of numbers up to 100.
     assert plain[-1] == pytest.approx(weights @ values, abs=1e-11)
     expected = np.average(values, weights=weights)
-    # beta = 0.999 leaves 1 - beta^t = 1e-3, of which 1e-13 is certain.
+    # For beta = 0.999, 1 - beta^t is about 1e-3 with an absolute error of 1e-16.
     assert corrected[-1] == pytest.approx(expected, abs=1e-9)
 
 
 @given(st.floats(-1e3, 1e3), betas, st.integers(1, 50))
-def test_what_is_constant_has_itself_as_its_average(value, beta, length):
-    """From the first day on, thanks to the correction."""
+def test_the_average_of_a_constant_is_the_constant(value, beta, length):
+    """From the first value on, because of the bias correction."""
     averages = opt.moving_average(np.full(length, value), beta)
     np.testing.assert_allclose(averages, value, rtol=1e-10, atol=1e-15)
 
@@ -182,8 +182,8 @@ def test_what_is_constant_has_itself_as_its_average(value, beta, length):
 
 
 @given(st.floats(1e-4, 1), st.integers(0, 5000), st.floats(0, 2))
-def test_decay_is_keras_s_inverse_time_decay(rate, epoch, decay_rate):
-    """Smoothly, and as a staircase."""
+def test_decay_is_inverse_time_decay_of_keras(rate, epoch, decay_rate):
+    """`update_lr` without and `schedule_lr_decay` with a staircase."""
     from keras.optimizers.schedules import InverseTimeDecay
 
     smooth = InverseTimeDecay(rate, 1, decay_rate)(epoch)
@@ -192,26 +192,32 @@ def test_decay_is_keras_s_inverse_time_decay(rate, epoch, decay_rate):
     assert opt.update_lr(rate, epoch, decay_rate) == pytest.approx(
         float(smooth), rel=1e-5
     )
-    ours = opt.schedule_lr_decay(rate, epoch, decay_rate)
-    assert ours == pytest.approx(float(stairs), rel=1e-5)
+    scheduled = opt.schedule_lr_decay(rate, epoch, decay_rate)
+    assert scheduled == pytest.approx(float(stairs), rel=1e-5)
 
 
 # The model.
 
 
 def test_a_batch_of_all_points_is_plain_gradient_descent():
-    """The costs of the assignment on initialization, but for the order of sums."""
+    """With the costs of the assignment on initialization, up to the order of sums."""
     data = opt.load_data()
-    ours, plain = opt.build_model(), opt.build_model()
     costs = opt.train(
-        ours, data, epochs=20, batch_size=300, learning_rate=0.1, optimizer="gd"
+        opt.build_model(),
+        data,
+        epochs=20,
+        batch_size=300,
+        learning_rate=0.1,
+        optimizer="gd",
     )
-    expected = initialization.train(plain, data, epochs=20, learning_rate=0.1)
+    expected = initialization.train(
+        opt.build_model(), data, epochs=20, learning_rate=0.1
+    )
     np.testing.assert_allclose(costs, expected, rtol=1e-12)
 
 
 def test_the_cost_is_the_sum_of_the_losses():
-    """m times the mean of the assignment on initialization."""
+    """Over the points of a mini-batch."""
     a3, Y = np.array([[0.5, 0.25, 0.75]]), np.array([[1, 0, 0]])
     expected = -np.log(0.5) - np.log(0.75) - np.log(0.25)
     assert opt.compute_cost(a3, Y) == pytest.approx(expected, rel=1e-12)
@@ -221,17 +227,20 @@ def test_the_cost_is_the_sum_of_the_losses():
     ("optimizer", "cost"),
     [("gd", 0.702405), ("momentum", 0.702413), ("adam", 0.702166)],
 )
-def test_the_first_epoch_costs_what_the_course_prints(optimizer, cost, capsys):
-    """To six decimals, in the course's line."""
+def test_the_first_epoch_has_the_cost_that_the_course_prints(optimizer, cost, capsys):
+    """To six decimals, in the course's format."""
     opt.model(*opt.load_data(), [2, 5, 2, 1], optimizer, num_epochs=2)
     assert capsys.readouterr().out == f"Cost after epoch 0: {cost}\n"
 
 
 def test_model_prints_the_decayed_rate(capsys):
-    """Two lines every thousandth epoch; nothing where nothing is asked for."""
+    """Two lines every thousandth epoch; nothing with print_cost=False."""
     X, Y = (part[:, :4] for part in opt.load_data())
     parameters = opt.model(
-        *(X, Y, [2, 2, 1, 1], "gd"),
+        X,
+        Y,
+        [2, 2, 1, 1],
+        "gd",
         learning_rate=0.1,
         num_epochs=1001,
         decay=opt.schedule_lr_decay,
@@ -245,15 +254,15 @@ def test_model_prints_the_decayed_rate(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_an_unknown_optimizer_is_told_with_the_known_ones():
-    """One sentence."""
+def test_an_unknown_optimizer_raises_an_error_that_lists_the_known_ones():
+    """The message names the requested and the available optimizers."""
     with pytest.raises(InputError, match="'sgd'.*gd, momentum, rmsprop, adam"):
         opt.model(*opt.load_data(), [2, 5, 2, 1], "sgd")
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
-def test_own_paces_part_the_moons_where_one_pace_does_not(optimizer):
-    """200 epochs at the same rate: 90 % right against 85 % of gradient descent."""
+def test_adaptive_optimizers_are_faster_than_gradient_descent(optimizer):
+    """After 200 epochs with the same learning rate: above 90 %, and below 85 %."""
 
     def accuracy(optimizer):
         model = opt.build_model()
@@ -267,22 +276,29 @@ def test_own_paces_part_the_moons_where_one_pace_does_not(optimizer):
     assert accuracy(optimizer) > 0.9 > 0.85 > accuracy("gd")
 
 
-def test_infer_and_picture_tell_the_moon():
-    """The top of the arch, the bottom of the bowl."""
+def test_infer_names_the_moon_and_the_picture_shows_the_point():
+    """The top of the upper moon and the bottom of the lower one."""
     model = opt.build_model()
     opt.train(model, opt.load_data(), epochs=200, learning_rate=0.01)
     assert opt.infer(model, "0, 1") == "upper moon"
-    assert opt.infer(model, (1, -0.5)) == "lower moon"
-    (axes,) = opt.picture(model, (1, -0.5)).axes
+    answer = opt.infer(model, (1, -0.5))
+    assert answer == "lower moon"
+    (axes,) = opt.picture((1, -0.5), answer).axes
+    plane, points = axes.collections
+    grid = planar.make_grid(opt.EXTENT).reshape(2, -1)
+    np.testing.assert_array_equal(
+        np.ravel(plane.get_array()), opt.predict_dec(model, grid)[0]
+    )
+    np.testing.assert_array_equal(points.get_offsets(), opt.load_data().x.T)
     assert axes.get_title() == "The star: lower moon"
     with pytest.raises(InputError, match="two finite numbers"):
         opt.infer(model, "the sky")
 
 
 @pytest.mark.large
-def test_evaluate_gives_the_course_s_numbers():
+def test_evaluate_gives_the_numbers_of_the_course():
     """All costs to six decimals, all accuracies exactly."""
     rows = opt.evaluate()
     assert len(rows) == 5 * 6 + 2 * 11
-    for what, ours, printed in rows:
-        assert ours == pytest.approx(printed, abs=2e-6), what
+    for row in rows:
+        assert row.ours == pytest.approx(row.equals, abs=2e-6), row.what

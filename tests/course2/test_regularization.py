@@ -1,4 +1,4 @@
-"""Regularization: what the reference cases cannot say."""
+"""Regularization: properties beyond the reference cases."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ MOONS = planar.make_moons(120)
 
 
 def problem(sizes, seed, m=5):
-    """Random X, Y and parameters of a three-layer network, biases too."""
+    """Random X, Y and parameters, including biases, of a three-layer network."""
     rng = np.random.default_rng(seed)
     widths = (*sizes, 1)
     parameters = {}
@@ -26,36 +26,36 @@ def problem(sizes, seed, m=5):
     return rng.normal(size=(sizes[0], m)), rng.integers(2, size=(1, m)), parameters
 
 
-def slopes(cost, parameters, h=1e-5):
-    """Central differences of `cost` by each weight and bias: dict of "dW1", ..."""
+def central_differences(cost, parameters, h=1e-5):
+    """Of `cost` in each weight and bias: dict of "dW1", ..."""
     found = {}
     for name, value in parameters.items():
         found[f"d{name}"] = np.empty_like(value)
-        for place in np.ndindex(value.shape):
+        for index in np.ndindex(value.shape):
             costs = []
             for step in (h, -h):
                 moved = value.copy()
-                moved[place] += step
+                moved[index] += step
                 costs.append(cost(parameters | {name: moved}))
-            found[f"d{name}"][place] = (costs[0] - costs[1]) / (2 * h)
+            found[f"d{name}"][index] = (costs[0] - costs[1]) / (2 * h)
     return found
 
 
-def assert_gradient(grads, expected):
-    # Noise 1e-16 / 1e-5 and the curve's share 1e-10 are far below.
-    for name, slope in expected.items():
-        np.testing.assert_allclose(grads[name], slope, atol=1e-7, err_msg=name)
+def assert_gradient(grads, expected, atol=1e-7):
+    # Rounding error 1e-16 / 1e-5 and truncation error 1e-10 are far below.
+    for name, value in expected.items():
+        np.testing.assert_allclose(grads[name], value, atol=atol, err_msg=name)
 
 
 # The course's functions.
 
 
 @given(sizes, seeds, st.floats(0, 10))
-def test_the_gradient_with_l2_is_the_slope_of_the_cost_with_l2(sizes, seed, lambd):
-    """For every weight and bias; lambd = 0 is the plain gradient."""
+def test_the_gradient_with_l2_equals_finite_differences(sizes, seed, lambd):
+    """For every weight and bias; the penalty changes only dW1, dW2 and dW3."""
     X, Y, parameters = problem(sizes, seed)
     _, cache = reg.forward_propagation(X, parameters)
-    # A ReLU has no slope at 0: no unit may pass it by a nudge.
+    # A ReLU has no derivative at 0: no Z may change its sign within h.
     assume(min(np.abs(cache[0]).min(), np.abs(cache[4]).min()) > 1e-3)
 
     def cost(parameters):
@@ -63,15 +63,15 @@ def test_the_gradient_with_l2_is_the_slope_of_the_cost_with_l2(sizes, seed, lamb
         return reg.compute_cost_with_regularization(A3, Y, parameters, lambd)
 
     grads = reg.backward_propagation_with_regularization(X, Y, cache, lambd)
-    assert_gradient(grads, slopes(cost, parameters))
+    assert_gradient(grads, central_differences(cost, parameters))
     plain = reg.backward_propagation(X, Y, cache)
     for name in ("db1", "db2", "db3", "dZ1", "dA2"):
         np.testing.assert_array_equal(grads[name], plain[name])
 
 
 @given(sizes, seeds, st.floats(0.3, 1))
-def test_the_gradient_with_dropout_is_the_slope_under_its_masks(sizes, seed, keep_prob):
-    """The course draws the same masks at every call, so the cost has a slope."""
+def test_the_gradient_with_dropout_equals_finite_differences(sizes, seed, keep_prob):
+    """The masks are the same in every call, so the cost is differentiable."""
     X, Y, parameters = problem(sizes, seed)
 
     def forward(parameters):
@@ -79,22 +79,23 @@ def test_the_gradient_with_dropout_is_the_slope_under_its_masks(sizes, seed, kee
 
     _, cache = forward(parameters)
     assume(min(np.abs(cache[0]).min(), np.abs(cache[5]).min()) > 1e-3)
-    assume(np.abs(cache[10]).max() < 8)  # 1 - A3 loses digits as it nears 0
+    assume(np.abs(cache[10]).max() < 8)  # 1 - A3 loses digits near 0
     grads = reg.backward_propagation_with_dropout(X, Y, cache, keep_prob)
-    expected = slopes(lambda p: reg.compute_cost(forward(p)[0], Y), parameters)
-    for name, slope in expected.items():  # e^8 / 1e-5 times 1e-16
-        np.testing.assert_allclose(grads[name], slope, atol=1e-6, err_msg=name)
+    expected = central_differences(
+        lambda p: reg.compute_cost(forward(p)[0], Y), parameters
+    )
+    assert_gradient(grads, expected, atol=1e-6)  # rounding error 1e-16 e^8 / 1e-5
 
 
 def test_keras_has_the_same_cost_and_gradient_with_l2():
-    """Its regularizer sums l W^2; ours is l = lambd / 2m of that."""
+    """Keras's regularizer is factor * sum(W^2), with the factor lambd / 2m."""
     import keras
     import tensorflow as tf
 
     X, Y, parameters = problem((3, 6, 4), 1, m=20)
     A3, cache = reg.forward_propagation(X, parameters)
     grads = reg.backward_propagation_with_regularization(X, Y, cache, 0.7)
-    twin = keras.Sequential([keras.Input((3,), dtype="float64")])
+    model = keras.Sequential([keras.Input((3,), dtype="float64")])
     for units, activation in [(6, "relu"), (4, "relu"), (1, "sigmoid")]:
         layer = keras.layers.Dense(
             units,
@@ -102,40 +103,41 @@ def test_keras_has_the_same_cost_and_gradient_with_l2():
             kernel_regularizer=keras.regularizers.L2(0.7 / (2 * 20)),
             dtype="float64",
         )
-        twin.add(layer)
-        W, b = (parameters[f"{kind}{len(twin.layers)}"] for kind in "Wb")
+        model.add(layer)
+        W, b = (parameters[f"{kind}{len(model.layers)}"] for kind in "Wb")
         layer.set_weights([W.T, b[:, 0]])
     with tf.GradientTape() as tape:
-        entropy = keras.losses.binary_crossentropy(Y.T, twin(X.T))
-        cost = tf.reduce_mean(entropy) + sum(twin.losses)
-    theirs = tape.gradient(cost, twin.trainable_variables)
-    # Keras keeps the factor of its regularizer in float32's 7 digits.
-    ours = reg.compute_cost_with_regularization(A3, Y, parameters, 0.7)
-    np.testing.assert_allclose(cost, ours, rtol=1e-6)
+        entropy = keras.losses.binary_crossentropy(Y.T, model(X.T))
+        cost = tf.reduce_mean(entropy) + sum(model.losses)
+    gradients = tape.gradient(cost, model.trainable_variables)
+    # Keras stores the factor of its regularizer in float32, with 7 digits.
+    expected = reg.compute_cost_with_regularization(A3, Y, parameters, 0.7)
+    np.testing.assert_allclose(cost, expected, rtol=1e-6)
     names = [f"d{kind}{layer}" for layer in (1, 2, 3) for kind in "Wb"]
-    for name, gradient in zip(names, theirs, strict=True):
+    for name, gradient in zip(names, gradients, strict=True):
         expected = grads[name].T.reshape(gradient.shape)
         np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
-def test_dropout_keeps_the_mean_of_what_passes():
+def test_dropout_keeps_the_mean_of_the_activations():
     """The mean of A1 over 4000 masks is A1 without dropout."""
     X, _, parameters = problem((3, 8, 2), 2)
     _, plain = reg.forward_propagation(X, parameters)
     rng = np.random.RandomState(0)
-    draws = [
-        reg.forward_propagation_with_dropout(X, parameters, 0.8, rng=rng)[1][2]
-        for _ in range(4000)
-    ]
-    # A unit is 0 or A / 0.8: its spread is A / 2, that of the mean A / 126.
-    np.testing.assert_allclose(np.mean(draws, axis=0), plain[1], rtol=5 / 126)
-    assert np.mean(np.array(draws)[:, plain[1] > 0] == 0) == pytest.approx(
-        0.2, abs=0.01
+    samples = np.array(
+        [
+            reg.forward_propagation_with_dropout(X, parameters, 0.8, rng=rng)[1][2]
+            for _ in range(4000)
+        ]
     )
+    # A unit is 0 or A / 0.8: standard deviation A / 2, that of the mean A / 126.
+    np.testing.assert_allclose(samples.mean(axis=0), plain[1], rtol=5 / 126)
+    dropped = np.mean(samples[:, plain[1] > 0] == 0)
+    assert dropped == pytest.approx(0.2, abs=0.01)
 
 
-def test_to_keep_all_units_is_no_dropout():
-    """keep_prob = 1 gives the plain network and the plain gradient."""
+def test_keep_prob_1_is_no_dropout():
+    """The output and the gradient are those of the plain network."""
     X, Y, parameters = problem((3, 4, 2), 3)
     A3, cache = reg.forward_propagation_with_dropout(X, parameters, 1)
     expected, plain = reg.forward_propagation(X, parameters)
@@ -145,8 +147,8 @@ def test_to_keep_all_units_is_no_dropout():
         np.testing.assert_array_equal(grads[name], value)
 
 
-def test_the_course_s_masks_are_the_same_at_every_call():
-    """From seed 1, without moving the caller's generator; `rng` draws others."""
+def test_the_masks_of_the_course_are_the_same_in_every_call():
+    """From seed 1, without the global generator; `rng` samples new ones."""
     X, _, parameters = problem((3, 9, 9), 4)
     np.random.seed(7)
     expected = np.random.rand(4)
@@ -167,8 +169,8 @@ def test_the_course_s_masks_are_the_same_at_every_call():
 
 
 @pytest.mark.parametrize("keep_prob", [0, -0.5, 1.5])
-def test_what_is_no_probability_is_told(keep_prob):
-    """By the function and by the training."""
+def test_a_keep_prob_outside_of_0_to_1_raises_an_error(keep_prob):
+    """In the forward pass and in `model`."""
     X, Y, parameters = problem((2, 3, 2), 5)
     with pytest.raises(InputError, match=f"keep_prob is {keep_prob}"):
         reg.forward_propagation_with_dropout(X, parameters, keep_prob)
@@ -176,15 +178,15 @@ def test_what_is_no_probability_is_told(keep_prob):
         reg.model(X, Y, num_iterations=1, keep_prob=keep_prob)
 
 
-def test_l2_and_dropout_at_once_are_told():
-    """The course allows one at a time."""
+def test_l2_and_dropout_at_once_raise_an_error():
+    """The message has both values."""
     X, Y, _ = problem((2, 3, 2), 5)
     with pytest.raises(InputError, match="lambd=0.7 and keep_prob=0.86"):
         reg.model(X, Y, num_iterations=1, lambd=0.7, keep_prob=0.86)
 
 
 def test_model_prints_every_ten_thousandth_cost(capsys):
-    """As the course does, the charge of L2 among it; and only when asked."""
+    """As the course does, including the L2 penalty; nothing with print_cost=False."""
     X, Y, _ = problem((2, 3, 2), 5)
     reg.model(X, Y, num_iterations=3, lambd=0.7)
     start = reg.initialize_parameters([2, 20, 3, 1])
@@ -195,11 +197,11 @@ def test_model_prints_every_ten_thousandth_cost(capsys):
     assert capsys.readouterr().out == ""
 
 
-# Beside the assignment.
+# Beyond the assignment.
 
 
-def test_a_larger_charge_leaves_smaller_weights():
-    """500 steps on moons with three values of lambd."""
+def test_a_larger_penalty_gives_smaller_weights():
+    """After 500 steps on moons, with three values of lambd."""
     norms = []
     for lambd in (0, 1, 10):
         model = reg.build_model()
@@ -210,15 +212,11 @@ def test_a_larger_charge_leaves_smaller_weights():
     assert norms[0] > 1.2 * norms[1] > 1.2**2 * norms[2]
 
 
-def test_early_stopping_ends_where_the_held_out_cost_was_smallest():
-    """On 20 noisy moons, which a network soon learns by heart."""
+def test_early_stopping_returns_to_the_smallest_held_out_cost():
+    """On 20 points of noisy moons, which the network soon overfits."""
     noisy = planar.make_moons(100, noise=0.4, seed=1)
-    X, Y, X_dev, Y_dev = (
-        noisy.x[:, :20],
-        noisy.y[:, :20],
-        noisy.x[:, 20:],
-        noisy.y[:, 20:],
-    )
+    X, X_dev = np.split(noisy.x, [20], axis=1)
+    Y, Y_dev = np.split(noisy.y, [20], axis=1)
     model = reg.build_model()
     costs, dev_costs = reg.early_stopping(model, X, Y, X_dev, Y_dev, patience=300)
     best = int(np.argmin(dev_costs))
@@ -226,7 +224,7 @@ def test_early_stopping_ends_where_the_held_out_cost_was_smallest():
     A3, _ = reg.forward_propagation(X_dev, model)
     assert reg.compute_cost(A3, Y_dev) == dev_costs[best]
     assert dev_costs[best] < 0.98 * dev_costs[-1] and costs[best] > costs[-1]
-    # The walk is that of `train`, cut off.
+    # Up to there the steps are those of `train`.
     again = reg.build_model()
     expected = reg.train(again, (X, Y), epochs=best, keep_prob=1)
     assert costs[:best] == expected
@@ -234,8 +232,8 @@ def test_early_stopping_ends_where_the_held_out_cost_was_smallest():
         np.testing.assert_array_equal(model[name], value)
 
 
-def test_early_stopping_without_steps_changes_nothing():
-    """No cost, and the parameters that came."""
+def test_early_stopping_without_steps_does_not_change_the_model():
+    """And returns no costs."""
     model = reg.build_model()
     assert reg.early_stopping(model, *MOONS, *MOONS, num_iterations=0) == ([], [])
     for name, value in reg.build_model().items():
@@ -243,24 +241,24 @@ def test_early_stopping_without_steps_changes_nothing():
 
 
 @given(st.integers(0, 5), st.floats(0.01, 1), seeds)
-def test_augmented_points_stand_behind_their_originals(copies, spread, seed):
-    """The first m are the points themselves; each copy has its point's label."""
+def test_augment_appends_noisy_copies_with_the_same_labels(copies, noise, seed):
+    """The first m columns are the points themselves."""
     X, Y = MOONS.x, MOONS.y
-    x, y = reg.augmented(X, Y, copies, spread, seed)
+    x, y = reg.augment(X, Y, copies, noise, seed)
     assert x.shape == (2, 120 * (copies + 1)) and y.shape == (1, 120 * (copies + 1))
     np.testing.assert_array_equal(x[:, :120], X)
     np.testing.assert_array_equal(y.reshape(-1, 120), np.repeat(Y, copies + 1, axis=0))
-    moves = (x.reshape(2, -1, 120) - X[:, np.newaxis])[:, 1:]
-    assert np.abs(moves).max(initial=0) < 6 * spread
-    assert copies == 0 or np.std(moves) > 0.7 * spread
-    np.testing.assert_array_equal(reg.augmented(X, Y, copies, spread, seed)[0], x)
+    differences = (x.reshape(2, -1, 120) - X[:, np.newaxis])[:, 1:]
+    assert np.abs(differences).max(initial=0) < 6 * noise
+    assert copies == 0 or np.std(differences) > 0.7 * noise
+    np.testing.assert_array_equal(reg.augment(X, Y, copies, noise, seed)[0], x)
 
 
 # The application.
 
 
-def test_training_with_new_masks_needs_its_generator_only():
-    """Same generator, same losses; another one than the course's masks give."""
+def test_new_masks_depend_only_on_their_generator():
+    """The losses are reproducible, and differ from those with the course's masks."""
     losses = [
         reg.train(reg.build_model(), MOONS, epochs=20, rng=rng)
         for rng in (np.random.RandomState(0), np.random.RandomState(0), None)
@@ -270,40 +268,46 @@ def test_training_with_new_masks_needs_its_generator_only():
 
 
 @pytest.mark.data
-def test_the_first_costs_on_the_field_are_those_the_course_prints():
+def test_the_first_costs_on_the_football_points_are_those_of_the_course():
     """Plain, with L2 and with dropout, before the first step."""
     data = reg.load_data()
-    for name, choices, printed, _ in reg.PRINTED:
-        (loss,) = reg.train(reg.build_model(), data, **choices, epochs=1)
+    for name, settings, printed, _ in reg.PRINTED:
+        (loss,) = reg.train(reg.build_model(), data, **settings, epochs=1)
         assert loss == pytest.approx(printed[0], rel=1e-10), name
 
 
 @pytest.mark.data
-def test_infer_tells_the_team_and_the_picture_shows_the_place():
-    """France is on the left above, the other team on the right below."""
+def test_infer_names_the_team_and_the_picture_shows_the_position():
+    """France is in the upper left part, the other team in the lower right."""
     data = reg.load_data()
     model = reg.build_model()
     reg.train(model, data, epochs=2000)
     assert reg.infer(model, "-0.6, 0.3") == "France"
     answer = reg.infer(model, (0.3, -0.5))
     assert answer == "the other team" and answer.confidence > 0.8
-    (axes,) = reg.picture(model, (0.3, -0.5)).axes
+    (axes,) = reg.picture((0.3, -0.5), answer).axes
+    plane, points = axes.collections
+    grid = planar.make_grid(reg.EXTENT).reshape(2, -1)
+    np.testing.assert_array_equal(
+        np.ravel(plane.get_array()), reg.predict_dec(model, grid)[0]
+    )
+    np.testing.assert_array_equal(points.get_offsets(), data.x.T)
     assert axes.get_title() == "The star: the other team"
-    assert any(len(drawn.get_offsets()) == 211 for drawn in axes.collections)
 
 
 @pytest.mark.data
 @pytest.mark.large
-def test_evaluate_gives_the_course_s_numbers():
-    """91.5, 93 and 95 % exactly; and the three other ways are no worse than plain."""
-    rows = reg.evaluate()
-    for what, ours, printed in rows:
-        if printed is not None:
-            assert ours == pytest.approx(printed, rel=1e-6), what
-    ours = {what: value for what, value, _ in rows}
+def test_evaluate_gives_the_numbers_of_the_course():
+    """91.5, 93 and 95 % exactly; and the other methods are no worse than plain."""
+    rows = {row.what: row for row in reg.evaluate()}
+    for row in rows.values():
+        if row.equals is not None:
+            assert row.ours == pytest.approx(row.equals, rel=1e-6), row.what
+    ours = {what: row.ours for what, row in rows.items()}
     plain = ours["plain: test accuracy"]
-    assert ours["dropout, new masks at each step: test accuracy"] >= plain
-    assert ours["early stopping, a quarter held out: test accuracy"] >= plain
-    stopped = ours["early stopping, a quarter held out: test cost"]
-    assert stopped < 0.9 * ours["the same points to the end: test cost"]
+    stopped = "early stopping, a quarter of the points held out"
+    assert ours["dropout, new masks in each step: test accuracy"] >= plain
+    assert ours[f"{stopped}: test accuracy"] >= plain
+    without = ours["same points without early stopping: test cost"]
+    assert ours[f"{stopped}: test cost"] < 0.9 * without
     assert ours["data augmentation: test accuracy"] >= plain
