@@ -91,8 +91,8 @@ curve = plots.curve(
 )
 plots.show(curve, OUT / "loss.png")
 baseline = dino.unigram_perplexity(training.names, held_out)
-print(f"perplexity of letter frequencies: {baseline:.2f}")
-print(f"perplexity of the network:        {dino.perplexity(network, held_out):.2f}")
+print(f"perplexity of the unigram baseline: {baseline:.2f}")
+print(f"perplexity of the network: {dino.perplexity(network, held_out):.2f}")
 
 # %% [markdown]
 # ## Generating names

@@ -44,11 +44,11 @@ plots.show(figure, OUT / "words.png")
 # $$\exp\left(-\frac1n \sum_t
 #   \log \hat y^{\langle t\rangle}_{w^{\langle t\rangle}}\right)$$
 #
-# A uniform guess among k words has perplexity k. The baseline predicts each word with
-# its frequency, the bars above.
+# A uniform guess among k words has perplexity k. The unigram baseline predicts each
+# word with its frequency, the bars above.
 
 # %%
-print(f"perplexity of word frequencies: {lm.unigram_perplexity(data, held_out):.1f}")
+print(f"perplexity of the baseline: {lm.unigram_perplexity(data, held_out):.1f}")
 
 # %% [markdown]
 # ## Training

@@ -395,7 +395,7 @@ def perplexity(model: Parameters, names: Iterable[str]) -> float:
 
 
 def unigram_perplexity(names: Iterable[str], held_out: Iterable[str]) -> float:
-    """The perplexity on `held_out` if only letter frequencies in `names` are known."""
+    """The perplexity on `held_out` if only the frequencies in `names` are known."""
     letters, targets = (
         [CHAR_TO_IX[letter] for name in group for letter in f"{name}\n"]
         for group in (names, held_out)
@@ -416,14 +416,14 @@ def evaluate(model: Parameters | None = None) -> list[Row]:
     names = infer(model, "", count=1000, temperature=1.0).details["names"]
     new = float(np.mean([name.lower() not in known for name in names]))
     rows = [
-        Row("perplexity per letter of letter frequencies, held-out names", baseline),
+        Row("perplexity per letter, unigram baseline", baseline),
         Row(
             f"perplexity per letter, {len(held_out)} held-out names",
             perplexity(model, held_out),
             at_most=baseline,
         ),
         Row("share of distinct names among 1,000 generated", len(set(names)) / 1000),
-        Row("share of names not in the list among 1,000 generated", new),
+        Row("share of new names among 1,000 generated", new),
     ]
     if files.in_data_folder(dinosaur_names.COURSE.name):
         losses = _losses(build_model(), load_data(), 12_001)

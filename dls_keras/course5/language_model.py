@@ -155,7 +155,7 @@ def perplexity(model: LanguageModel, data: Sentences) -> float:
 
 
 def unigram_perplexity(data: Sentences, held_out: Sentences) -> float:
-    """The perplexity of a baseline that knows only the frequency of each word.
+    """The perplexity of the unigram baseline, which knows only word frequencies.
 
     Args:
         data: the sentences in which words are counted, with add-one smoothing.
@@ -249,12 +249,12 @@ def infer(
 
 
 def evaluate(model: LanguageModel | None = None) -> list[Row]:
-    """Perplexities; those of the model should be below that of word frequencies."""
+    """Perplexities of the model, and of the unigram baseline on held-out sentences."""
     model = model or load_pretrained()
     data, held_out = load_data(), load_data(held_out=True)
     baseline = unigram_perplexity(data, held_out)
     return [
-        Row("perplexity of word frequencies, held-out sentences", baseline),
+        Row("perplexity, unigram baseline", baseline),
         Row(
             f"perplexity, {len(held_out.x)} held-out sentences",
             perplexity(model, held_out),
