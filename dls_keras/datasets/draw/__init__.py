@@ -1,1 +1,1 @@
-"""Synthetic images, drawn by NumPy from a seed."""
+"""Synthetic images, painted with NumPy and Pillow from a seed."""

@@ -1,9 +1,9 @@
-"""Draws one street with the class of every pixel, in perspective.
+"""Synthetic street scenes in perspective, with the class of every pixel.
 
-The world is in metres: x to the right, z ahead, h above the ground, the camera
-above x = z = 0 on the left lane of a road that runs straight ahead. Each thing is
-a few flat faces, projected by one pinhole camera and painted from far to near,
-twice: in its colour on paper twice too large, and in its class on a mask.
+Coordinates are in metres: x to the right, z ahead, h above the ground. The camera is
+above x = z = 0, on the left lane of a straight road. Each object consists of a few flat
+faces, which are projected by a pinhole camera and painted from far to near, twice: in
+their colour on a canvas of twice the size, and as their class on the mask.
 """
 
 import functools
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 EYE = 1.5  # height of the camera
-NEAR = 1.5  # faces are cut off before this depth
+NEAR = 1.5  # faces are clipped at this depth
 
 SKY, BUILDING, POLE, ROAD, PAVEMENT, TREE = range(6)
 SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST = range(6, 11)
@@ -20,43 +20,44 @@ SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST = range(6, 11)
 BRICKS = np.array(
     [(150, 104, 78), (176, 146, 106), (196, 186, 168), (120, 84, 70), (146, 142, 138)]
 )
+# fmt: off
 PAINTS = np.array(
-    [
-        *[(24, 26, 32), (186, 190, 194), (140, 22, 30), (32, 52, 110)],
-        *[(222, 224, 226), (86, 92, 98), (28, 70, 56)],
-    ]
+    [(24, 26, 32), (186, 190, 194), (140, 22, 30), (32, 52, 110), (222, 224, 226),
+     (86, 92, 98), (28, 70, 56)]
 )
 CLOTHES = np.array(
-    [
-        *[(28, 30, 40), (60, 66, 90), (120, 40, 40)],
-        *[(90, 88, 80), (44, 70, 60), (190, 186, 176)],
-    ]
+    [(28, 30, 40), (60, 66, 90), (120, 40, 40), (90, 88, 80), (44, 70, 60),
+     (190, 186, 176)]
 )
+# fmt: on
 SIGNS = np.array(
     [(34, 70, 150), (196, 36, 36), (230, 226, 216), (220, 180, 30), (24, 26, 26)]
 )
-ANGLES = np.linspace(0, 2 * np.pi, 13)[:-1]  # of the corners of what is round
+ANGLES = np.linspace(0, 2 * np.pi, 13)[:-1]  # corners that approximate a circle
 
 
 def scene(
     rng: np.random.Generator, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One street: picture (height, width, 3) uint8 RGB, mask (height, width) uint8."""
+    """One street scene: image (height, width, 3) uint8 RGB, mask (height, width) uint8.
+
+    The values of the mask are indices of `camvid.CLASSES`.
+    """
     street = _Street(rng, height, width)
-    things = [*_row(rng, street, -1), *_row(rng, street, 1), *_traffic(rng, street)]
-    for _, paint in sorted(things, key=lambda thing: -thing[0]):
+    things = [*_side(rng, street, -1), *_side(rng, street, 1), *_traffic(rng, street)]
+    for _, paint in sorted(things, key=lambda thing: -thing[0]):  # far ones first
         paint()
-    return _develop(rng, street), np.array(street.mask)
+    return _finished(rng, street), np.array(street.mask)
 
 
 class _Street:
-    """The paper and the mask, with sky and ground on them, and where the kerbs are."""
+    """The canvas and the mask, with sky and ground on them, and the camera."""
 
     def __init__(self, rng, height, width):
         self.height, self.width = height, width
-        self.paper = Image.new("RGB", (2 * width, 2 * height))
+        self.canvas = Image.new("RGB", (2 * width, 2 * height))
         self.mask = Image.new("L", (width, height), SKY)
-        self.ink, self.pen = ImageDraw.Draw(self.paper), ImageDraw.Draw(self.mask)
+        self.ink, self.pen = ImageDraw.Draw(self.canvas), ImageDraw.Draw(self.mask)
         self.focal = width * rng.uniform(0.8, 1.1)
         self.horizon = height * rng.normal(0.49, 0.03)
         self.middle = width * rng.normal(0.5, 0.07)  # the vanishing point's column
@@ -71,7 +72,7 @@ class _Street:
         self._paint_ground(rng)
 
     def project(self, points):
-        """Pixel (column, row) of each point (x, h, z), n x 3."""
+        """Pixels (n, 2), column and row, of points (n, 3), each (x, h, z)."""
         x, h, z = np.asarray(points, float).T
         scale = self.focal / z
         return np.stack(
@@ -79,15 +80,15 @@ class _Street:
         )
 
     def tint(self, colour, depth):
-        """The colour in today's light, paler with distance."""
+        """A colour under the light of the scene, blended with haze by its depth."""
         clear = np.exp(-self.haze * depth)
-        seen = clear * np.multiply(colour, self.light)
-        seen += (1 - clear) * self.sky * np.sqrt(self.light.mean())
-        return tuple(np.clip(seen, 0, 255).astype(int).tolist())
+        blended = clear * np.multiply(colour, self.light)
+        blended += (1 - clear) * self.sky * np.sqrt(self.light.mean())
+        return tuple(np.clip(blended, 0, 255).astype(int).tolist())
 
     def face(self, points, colour, label):
-        """Paint a polygon of points (x, h, z) in a colour and in a class."""
-        points = _before(np.asarray(points, float))
+        """Paint a polygon of points (x, h, z) in a colour, and as a class."""
+        points = _clipped(np.asarray(points, float))
         if len(points) > 2:
             pixels = self.project(points)
             tinted = self.tint(colour, points[:, 2].mean())
@@ -99,7 +100,7 @@ class _Street:
         self.face([(x1, h1, z), (x1, h2, z), (x2, h2, z), (x2, h1, z)], colour, label)
 
     def wall(self, x, h1, h2, z1, z2, colour, label):
-        """Paint an upright rectangle that runs along the road."""
+        """Paint an upright rectangle parallel to the road."""
         self.face([(x, h1, z1), (x, h2, z1), (x, h2, z2), (x, h1, z2)], colour, label)
 
     def ground(self, x1, x2, z1, z2, colour, label):
@@ -107,7 +108,7 @@ class _Street:
         self.face([(x1, 0, z1), (x1, 0, z2), (x2, 0, z2), (x2, 0, z1)], colour, label)
 
     def disc(self, x, h, z, radius, colour, label, upright=1.0):
-        """Paint a disc that faces the camera; `upright` is its width by its height."""
+        """Paint a disc that faces the camera; `upright` is its width / height."""
         across, up = upright * radius * np.cos(ANGLES), radius * np.sin(ANGLES)
         self.face(np.stack([x + across, h + up, 0 * up + z], 1), colour, label)
 
@@ -117,7 +118,7 @@ class _Street:
         clouds = np.asarray(clouds.resize((48, 32), Image.Resampling.BICUBIC))
         sky = self.sky * rows * (1 + 0.05 * rng.random() * clouds[..., None])
         sky = np.clip(sky * np.sqrt(self.light.mean()), 0, 255).astype(np.uint8)
-        self.paper.paste(Image.fromarray(sky).resize(self.paper.size))
+        self.canvas.paste(Image.fromarray(sky).resize(self.canvas.size))
 
     def _paint_ground(self, rng):
         stone = rng.uniform(110, 165) + rng.uniform(-8, 8, 3)
@@ -150,14 +151,14 @@ class _Street:
                 self.ground(x, x + 0.1, NEAR, 80, yellow, ROAD)
 
 
-def _before(points):
-    """The part of a polygon (n, 3) that lies deeper than NEAR."""
+def _clipped(points):
+    """The part of a polygon (n, 3) with a depth of at least NEAR."""
     deep = points[:, 2] - NEAR
     if (deep >= 0).all():
         return points
     kept = []
     for i in range(len(points)):
-        if deep[i - 1] * deep[i] < 0:  # the edge crosses: keep where it does
+        if deep[i - 1] * deep[i] < 0:  # the edge crosses NEAR: keep that point
             share = deep[i] / (deep[i] - deep[i - 1])
             kept.append(points[i] + share * (points[i - 1] - points[i]))
         if deep[i] >= 0:
@@ -165,8 +166,8 @@ def _before(points):
     return np.array(kept)
 
 
-def _row(rng, street, side):
-    """What stands on one side of the road: a list of (depth, paint)."""
+def _side(rng, street, side):
+    """The objects on one side of the road, -1 or 1: a list of (depth, paint)."""
     kerb = street.right if side > 0 else street.left
     front = kerb + side * rng.uniform(1.8, 5)  # x of the house fronts
     things = []
@@ -209,7 +210,7 @@ def _row(rng, street, side):
 
 
 def _traffic(rng, street):
-    """Cars and bicycles on the road: a list of (depth, paint)."""
+    """The cars and bicycles on the road: a list of (depth, paint)."""
     things, middle = [], (street.left + street.right) / 2
     for lane in (street.left + middle, street.right + middle):
         for z in np.exp(rng.uniform(2, 4, rng.integers(0, 3))):
@@ -223,7 +224,7 @@ def _traffic(rng, street):
 
 
 def _draw_house(rng, street, x, side, z, length):
-    """Paint a house: gable towards the camera, front along the road, windows."""
+    """Paint a house: its gable faces the camera, its front the road; with windows."""
     tall, deep = rng.uniform(4, 12), side * rng.uniform(6, 10)
     brick = BRICKS[rng.integers(len(BRICKS))] * rng.uniform(0.75, 1.15)
     shade = rng.uniform(0.6, 1.0)
@@ -253,7 +254,7 @@ def _draw_house(rng, street, x, side, z, length):
 
 
 def _draw_tree(rng, street, x, z):
-    """Paint a trunk and a crown of leaves, dark inside and light on top."""
+    """Paint a tree: a trunk, and a crown that is dark inside and light on top."""
     tall = rng.uniform(3.5, 10)
     leaves = np.array([70, 88, 52]) * rng.uniform(0.6, 1.1) + rng.uniform(-14, 14, 3)
     trunk = 0.02 * tall
@@ -268,7 +269,7 @@ def _draw_tree(rng, street, x, z):
 
 
 def _draw_fence(rng, street, x, z, length):
-    """Paint a fence along the road: boards, or posts with rails."""
+    """Paint a fence along the road, of boards and posts."""
     tall, colour = rng.uniform(0.9, 1.9), np.array([140, 124, 100])
     colour = colour * rng.uniform(0.5, 1.2)
     street.wall(x, 0, tall, z, z + length, colour, FENCE)
@@ -328,7 +329,7 @@ def _draw_pedestrian(rng, street, x, z, label=PEDESTRIAN, ground=0.0):
 
 
 def _draw_bicyclist(rng, street, x, z):
-    """Paint a rider on a bicycle, from behind or before."""
+    """Paint a cyclist, from the front or the back."""
     street.upright(x - 0.04, x + 0.04, 0, 0.7, z, (24, 24, 26), BICYCLIST)
     street.upright(x - 0.28, x + 0.28, 0.98, 1.04, z, (40, 40, 44), BICYCLIST)
     _draw_pedestrian(rng, street, x, z, BICYCLIST, ground=0.18)
@@ -346,7 +347,7 @@ def _draw_car(rng, street, x, z):
     for wheel in (left + 0.1, right - 0.3):
         street.upright(wheel, wheel + 0.2, 0, 0.5, z, (20, 20, 22), CAR)
 
-    side = left if x > 0 else right  # the one that the camera sees
+    side = left if x > 0 else right  # the visible one
     street.wall(side, 0.25, waist, z, back, 0.75 * paint, CAR)
     for hub in (z + 0.2 * length, z + 0.8 * length):
         rim = [
@@ -359,10 +360,8 @@ def _draw_car(rng, street, x, z):
     slope = roof[0] if x > 0 else roof[1]
     front, rear = z + 0.1 * length, back - 0.1 * length  # of the cabin
     start, stop = z + 0.25 * length, back - 0.3 * length  # of its roof
-    windows = [
-        *[(side, waist, front), (slope, tall, start)],
-        *[(slope, tall, stop), (side, waist, rear)],
-    ]
+    windows = [(side, waist, front), (slope, tall, start)]
+    windows += [(slope, tall, stop), (side, waist, rear)]
     street.face(windows, 0.85 * paint, CAR)
     street.face(_shrunk(windows, 0.8), glass, CAR)
 
@@ -373,7 +372,7 @@ def _draw_car(rng, street, x, z):
     street.face(pane, paint, CAR)
     street.face(_shrunk(pane, 0.82), glass, CAR)
     street.upright(left, right, 0.25, waist, z, paint, CAR)
-    comes = x > (street.left + street.right) / 2  # they keep left
+    comes = x > (street.left + street.right) / 2  # cars drive on the left
     lamp = (225, 222, 205) if comes else (170, 28, 28)
     for edge in (left + 0.05, right - 0.35):
         street.upright(edge, edge + 0.3, 0.7 * waist, 0.9 * waist, z, lamp, CAR)
@@ -382,18 +381,18 @@ def _draw_car(rng, street, x, z):
 
 
 def _shrunk(points, share):
-    """A polygon of the same middle and shape, its sides `share` as long."""
+    """A polygon scaled by the factor `share` about its centre."""
     middle = np.mean(points, axis=0)
     return middle + share * (np.array(points) - middle)
 
 
-def _develop(rng, street):
-    """The finished picture: halved, softened, rough leaves and walls, sensor noise."""
-    image = street.paper.reduce(2)
+def _finished(rng, street):
+    """The image at half the size, with blur, texture by class, and sensor noise."""
+    image = street.canvas.reduce(2)
     if rng.random() < 0.6:
         image = image.filter(ImageFilter.BoxBlur(rng.uniform(0.2, 0.6)))
     picture = np.array(image, np.float32)
-    rough = np.array([0, 0.05, 0, 0.03, 0.04, 0.16, 0, 0.1, 0, 0, 0])  # a class
+    rough = np.array([0, 0.05, 0, 0.03, 0.04, 0.16, 0, 0.1, 0, 0, 0])  # by class
     fine = rng.standard_normal(picture.shape[:2], np.float32)
     picture *= (1 + rough[np.array(street.mask)] * fine)[..., None]
     picture += rng.normal(0, rng.uniform(1, 4), picture.shape)
