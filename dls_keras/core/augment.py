@@ -105,6 +105,3 @@ def mixup(seed: Any, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     weight = tf.random.stateless_uniform((len(x),), seed, 0.0, 0.5)  # of the other
     x += weight[:, None, None, None] * (tf.roll(x, 1, 0) - x)
     return x, y + weight * (tf.roll(y, 1, 0) - y)
-
-
-light = colour_jitter  # until every caller has the new name
