@@ -315,7 +315,8 @@ def train(
 
     def augmented(seed, x, boxes):
         x, boxes = yolo_v2.random_crops(seed, tf.cast(x, tf.float32) / 255, boxes)
-        return augment.light(seed, x, brightness=0.2, contrast=0.3, tint=0.05), boxes
+        x = augment.colour_jitter(seed, x, brightness=0.2, contrast=0.3, tint=0.05)
+        return x, boxes
 
     total = steps * epochs
     rate = training.cosine_decay_with_warmup(learning_rate, total, warmup=steps)
@@ -385,7 +386,7 @@ def infer(
 
 def find_all(
     detector: Detector,
-    pictures: Sequence[Any],
+    pictures: Sequence[Any] | np.ndarray,
     *,
     max_boxes: int = 20,
     score_threshold: float = 0.5,

@@ -317,7 +317,7 @@ def infer(
 
 def find_all(
     detector: Detector,
-    pictures: Sequence[Any],
+    pictures: Sequence[Any] | np.ndarray,
     threshold: float = 0.95,
     overlap: float = 0.3,
     max_boxes: int = 50,

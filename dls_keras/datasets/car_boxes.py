@@ -78,7 +78,7 @@ def load_car_boxes(path: str | Path | None = None) -> Roads:
                 f"{WIDTH} x {HEIGHT}, the size that the boxes refer to. Use the "
                 "original image."
             )
-        frame[:] = image
+        frame[:] = np.asarray(image)
     return Roads(
         frames,
         [np.array(boxes[name], np.float32).reshape(-1, 4) for name in names],

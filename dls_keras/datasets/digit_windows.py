@@ -86,7 +86,7 @@ def negatives(
     return Windows(x, np.full(len(x), BACKGROUND))
 
 
-def crop(image: Image.Image, windows: Sequence[np.ndarray]) -> np.ndarray:
+def crop(image: Image.Image, windows: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """The windows (n, 4) of a PIL image "L", each resized to (28, 28, 1) uint8."""
     bilinear = Image.Resampling.BILINEAR
     x = [

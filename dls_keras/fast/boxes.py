@@ -27,7 +27,7 @@ BATCH = 16  # images per call of the network
 def detect_images(
     model: keras.Model,
     heads: Sequence[Any],
-    pictures: Sequence[Any],
+    pictures: Sequence[Any] | np.ndarray,
     **settings: Any,
 ) -> list[Detections]:
     """The boxes in each of many images, sixteen at a time.
@@ -150,7 +150,8 @@ def non_max_suppression(
         owners = np.zeros(len(scores), int)
     order = np.lexsort((-scores, owners))
     boxes, owners = boxes[order], owners[order]
-    kept, room = [], [max_boxes] * (owners[-1] + 1)
+    kept: list[int] = []
+    room = [max_boxes] * (owners[-1] + 1)
     # Each block of 64 boxes is compared with itself and with the boxes kept last, since
     # those of the same image are the last ones, at most `max_boxes`.
     for first in range(0, len(order), 64):
@@ -163,7 +164,7 @@ def non_max_suppression(
         if first or own[0] != own[-1]:
             own_of_better = np.concatenate([owners[earlier], own])
             compatible |= own_of_better[:, np.newaxis] != own
-        free = compatible[: len(earlier)].all(0)
+        free: Any = compatible[: len(earlier)].all(0)
         for i, owner in enumerate(own.tolist()):
             if free[i] and room[owner]:
                 kept.append(first + i)

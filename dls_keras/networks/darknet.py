@@ -21,6 +21,7 @@ from keras import layers, ops
 from dls_keras.core.errors import InputError
 from dls_keras.fast.layers import BatchNormalization
 
+INPUT_SHAPE = ("height", "width", "channels")  # options of [net]
 EPSILON = 1e-5  # added to a variance before its square root is taken
 
 
@@ -28,7 +29,7 @@ class Section(NamedTuple):
     """One section of a cfg; `index` is -1 for `[net]` and counts the layers from 0."""
 
     kind: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index
     line: int
     options: dict[str, str]
 
@@ -163,7 +164,7 @@ def parse(cfg_text: str) -> list[Section]:
     Raises:
         InputError: if a line is neither `[kind]` nor `option=value`.
     """
-    sections = []
+    sections: list[Section] = []
     for line, text in enumerate(cfg_text.splitlines(), start=1):
         text = "".join(text.split())
         if not text or text[0] in "#;":
@@ -204,16 +205,16 @@ def build(
             not fit together; the message names the section and its line.
     """
     net, *rest = sections
-    if input_shape is None:
-        input_shape = [net.number(key) for key in ("height", "width", "channels")]
-    if len(input_shape) != 3 or min(input_shape) < 1:
+    shape = input_shape or tuple(net.number(key) for key in INPUT_SHAPE)
+    if len(shape) != 3 or min(shape) < 1:
         raise InputError(
             "The input shape of a Darknet network is (height, width, channels), each "
-            f"at least 1, such as (416, 416, 3); received {tuple(input_shape)}. "
+            f"at least 1, such as (416, 416, 3); received {tuple(shape)}. "
             "Correct [net] in the cfg, or input_shape."
         )
-    x = image = keras.Input(input_shape, name="image")
-    outputs, predictions, heads = [], [], []  # `outputs` of all sections, for routes
+    x = image = keras.Input(shape, name="image")
+    outputs: list[Any] = []  # of all sections, for routes
+    predictions, heads = [], []
     for section in rest:
         try:
             if section.kind in _HEADS:

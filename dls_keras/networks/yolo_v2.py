@@ -158,8 +158,9 @@ def find_anchors(
     Raises:
         InputError: if the boxes have fewer than n_a different sizes.
     """
-    corners = np.reshape([corner for box in boxes for corner in np.ravel(box)], (-1, 4))
-    sizes = np.float64(corners)[:, [3, 2]] - np.float64(corners)[:, [1, 0]]
+    edges = [edge for box in boxes for edge in np.ravel(box)]
+    corners = np.array(edges, np.float64).reshape(-1, 4)
+    sizes = corners[:, [3, 2]] - corners[:, [1, 0]]
     different = np.unique(sizes, axis=0)
     if not 1 <= n_a <= len(different):
         raise InputError(
@@ -168,8 +169,9 @@ def find_anchors(
         )
     rng = np.random.default_rng(seed)
     starts = [rng.choice(different, n_a, replace=False) for _ in range(10)]
-    best = max((_k_means(sizes, start) for start in starts), key=lambda found: found[0])
-    return best[1][np.argsort(best[1].prod(axis=1))].astype(np.float32)
+    found = [_k_means(sizes, start) for start in starts]
+    _, anchors = max(found, key=lambda mean_iou_and_centres: mean_iou_and_centres[0])
+    return anchors[np.argsort(anchors.prod(axis=1))].astype(np.float32)
 
 
 def size_iou(sizes: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ PICKUP = {
     "lamps": (0.46, 0.46),
     "windows": ((0.1, 0.42), (0.48, 0.9)),
 }  # fmt: skip
-SHAPES = (SALOON, HATCHBACK, ESTATE, VAN, PICKUP)
+SHAPES: tuple[dict[str, Any], ...] = (SALOON, HATCHBACK, ESTATE, VAN, PICKUP)
 
 PAINTS = np.array(
     [
@@ -472,7 +472,7 @@ class Car:
         length, width, _ = self.size
         self.reach = np.abs(self.axes.T) @ [length / 2, width / 2]  # along x and y
         self.number = 0  # in `canvas.owner`, from 1
-        self.painted = None  # its pixels before other objects hide it
+        self.painted = np.empty((2, 0), int)  # its pixels before others hide it
 
     def world(self, points: Any) -> np.ndarray:
         """Points (n, 3) of the car in the axes of the road."""
@@ -533,7 +533,8 @@ class Car:
         """Brightness of a surface with this normal in the car's axes, 0.6 to 1.1."""
         normal = normal / np.linalg.norm(normal)
         turned = np.append(normal[:2] @ self.axes, normal[2])
-        return 0.6 + 0.35 * max(0, turned @ self.sun) + 0.2 * max(0, normal[2])
+        facing_sun, facing_sky = float(turned @ self.sun), float(normal[2])
+        return 0.6 + 0.35 * max(0, facing_sun) + 0.2 * max(0, facing_sky)
 
     def paint(self) -> None:
         """Paint shadow, wheels on the far side, body, cabin and details, in order."""
@@ -617,8 +618,8 @@ class Car:
             for start, stop in self.shape["windows"]:
                 top = [at(start, 0.86), at(stop, 0.86)]
                 for sill, shine in ((0.1, 1), (0.6, 1.3)):  # the sky is reflected above
-                    pane = [at(start, sill), *top, at(stop, sill)]
-                    self.face(pane, shine * self.glass)
+                    corners = [at(start, sill), *top, at(stop, sill)]
+                    self.face(corners, shine * self.glass)
 
     def paint_end(self, end: int) -> None:
         """Paint lamps, plate and grille of the front (1) or the rear (-1)."""
@@ -653,7 +654,7 @@ def place_cars(
     rng: np.random.Generator, canvas: Canvas, lanes: list[tuple[float, float]]
 ) -> list[Car]:
     """Up to four cars in the lanes that do not overlap and have realistic sizes."""
-    cars = []
+    cars: list[Car] = []
     for _ in range(rng.choice(5, p=[0.12, 0.4, 0.24, 0.14, 0.1])):
         for _ in range(20):  # tries
             lane, heading = lanes[rng.integers(len(lanes))]
