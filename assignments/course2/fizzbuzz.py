@@ -1,13 +1,13 @@
 # %% [markdown]
 # # FizzBuzz without a division
 #
-# Counting aloud, one says "fizz" for a multiple of 3, "buzz" for one of 5, "fizzbuzz"
-# for both. You will see a network learn it from the binary digits of 101 to 1023 and
-# then count from 1 to 100, which it has never seen, and how large it has to be for
-# that.
+# In the game, players count and say "fizz" for a multiple of 3, "buzz" for a multiple
+# of 5 and "fizzbuzz" for a multiple of both. You will see a network learn this from the
+# binary digits of 101 to 1023, be tested on 1 to 100, which are held out, and how large
+# it has to be.
 #
-# The full run takes 6 seconds of one CPU core, `--quick` 5, with fewer epochs. It ends
-# with all numbers from 1 to 100 right; without a hidden layer 53 are.
+# The full run takes 6 seconds on one CPU core, `--quick` 5, with fewer epochs. It ends
+# with all numbers from 1 to 100 correct; without a hidden layer 53 are.
 
 # %%
 import sys
@@ -35,14 +35,14 @@ for n in (6, 9, 10, 15):
 
 # %% [markdown]
 # ## The idea
-# Does a network divide? It need not. Powers of two repeat 1, 2, 4, 8 when divided by
-# 15, so a single weighted sum of the digits,
+# The network need not divide. The remainders of powers of two, divided by 15, repeat
+# 1, 2, 4, 8, so the word depends on a single weighted sum of the digits:
 #
-# $$S = \sum_i d_i \cdot (2^i \bmod 15) \equiv n \pmod{15},$$
+# $$S = \sum_i d_i \cdot (2^i \bmod 15) \equiv n \pmod{15}$$
 #
-# tells the word. It runs from 0 to 33, and the words come and go along it, which a
-# softmax of the digits cannot follow. One hidden layer of ReLUs bends as often as it
-# has units.
+# S is between 0 and 33, and the word changes many times along it, which a softmax of
+# the digits cannot represent. A hidden layer of ReLUs is a piecewise linear function
+# with as many changes of slope as it has units.
 
 # %%
 S = (np.arange(1024)[:, np.newaxis] >> np.arange(10) & 1) @ (2 ** np.arange(10) % 15)
@@ -50,7 +50,7 @@ print("S from", S.min(), "to", S.max())
 print("same remainder:", np.array_equal(S % 15, np.arange(1024) % 15))
 
 # %% [markdown]
-# ## Learning
+# ## Training
 
 # %%
 epochs = 60 if QUICK else 200
@@ -59,27 +59,30 @@ for hidden in ((), (32,), (1024,)):
     model = fb.build_model(hidden)
     name = f"{hidden[0]} hidden units" if hidden else "no hidden layer"
     losses[name] = fb.train(model, data, epochs=epochs)
-    learnt, new = (
+    training, test = (
         np.mean(np.argmax(model(x), axis=1) == y)
         for x, y in ((data.x, data.y), (data.x_test, data.y_test))
     )
-    print(f"{name:17} 101 to 1023: {learnt:4.0%} right, 1 to 100: {new:4.0%}")
-figure = plots.curves(losses, title="FizzBuzz", xlabel="epoch", ylabel="nats")
+    print(f"{name:17} training accuracy {training:4.0%}, test accuracy {test:4.0%}")
+figure = plots.curves(
+    losses, title="FizzBuzz", xlabel="epoch", ylabel="cross-entropy (nats)"
+)
 plots.show(figure, OUT / "loss.png")
 
 # %% [markdown]
-# Thirty-two bends would do if they sat in the right places, but training does not find
-# these. A thousand units make it easy: and although there are sixteen times as many
-# parameters as numbers to learn from, it is the sum that they find.
+# Thirty-two changes of slope would be enough at the right positions, but training does
+# not find these. A thousand units make it easy. Although there are sixteen times as
+# many parameters as training examples, the network generalises: it learns the sum.
 #
-# ## The weights that ship with the package
+# ## The shipped weights
 
 # %%
 shipped = fb.load_pretrained()
 print(" ".join(fb.infer(shipped, n) for n in range(1, 16)))
-said = np.array([str(fb.infer(shipped, n)) for n in range(1, 101)])
+predicted = np.array([str(fb.infer(shipped, n)) for n in range(1, 101)])
 true = [fb.WORDS[word] if word else str(n) for n, word in enumerate(data.y_test, 1)]
-print(f"right from 1 to 100: {np.mean(said == true):.0%}")
+print(f"test accuracy, 1 to 100: {np.mean(predicted == true):.0%}")
 question, number = fb.example()
-print(f"{question} {fb.infer(shipped, number)}")
-plots.show(fb.picture(shipped, number), OUT / "answer.png")
+answer = fb.infer(shipped, number)
+print(f"{question} {answer}")
+plots.show(fb.picture(number, answer), OUT / "answer.png")

@@ -1,13 +1,13 @@
 # %% [markdown]
 # # Strategy: what to do next
 #
-# A model is not good enough; more data, a bigger network, or other data? You will see a
-# handful of numbers decide: one metric, five errors in a row, and a hundred mistakes
-# looked at one by one.
+# A model is not good enough. Does it need more data, a bigger network, or other data?
+# You will see a few numbers decide this: one metric, five errors, and an analysis of a
+# hundred wrong predictions.
 #
-# There is nothing to train: it takes one second of one CPU core, with or without
-# `--quick`. The number that comes out: of a dev error of 10 % the most that can be
-# gained by mending every dog that was taken for a cat is 0.8 %.
+# There is nothing to train: it takes one second on one CPU core, with or without
+# `--quick`. One result: correcting every dog that was classified as a cat would
+# reduce a dev error of 10 % by 0.8 percentage points at most.
 
 # %%
 import sys
@@ -24,18 +24,18 @@ OUT = Path("out/strategy")
 OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
-# ## One number
-# Of the pictures called a cat, how many are (precision)? Of the cats, how many were
-# found (recall)? With two numbers nobody knows which model is better; their harmonic
-# mean is one:
+# ## A single number
+# Precision is the share of cats among the images that are classified as cats. Recall is
+# the share of the cats that are found. With two numbers it is not clear which model is
+# better; their harmonic mean is a single number:
 #
 # $$F_1 = \frac{2}{\frac1P + \frac1R}$$
 
 # %%
-draw = np.random.default_rng(0)
+rng = np.random.default_rng(0)
 m = 2_000 if QUICK else 20_000
-Y = (draw.random(m) < 0.3).astype(int)
-scores = draw.normal(loc=1.8 * Y)  # a model's score, higher for cats
+Y = (rng.random(m) < 0.3).astype(int)
+scores = rng.normal(loc=1.8 * Y)  # a model's score, higher for cats
 thresholds = np.linspace(-1, 3, 41)
 rows = {"precision": [], "recall": [], "F1": []}
 for threshold in thresholds:
@@ -50,14 +50,14 @@ axes = figure.subplots()
 for name, values in rows.items():
     axes.plot(thresholds, values, label=name)
 axes.axvline(thresholds[best], color="#888888", ls="--", lw=1)
-axes.set(title="Where to put the threshold", xlabel="threshold", ylabel="share")
+axes.set(title="The choice of a threshold", xlabel="threshold", ylabel="metric")
 axes.grid(alpha=0.3)
 axes.legend()
 plots.show(figure, OUT / "threshold.png")
 
 # %% [markdown]
-# Other wishes become conditions that need only be met: the most accurate model among
-# those that answer within 100 milliseconds.
+# Other requirements become satisficing metrics: choose the most accurate model among
+# those with a latency of at most 100 milliseconds.
 
 # %%
 models = {
@@ -68,13 +68,13 @@ models = {
 print("chosen:", strategy.choose(models, "accuracy", at_most={"milliseconds": 100}))
 
 # %% [markdown]
-# And if the metric prefers the wrong model, change it. A shows fewer wrong pictures,
-# but among them some that must not be shown; these count ten times.
+# If the metric prefers the wrong model, change the metric. Model A makes fewer
+# mistakes, but shows some images that must not be shown; these get weight ten.
 
 # %%
-Y, A, B = np.zeros((3, 1000), int)  # a thousand pictures without a cat
-A[:30] = 1  # 3 % are called a cat, among them the first 15
-B[100:150] = 1  # 5 %, none of these
+Y, A, B = np.zeros((3, 1000), int)  # a thousand images without a cat
+A[:30] = 1  # 3 % are classified as a cat, the first 15 among them
+B[100:150] = 1  # 5 %, none of the first 15
 weights = np.where(np.arange(1000) < 15, 10, 1)
 for name, Y_hat in (("A", A), ("B", B)):
     plain, weighted = strategy.error(Y, Y_hat), strategy.error(Y, Y_hat, weights)
@@ -82,7 +82,8 @@ for name, Y_hat in (("A", A), ("B", B)):
 
 # %% [markdown]
 # ## Three sets
-# Dev and test sets need to be large enough to tell two models apart, not a fixed share.
+# Dev and test set must be large enough to compare two models; a fixed share of the data
+# is not needed.
 
 # %%
 for m in (100, 10_000, 1_000_000):
@@ -90,15 +91,15 @@ for m in (100, 10_000, 1_000_000):
 
 # %% [markdown]
 # ## Where the error comes from
-# Five errors, each above the one before by something with a name:
+# The differences between five errors have names:
 #
 # $$\text{Bayes} \xrightarrow{\text{avoidable bias}} \text{training}
 #   \xrightarrow{\text{variance}} \text{training-dev}
 #   \xrightarrow{\text{data mismatch}} \text{dev}
 #   \xrightarrow{\text{overfitting to dev}} \text{test}$$
 #
-# What people reach stands in for the Bayes error, and the best of them, since it cannot
-# be above any.
+# The lowest human error is used as an estimate of the Bayes error, which cannot be
+# larger.
 
 # %%
 people = {"anybody": 0.03, "a doctor": 0.01, "a team of doctors": 0.005}
@@ -133,19 +134,20 @@ for cause in next(iter(found.values())):
     axes.barh(list(found), widths, left=left, label=cause)
     left += widths
 axes.invert_yaxis()
-axes.set(xlabel="error (%)", title="What the errors are made of")
+axes.set(xlabel="error (%)", title="Contributions to the error")
 axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 plots.show(figure, OUT / "gaps.png")
 
 # %% [markdown]
-# ## A hundred mistakes
-# Look at a hundred wrong dev examples and note what may have misled the model. The
-# share of a tag is the most that mending it can bring: the lecture's dogs are 8 of 100,
-# so of a dev error of 10 % at best 0.8 go away, whatever the effort.
+# ## Error analysis
+# Examine a hundred wrong predictions on the dev set and note the possible causes of
+# each. The share of a cause is an upper bound for the improvement: in the lecture's
+# example 8 of 100 are dogs, so correcting all of them reduces a dev error of 10 % by
+# 0.8 percentage points at most.
 
 # %%
-looked_at = [{"dog"}] * 8 + [{"great cat"}] * 30 + [{"great cat", "blurry"}] * 13
-looked_at += [{"blurry"}] * 43 + [{"wrong label"}] * 6
+examined = [{"dog"}] * 8 + [{"great cat"}] * 30 + [{"great cat", "blurry"}] * 13
+examined += [{"blurry"}] * 43 + [{"wrong label"}] * 6
 print(f"{'cause':12} {'share':>6} {'error without':>14}")
-for row in strategy.error_analysis(looked_at, dev_error=0.10):
+for row in strategy.error_analysis(examined, dev_error=0.10):
     print(f"{row.tag:12} {row.share:6.0%} {row.error_without:14.1%}")

@@ -2,12 +2,12 @@
 # # Classic networks: LeNet-5 and those after it
 #
 # From 1998 to 2014 networks became deeper, larger, and then smaller again. You will see
-# four of them counted, and the first one read digits in the manner of its paper: its
-# last layer holds ten little pictures, and it may say that something is no digit.
+# the parameters of four of them, and the first one recognise digits as in its paper:
+# its last layer compares with ten small images, and can reject what is not a digit.
 #
-# Pretrained weights answer in seconds: 99.39 % of MNIST's 10,000 test digits. They took
-# 6 minutes on two CPU cores shared with other work; that is the full run. `--quick`
-# learns from 3000 digits, measures on 2000, and takes 27 seconds.
+# The shipped weights reach a test accuracy of 99.39 % on MNIST's 10,000 digits. The
+# full run trains them in 6 minutes on two CPU cores shared with other work. `--quick`
+# trains on 3000 digits, tests on 2000, and takes 27 seconds.
 
 # %%
 import sys
@@ -25,10 +25,10 @@ OUT = Path("out/classic_networks")
 OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
-# ## Four answers to one question
-# Which layers, in which order? VGG-16 asks 3 x 3 windows alone and pays for it in its
-# first dense layer, which has 103 of its 138 million parameters. GoogLeNet puts windows
-# side by side, spares itself by 1 x 1 convolutions before them, and has no such layer.
+# ## Four architectures
+# VGG-16 has only 3 x 3 convolutions; its first dense layer alone has 103 of its 138
+# million parameters. GoogLeNet has convolutions of three sizes in parallel, reduces the
+# channels before them by 1 x 1 convolutions, and has no such dense layer.
 
 # %%
 for build in (cn.LeNet5, cn.AlexNet, cn.VGG16, cn.GoogLeNet):
@@ -41,79 +41,80 @@ for build in (cn.LeNet5, cn.AlexNet, cn.VGG16, cn.GoogLeNet):
 
 # %% [markdown]
 # ## The data
-# MNIST's digits in a frame of two pixels, 32 x 32. Where they are not at hand and
-# cannot be fetched, drawn digits stand in, with other numbers below.
+# MNIST's digits, zero-padded to 32 x 32. If they are not available and cannot be
+# downloaded, synthetic digits replace them, and the numbers below differ.
 
 # %%
 try:
-    data, kind = cn.load_data(drawn=0 if QUICK else 6000), "MNIST"
+    data, kind = cn.load_data(synthetic=0 if QUICK else 6000), "MNIST"
 except MissingFileError:
     x, y = digits.make_digits(1200 if QUICK else 12_000)
-    cut, kind = len(x) * 5 // 6, "drawn digits"
-    framed = cn.framed(x[:cut]), y[:cut], cn.framed(x[cut:]), y[cut:]
-    data = digits.Digits(*framed)
+    x = digits.as_inputs(x, cn.SIZE)
+    cut, kind = len(x) * 5 // 6, "synthetic digits"
+    data = digits.Digits(x[:cut], y[:cut], x[cut:], y[cut:])
 n, m = (3000, 2000) if QUICK else (len(data.x), 10_000)
 data = digits.Digits(data.x[:n], data.y[:n], data.x_test[:m], data.y_test[:m])
-print(f"{kind}: {len(data.x)} to learn from, {len(data.x_test)} to test on")
+print(f"{kind}: {len(data.x)} for training, {len(data.x_test)} for testing")
 
 # %% [markdown]
 # ## LeNet-5's last layers
-# F6 has 84 units, 7 x 12. The network shall make them show the digit it sees, each as
-# one drawing; a penalty says how far they are from each of the ten:
+# F6 has 84 units, 7 x 12. The network is trained so that their activations form an
+# image of the digit, its code. The penalty of a digit is the squared distance to its
+# code:
 #
 # $$\mathrm{penalty}_i = \sum_j (F6_j - \mathrm{code}_{ij})^2\qquad
 #   \mathrm{loss} = \mathrm{penalty}_y +
 #   \log\left(e^{-J} + \sum_i e^{-\mathrm{penalty}_i}\right)$$
 #
-# J is the penalty of an eleventh answer, "none": what is far from all ten codes is no
-# digit. A softmax over ten could not say that.
+# J is the penalty of an eleventh class, "none": an input far from all ten codes is not
+# a digit. A softmax over ten classes cannot reject it.
 
 # %%
 codes = {
-    str(k): (1 - code.reshape(12, 7)) / 2 for k, code in enumerate(cn.digit_codes())
+    str(k): (1 - code.reshape(12, 7)) / 2 for k, code in enumerate(digits.load_codes())
 }
 plots.show(plots.row(codes), OUT / "codes.png")
 
 # %% [markdown]
-# Before them, each of the 16 maps of C3 sees only some of the six before it, so that
-# not all learn the same; a row for each, a column for each that it sees.
+# Each of the 16 maps of C3 is connected to only some of the six maps of S2, so that
+# they learn different features. One row per map of S2, one column per map of C3:
 
 # %%
 for channel in range(6):
-    row = ["#" if channel in seen else "." for seen in cn.TABLE_I]
-    print(f"map {channel} of S2 goes to  {' '.join(row)}")
+    row = ["#" if channel in inputs else "." for inputs in cn.TABLE_I]
+    print(f"map {channel} of S2  {' '.join(row)}")
 
 # %% [markdown]
-# ## Learning
+# ## Training
 
 # %%
 model = cn.build_model()
 losses = cn.train(model, data, epochs=4 if QUICK else 20)
-curve = plots.curve(losses, title="LeNet-5", ylabel="nats per digit")
+curve = plots.curve(losses, title="LeNet-5", ylabel="loss (nats)")
 plots.show(curve, OUT / "loss.png")
 penalties = model.predict(data.x_test, batch_size=500, verbose=0)
-print(f"test digits: {np.mean(penalties.argmin(1) == data.y_test):.2%}")
+print(f"test accuracy: {np.mean(penalties.argmin(1) == data.y_test):.2%}")
 
 # %% [markdown]
-# ## The weights that ship with the package
-# Whoever may say "none" is right more often on the rest.
+# ## The shipped weights
+# The accuracy is higher on the digits that are not rejected as "none".
 
 # %%
 shipped = cn.load_pretrained()
 penalties = shipped.predict(data.x_test, batch_size=500, verbose=0)
-right = penalties.argmin(1) == data.y_test
+correct = penalties.argmin(1) == data.y_test
 none = penalties.min(1) > cn.J
-print(f"shipped, test digits: {right.mean():.2%}")
-print(f"{none.sum()} called none; of the others {right[~none].mean():.2%}")
+print(f"shipped weights, test accuracy: {correct.mean():.2%}")
+print(f'{none.sum()} are "none"; accuracy of the others: {correct[~none].mean():.2%}')
 question, image = cn.example()
 answer = cn.infer(shipped, image)
 print(f"{question} {answer}, {answer.confidence:.1%}")
-plots.show(cn.picture(shipped, image), OUT / "answer.png")
+plots.show(cn.picture(image, answer), OUT / "answer.png")
 
 # %% [markdown]
-# ## What it calls none
-# The digits farthest from all codes: many could be read in two ways. And the same
-# digits with their pixels shuffled, where a softmax would name one all the same.
+# ## Inputs that are rejected
+# The test digits farthest from all codes: many are ambiguous. And digits with shuffled
+# pixels, for which a softmax would predict a digit.
 
 # %%
 nearest, distance = penalties.argmin(1), penalties.min(1)
@@ -124,4 +125,4 @@ plots.show(figure, OUT / "none.png")
 pixels = data.x_test[:500].reshape(-1, 32 * 32)
 shuffled = np.random.default_rng(0).permuted(pixels, axis=1)
 far = shipped.predict(shuffled.reshape(-1, 32, 32, 1), verbose=0).min(1) > cn.J
-print(f"of {len(far)} shuffled digits {far.mean():.1%} are none")
+print(f'of {len(far)} shuffled digits {far.mean():.1%} are "none"')
