@@ -19,7 +19,7 @@ Shapes: m examples, labels (m,) or (1, m); errors are shares in [0, 1]. NumPy al
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -59,7 +59,7 @@ def f1(Y: ArrayLike, Y_hat: ArrayLike, positive: int = 1) -> float:
     return 2 * P * R / (P + R) if P + R else 0.0
 
 
-def error(Y: ArrayLike, Y_hat: ArrayLike, weights: ArrayLike | None = None) -> float:
+def error(Y: ArrayLike, Y_hat: ArrayLike, weights: Any = None) -> float:
     """The share of wrong predictions.
 
     Args:
@@ -157,9 +157,9 @@ def split(m: int, *, seed: int = 0) -> Split:
     >>> split(10).dev
     array([9, 0])
     """
-    sizes = split_sizes(m)
+    train, dev, _ = split_sizes(m)
     order = np.random.default_rng(seed).permutation(m)
-    return Split(*np.split(order, np.cumsum(sizes)[:-1]))
+    return Split(*np.split(order, [train, train + dev]))
 
 
 # Where the error comes from.
@@ -247,7 +247,7 @@ class Cause(NamedTuple):
     """A row of an error analysis."""
 
     tag: str
-    count: int  # wrong examples with this tag
+    examples: int  # how many wrong examples have this tag
     share: float  # of all wrong examples
     error_without: float  # the error if all of them were corrected
 

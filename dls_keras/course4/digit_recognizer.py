@@ -237,8 +237,8 @@ def evaluate(model: keras.Model | None = None) -> list[Row]:
     data = digits.load_digits()
     x, y = digits.as_inputs(data.x_test), data.y_test
     # Enlarged, dark on light: `prepare` has to find and to reduce them.
-    scans = [np.kron(as_scan(x), np.ones((4, 4), "uint8")) for x in data.x_test[:1000]]
-    scans = digits.as_inputs(np.stack([digits.prepare(scan) for scan in scans]))
+    scans = (np.kron(as_scan(x), np.ones((4, 4), "uint8")) for x in data.x_test[:1000])
+    x_scans = digits.as_inputs(np.stack([digits.prepare(scan) for scan in scans]))
     x_synthetic, y_synthetic = digits.make_digits(1000, seed=10_000)
 
     def accuracy(probabilities, y):
@@ -251,7 +251,9 @@ def evaluate(model: keras.Model | None = None) -> list[Row]:
             accuracy(multi_crop(predict, x), y),
             at_least=0.996,
         ),
-        Row("accuracy, 1,000 test digits as scans", accuracy(predict(scans), y[:1000])),
+        Row(
+            "accuracy, 1,000 test digits as scans", accuracy(predict(x_scans), y[:1000])
+        ),
         Row(
             "accuracy, 1,000 held-out synthetic digits",
             accuracy(predict(digits.as_inputs(x_synthetic)), y_synthetic),

@@ -80,8 +80,9 @@ def load_digits() -> Digits:
         MissingFileError: if they are not found and cannot be downloaded.
         InputError: if a file does not hold these digits.
     """
-    parts = [files.in_data_folder(name) for name in (*PARTS, TEST_PART)]
-    if all(parts):
+    names = *PARTS, TEST_PART
+    parts = [path for name in names if (path := files.in_data_folder(name))]
+    if len(parts) == len(names):
         pairs = [_read_npz(path, "images", "labels") for path in parts]
         x, y = (np.concatenate(arrays) for arrays in zip(*pairs[:-1], strict=True))
         return Digits(x, y, *pairs[-1])
@@ -169,10 +170,11 @@ def make_canvases(
     for i, canvas in enumerate(canvases):
         rng = np.random.default_rng([seed, i])
         squares = _free_squares(rng, size, rng.integers(8, 13))
-        chosen = rng.integers(len(x), size=min(len(squares), rng.integers(2, 7)))
+        chosen = rng.integers(len(x), size=min(len(squares), int(rng.integers(2, 7))))
         for (y1, x1, y2, x2), k in zip(squares, chosen, strict=False):
             digit = Image.fromarray(x[k]).resize((x2 - x1, y2 - y1))
-            canvas[y1:y2, x1:x2] = np.maximum(canvas[y1:y2, x1:x2], digit)
+            place = canvas[y1:y2, x1:x2]
+            np.maximum(place, np.asarray(digit), out=place)
         for y1, x1, y2, x2 in squares[len(chosen) :]:
             canvas[y1:y2, x1:x2] = draw_digits.scribble(rng, y2 - y1)
         boxes.append(np.array(squares[: len(chosen)], "float32").reshape(-1, 4))
@@ -215,10 +217,10 @@ def ink(image: Any) -> np.ndarray:
     Args:
         image: an image of any size (path, PIL image or array).
     """
-    grey = images.read(image).convert("L")
-    if max(grey.size) > 512:
-        grey.thumbnail((512, 512), Image.Resampling.BOX)
-    grey = np.asarray(grey, "float32")
+    small = images.read(image).convert("L")
+    if max(small.size) > 512:
+        small.thumbnail((512, 512), Image.Resampling.BOX)
+    grey = np.asarray(small, "float32")
     contrast = grey - _plane(grey)
     # Ink covers less area than paper, so the skewness of the contrast has its sign.
     if np.mean(contrast**3) < 0:

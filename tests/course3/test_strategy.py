@@ -176,10 +176,11 @@ def test_error_analysis_counts_each_example_once_per_tag(tags, dev_error):
     """The most frequent first; `error_without` is the error if it were corrected."""
     rows = strategy.error_analysis([[*t, *t] for t in tags], dev_error)
     assert {row.tag for row in rows} == set().union(*tags)
-    assert [row.count for row in rows] == sorted((r.count for r in rows), reverse=True)
+    counts = [row.examples for row in rows]
+    assert counts == sorted(counts, reverse=True)
     for row in rows:
-        assert row.count == sum(row.tag in t for t in tags)
-        assert row.share == row.count / len(tags)
+        assert row.examples == sum(row.tag in t for t in tags)
+        assert row.share == row.examples / len(tags)
         corrected = dev_error * sum(row.tag not in t for t in tags) / len(tags)
         assert row.error_without == pytest.approx(corrected, abs=1e-15)
 

@@ -84,7 +84,7 @@ def digit(value: int, rng: np.random.Generator, size: int = 128) -> Image.Image:
     """A handwritten digit, 0 to 9, white on black: mode "L", (size, size).
 
     A style of `STROKES` is chosen. Its points are moved at random, and the whole is
-    scaled in width, slanted, turned, and drawn with a pen of random width. The digit
+    scaled in width, slanted, turned, and painted by a pen of random width. The digit
     fills most of the image and never reaches its border.
     """
     style = STROKES[value][rng.integers(len(STROKES[value]))]

@@ -10,7 +10,7 @@ def hand(fingers: int, rng: np.random.Generator, size: int = 64) -> Image.Image:
     As in the SIGNS photos zero is a ring of thumb and fingers, three is thumb, index
     and middle finger, and four hides the thumb.
     """
-    scale = 4 * size  # drawn four times larger, then reduced
+    scale = 4 * size  # four times larger, then reduced
     wall = rng.uniform(185, 235) + rng.uniform(-8, 8, 3)
     skin = np.array([214, 160, 130]) * rng.uniform(0.62, 1.08) + rng.uniform(-9, 9, 3)
     image = Image.new("RGB", (scale, scale), _rgb(wall))
