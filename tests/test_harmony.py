@@ -57,6 +57,13 @@ def test_the_name_of_an_interval_determines_its_semitones(steps, alteration):
     assert harmony.semitones(harmony.interval_name(steps, semitones)) == semitones
 
 
+@pytest.mark.parametrize("name", ["", "third", "P", "M0", "m-"])
+def test_unknown_intervals_raise_an_input_error(name):
+    """The message shows two valid names."""
+    with pytest.raises(InputError, match="'m3' or 'P-4'"):
+        harmony.semitones(name)
+
+
 @given(CHORDS, PITCHES)
 def test_the_kind_of_a_note_follows_from_the_chord_and_its_scale(chord, pitch):
     """C takes precedence over S, S over A, A over X."""

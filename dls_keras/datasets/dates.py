@@ -23,6 +23,7 @@ from dls_keras.core.errors import InputError
 CHARACTERS = " ./0123456789abcdefghijlmnoprstuvwy"
 HUMAN_VOCAB = {c: i for i, c in enumerate([*CHARACTERS, "<unk>", "<pad>"])}
 MACHINE_VOCAB = {c: i for i, c in enumerate("-0123456789")}
+START = 1 + len(MACHINE_VOCAB)  # the token that a decoder reads first
 LETTERS = np.array(list(MACHINE_VOCAB), "<U1")
 
 SPAN = datetime.date(1900, 1, 1), datetime.date(2099, 12, 31)
@@ -93,9 +94,9 @@ def make_pairs(
         span: the first and the last day; two-digit years stay within `CENTURY`, too.
     """
     rng = np.random.default_rng(seed)
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     while len(pairs) < m:
-        form = forms[rng.integers(len(forms))]
+        form = forms[int(rng.integers(len(forms)))]
         first, last = span
         if "{yy}" in form:
             first, last = max(first, CENTURY[0]), min(last, CENTURY[1])
@@ -136,7 +137,7 @@ def make_dates(m: int, *, tx: int = 30, seed: int = 0, held_out: bool = False) -
 class Tokens(NamedTuple):
     """m dates as tokens: x (m, Tx) int32, y (m, Ty) int32, and the pairs of text.
 
-    Token 0 is padding in x and does not occur in y.
+    Tokens are indices plus 1; token 0 is padding and `START` comes before each y.
     """
 
     x: np.ndarray
@@ -162,8 +163,16 @@ def tokens(sentences: Iterable[str], tx: int = 30) -> np.ndarray:
         InputError: as `indices`.
     """
     ids = np.array([indices(sentence, tx) for sentence in sentences], "int32")
-    # "<pad>" is the last entry of the vocabulary: it becomes 0, the others move up.
+    # "<pad>" is the last entry of the vocabulary and becomes 0.
     return (ids + 1) % len(HUMAN_VOCAB)
+
+
+def decode_tokens(rows) -> list[str]:
+    """The texts of rows of output tokens (n, length), which are from 1 to 11.
+
+    An untrained network may output 0 or `START`; these become "-" and "9".
+    """
+    return decode_all(np.clip(np.asarray(rows) - 1, 0, len(MACHINE_VOCAB) - 1))
 
 
 def one_hot(ids: ArrayLike, n: int) -> np.ndarray:
@@ -200,7 +209,7 @@ def indices(sentence: str, tx: int = 30) -> list[int]:
 
 def decode(ids: ArrayLike) -> str:
     """The text of one row of indices into `MACHINE_VOCAB`."""
-    return decode_all([ids])[0]
+    return decode_all(np.asarray(ids)[np.newaxis])[0]
 
 
 def decode_all(ids: ArrayLike) -> list[str]:

@@ -24,7 +24,7 @@ Paper: Bahdanau, Cho & Bengio (2015), https://arxiv.org/abs/1409.0473
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -35,20 +35,19 @@ from dls_keras.fast.recurrent import lstm
 
 BATCH = 100  # sentences that `decode` computes together, few enough for the CPU cache
 
+LSTM = tuple[Any, Any, Any]  # kernel, recurrent kernel, bias; gates in order i, f, c, o
+Dense = tuple[Any, Any]  # kernel, bias
+
 
 class Weights(NamedTuple):
-    """The weights of a translator, layer by layer, tensors or arrays as Keras has them.
+    """The weights of a translator, layer by layer: tensors or arrays in Keras's order."""
 
-    An LSTM has (kernel, recurrent kernel, bias), its gates in the order i, f, c, o; a
-    dense layer has (kernel, bias).
-    """
-
-    encoder_forward: tuple  # (human, 4*n_a), (n_a, 4*n_a), (4*n_a,)
-    encoder_backward: tuple  # likewise
-    score: tuple  # (2*n_a + n_s, k), (k,)
-    energy: tuple  # (k, 1), (1,)
-    decoder: tuple  # (2*n_a, 4*n_s), (n_s, 4*n_s), (4*n_s,)
-    output: tuple  # (n_s, machine), (machine,)
+    encoder_forward: LSTM  # (human, 4*n_a), (n_a, 4*n_a), (4*n_a,)
+    encoder_backward: LSTM  # of the same shapes
+    score: Dense  # (2*n_a + n_s, k), (k,)
+    energy: Dense  # (k, 1), (1,)
+    decoder: LSTM  # (2*n_a, 4*n_s), (n_s, 4*n_s), (4*n_s,)
+    output: Dense  # (n_s, machine), (machine,)
 
 
 # Training.
@@ -73,8 +72,8 @@ def forward(
         (m, Ty, machine) float32, softmaxes.
     """
     x = tf.transpose(X, (1, 0, 2))  # (Tx, m, human): time first for the recurrence
-    ahead = lstm(x, *weights.encoder_forward, gates)
-    back = lstm(x[::-1], *weights.encoder_backward, gates)
+    ahead = lstm(x, *weights.encoder_forward, gates=gates)
+    back = lstm(x[::-1], *weights.encoder_backward, gates=gates)
     a = tf.concat([ahead, back[::-1]], axis=-1)
     a = tf.transpose(a, (1, 0, 2))  # (m, Tx, 2*n_a)
     n = a.shape[-1]
@@ -236,7 +235,7 @@ def pack(
     weights: Weights, gates: Callable = keras.activations.sigmoid
 ) -> PackedWeights:
     """Copy the weights into the layout of `decode`."""
-    gates = None if gates is keras.activations.sigmoid else gates
+    activation = None if gates is keras.activations.sigmoid else gates
     forward, backward, score, energy, decoder, output = (
         [np.array(array) for array in layer] for layer in weights
     )
@@ -244,12 +243,12 @@ def pack(
 
     def matrices(w):
         """(n, 4*units) as one matrix per gate, (4, n, units), halved."""
-        w = lstm_numpy.pack_gates(w / 2, gates)
+        w = lstm_numpy.pack_gates(w / 2, activation)
         return np.ascontiguousarray(w.swapaxes(0, 1))
 
     return PackedWeights(
-        encoder_forward=lstm_numpy.pack_gates(forward[0] + forward[2], gates),
-        encoder_backward=lstm_numpy.pack_gates(backward[0] + backward[2], gates),
+        encoder_forward=lstm_numpy.pack_gates(forward[0] + forward[2], activation),
+        encoder_backward=lstm_numpy.pack_gates(backward[0] + backward[2], activation),
         recurrent=np.stack([matrices(forward[1]), matrices(backward[1])], axis=1),
         key_kernel=score[0][:n].T / 2,
         key_bias=score[1][:, None],
@@ -257,10 +256,10 @@ def pack(
         energy=energy[0][:, 0],
         energy_bias=energy[1],
         decoder=matrices(np.concatenate(decoder[:2])),
-        decoder_bias=lstm_numpy.pack_gates(decoder[2], gates)[:, None],
+        decoder_bias=lstm_numpy.pack_gates(decoder[2], activation)[:, None],
         output=output[0] / 2,
         output_bias=output[1],
-        gates=gates,
+        gates=activation,
     )
 
 

@@ -74,7 +74,7 @@ def generate(
         choose: a function from logits (n_values,) to the index of the next token, such
             as `np.argmax`.
     """
-    chosen = []
+    chosen: list[int] = []
     # `read` requests a token only after the step that chose it.
     for logits in read(parameters, (chosen[-1] for _ in itertools.count())):
         chosen.append(int(choose(logits)))

@@ -48,7 +48,8 @@ def from_tune(tune: Tune, *, rests: bool = False) -> list[str]:
             distinct. With them it gives that of 2021, except for rounding and one rest
             of 71 quarter notes after the solo: 266 tokens of 275, 89 distinct of 90.
     """
-    measures, previous = {}, {}
+    measures: dict[int, list[str]] = {}
+    previous: dict[int, int] = {}  # the last pitch of each measure
     events = sorted(_events(tune, rests), key=lambda event: event[:2])
     for offset, _, length, pitch in events:
         measure = int(offset // MEASURE)
@@ -104,12 +105,13 @@ class Token(NamedTuple):
 @functools.cache
 def parse(token: str) -> Token:
     """Parse a token of `from_tune` or of the course."""
-    kind, length, *interval = token.split(",", 2)
-    if interval:
-        a, b = map(harmony.semitones, interval[0].strip("<>").split(","))
+    kind, length, *names = token.split(",", 2)
+    interval = None
+    if names:
+        a, b = map(harmony.semitones, names[0].strip("<>").split(","))
         interval = min(a, b), max(a, b)
     # "0.333" means a third: all lengths are multiples of a twelfth.
-    return Token(kind, Fraction(round(12 * float(length)), 12), interval or None)
+    return Token(kind, Fraction(round(12 * float(length)), 12), interval)
 
 
 def add_offsets(tokens: Iterable[Token]) -> Iterator[tuple[Fraction, Token]]:
@@ -180,8 +182,8 @@ def prune_grammar(curr_grammar: str) -> str:
     pruned = []
     for token in curr_grammar.split():
         kind, length, *interval = token.split(",", 2)
-        length = max(0.25, round(4 * float(length)) / 4)
-        pruned.append(",".join([kind, f"{length:.3f}", *interval]))
+        rounded = max(0.25, round(4 * float(length)) / 4)
+        pruned.append(",".join([kind, f"{rounded:.3f}", *interval]))
     return " ".join(pruned)
 
 
@@ -199,7 +201,8 @@ def unparse_grammar(
         before, rng: as in `add_pitches`.
     """
     parsed = [parse(token) for token in m1_grammar.split()]
-    offsets = itertools.accumulate((token.length for token in parsed), initial=0)
+    lengths = (token.length for token in parsed)
+    offsets = itertools.accumulate(lengths, initial=Fraction(0))
     placed = zip(offsets, parsed, strict=False)
     return add_pitches(placed, m1_chords, before=before, rng=rng)
 
@@ -207,7 +210,7 @@ def unparse_grammar(
 def prune_notes(curr_notes: Iterable[Note]) -> list[Note]:
     """The notes with quantised onsets, without those too close to the preceding one."""
     moved = [n._replace(offset=float(quantise(n.offset))) for n in curr_notes]
-    pruned = []
+    pruned: list[Note] = []
     for note in sorted(moved):
         if not pruned or note.offset - pruned[-1].offset >= MIN_GAP:
             pruned.append(note)

@@ -67,8 +67,17 @@ def interval_name(steps: int, semitones: int) -> str:
 
 
 def semitones(name: str) -> int:
-    """The number of semitones of a named interval, negative if it descends."""
-    quality, down, number = _INTERVAL.fullmatch(name).groups()
+    """The number of semitones of a named interval, negative if it descends.
+
+    Raises:
+        InputError: if it is not the name of an interval.
+    """
+    found = _INTERVAL.fullmatch(name)
+    if not found:
+        raise InputError(
+            f"Expected an interval such as 'm3' or 'P-4', received {name!r}."
+        )
+    quality, down, number = found.groups()
     octaves, letter = divmod(int(number) - 1, 7)
     perfect = letter in PERFECT
     if "A" in quality:
@@ -101,7 +110,7 @@ _THIRDS = (2, 4, 6, 1, 3, 5)  # steps up to the third, fifth, seventh and so on
 def is_major(chord: Sequence[int]) -> bool:
     """Whether every third is major and every fifth, if there is one, perfect."""
     lowest = root(chord)
-    sizes = {0: set(), 2: set(), 4: set()}
+    sizes: dict[int, set[int]] = {0: set(), 2: set(), 4: set()}
     for pitch in chord:
         step = (LETTERS[pitch % 12] - LETTERS[lowest % 12]) % 7
         sizes.setdefault(step, set()).add((pitch - lowest) % 12)

@@ -35,7 +35,7 @@ def bigram_accuracy(training: Iterable[Tune], held_out: Iterable[Tune]) -> float
 
     It predicts the token that followed the preceding one most often in training.
     """
-    counts = defaultdict(Counter)
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for first, second in itertools.pairwise(grammar.tokens(training)):
         counts[first][second] += 1
     successor = {token: c.most_common(1)[0][0] for token, c in counts.items()}

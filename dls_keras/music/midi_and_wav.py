@@ -105,7 +105,7 @@ def samples(tune: Tune, *, tempo: float = TEMPO, rate: int = audio.RATE) -> np.n
         tempo: quarter notes per minute.
         rate: samples per second.
     """
-    notes = [(n.offset, n.length, n.pitch, LOUD) for n in tune.notes]
+    notes = [(n.offset, n.length, n.pitch, float(LOUD)) for n in tune.notes]
     notes += [
         (c.offset, c.length, p, SOFT / len(c.pitches))
         for c in tune.chords

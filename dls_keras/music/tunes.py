@@ -187,13 +187,14 @@ _TOGETHER = Fraction(1, 16)
 def quantise(x: float | Fraction) -> Fraction:
     """The nearest multiple of 1/4 or 1/3; in a tie the multiple of 1/4."""
     quarters, thirds = Fraction(round(4 * x), 4), Fraction(round(3 * x), 3)
-    return quarters if abs(quarters - x) <= abs(thirds - x) else thirds
+    nearer = abs(quarters - x) <= abs(thirds - x)  # type: ignore[operator]
+    return quarters if nearer else thirds
 
 
 # Chords.
 
 
-def chord_under(chords: Sequence[Chord], offset: float) -> Chord:
+def chord_under(chords: Sequence[Chord], offset: float | Fraction) -> Chord:
     """The chord that sounds under a note.
 
     If chords begin in the note's measure: the last one that does not begin after the
@@ -202,14 +203,15 @@ def chord_under(chords: Sequence[Chord], offset: float) -> Chord:
     """
     measure = offset // MEASURE
     here = [chord for chord in chords if chord.offset // MEASURE == measure]
-    here = here or [chord for chord in chords if chord.offset < offset] or chords[:1]
+    here = here or [chord for chord in chords if chord.offset < offset]
+    here = here or [chords[0]]
     return ([chord for chord in here if chord.offset <= offset] or here[:1])[-1]
 
 
 def measures(tune: Tune) -> list[list[Chord]]:
     """The chords of each measure of a tune, with offsets within the measure."""
     count = int(max(chord.offset for chord in tune.chords) // MEASURE) + 1
-    listed = [[] for _ in range(count)]
+    listed: list[list[Chord]] = [[] for _ in range(count)]
     for chord in tune.chords:
         i, offset = divmod(chord.offset, MEASURE)
         listed[int(i)].append(chord._replace(offset=offset))
@@ -264,10 +266,10 @@ def as_tune(given: Tune | str | Path | int) -> Tune:
         )
     if isinstance(given, int) and given >= 0:
         return make_tune(given)
-    if isinstance(given, Path) or str(given).lower().endswith((".mid", ".midi")):
-        return load_tune(given)
-    if isinstance(given, str):
+    if isinstance(given, str) and not given.lower().endswith((".mid", ".midi")):
         return from_symbols(given)
+    if isinstance(given, str | Path):
+        return load_tune(given)
     raise InputError(
         "Expected a tune, chord symbols such as 'Dm7 G7 | Cmaj7', the path of a MIDI "
         f"file or a seed, received {given!r}."
