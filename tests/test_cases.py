@@ -209,7 +209,7 @@ NINE = {"dtype": "float64", "shape": [3, 3], "data": list(range(9))}
     [
         (np.arange(9).reshape(3, 3), NINE, ""),
         (np.arange(9), NINE, "expected an array of shape (3, 3), received an array"),
-        (np.eye(3), NINE, "9 of 9 values in shape (3, 3) differ, most of all at [2,"),
+        (np.eye(3), NINE, "9 of 9 values in shape (3, 3) differ, most at [2,"),
         (np.array([1.0, np.nan]), [1, float("nan")], ""),
         (np.array([1.0, 2.0]), [1, float("nan")], "at [1]: expected nan, received 2"),
         (np.array([5.0]), [float("inf")], "expected inf, received 5"),
@@ -297,7 +297,7 @@ def test_leniencies_are_asked_for(outcome):
     for expected in ({"a": 1}, {"return": {"a": 1}}):
         assert outcome(lambda: {"a": 1, "b": 2}, {}, expected).ok
         result = outcome(lambda: {"a": 1, "b": 2}, {}, expected, exact_keys=True)
-        assert "further key 'b'" in result.message
+        assert "unexpected key 'b'" in result.message
         assert outcome(lambda: {"a": 1}, {}, expected, exact_keys=True).ok
 
 
@@ -449,7 +449,7 @@ def test_changes_of_arguments_are_checked(outcome):
     assert result.message.startswith("b after the call: expected")
     assert outcome(grow, inputs, {}, inputs_unchanged=["b"]).ok
     result = outcome(grow, inputs, {}, inputs_unchanged=["b", "a"])
-    assert result.message.startswith("a, to be left as it was: expected")
+    assert result.message.startswith("a, which must not change: expected")
 
 
 def test_an_expected_exception_may_be_a_subclass(outcome):
@@ -616,7 +616,7 @@ def test_printed_costs_are_read(read, text, costs):
         ({"runs": [{"id": "1", "data": {"needs": "SIGNS"}}]}, "needs SIGNS"),
         ({"cases": {"needs": "glove"}}, "needs glove"),
         ({"cases": {"skip_runner": "superseded"}}, "superseded"),
-        ({"reference_only": {}}, "kept for reading only"),
+        ({"reference_only": {}}, "for reading only"),
         ({"models": {"M": {"builder": "model.json"}}}, "no case has the arguments"),
     ],
 )
@@ -712,7 +712,7 @@ COMPARATOR = {
             "expected the layer ['Dropout', [None, 64], 0, 0.5], recei",
         ),
         ({"activation": "tanh"}, {}, "received ['Dense', [None, 2], 130, 'tanh',"),
-        ({"extra": True}, {}, "there is a further layer ['Dropout', [None, 64], 0]"),
+        ({"extra": True}, {}, "unexpected layer ['Dropout', [None, 64], 0]"),
         ({}, {"trainable_params": 240}, "expected 240 trainable parameters, received"),
     ],
 )

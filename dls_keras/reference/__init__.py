@@ -1,1 +1,1 @@
-"""The expected values of the course: JSON and NPZ, one set an assignment."""
+"""The expected values of the course, and the code that runs them as test cases."""

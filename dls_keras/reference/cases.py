@@ -1,16 +1,16 @@
-"""Reference cases: read from their files, run on any functions, told in a sentence.
+"""Reference cases: test cases that are read from files and run on any functions.
 
-`read` turns a file of `reference/` into cases; `run_case` calls the functions of
-whatever namespace it is handed, ours or a learner's, and compares. Three kinds of
+`read` parses a file of `reference/` into cases; `run_case` calls the functions of a
+namespace, of this package or of a learner, and compares their results. Three kinds of
 entries become one kind of `Case`:
 
-    a case of a function   one call, its result compared
-    a run                  calls in a row, a later one taking earlier results
-    a model comparator     a model built by the call of a case, its layers compared
+    a case of a function   one call and its expected result
+    a run                  several calls; later ones use the results of earlier ones
+    a model comparator     a model that the call of a case builds, and its layers
 
-The format is described by the modules that read it: values and rules in
-`reference_values`, paths and comparison in `agreement`. Nothing here imports
-TensorFlow; a case without tensors is checked without it.
+The format is described by the modules that read it: values and rules by `values`, paths
+and comparison by `compare`. This module does not import TensorFlow; a case without
+tensors runs without it.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ Namespace = ModuleType | Mapping[str, object]
 
 
 class Outcome(NamedTuple):
-    """What came of a case: whether it agrees and, if not, one sentence on why."""
+    """The result of a case: whether it passed and, if not, a message."""
 
     ok: bool
     message: str = ""
@@ -57,10 +57,10 @@ class Outcome(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of a function under test; values are still as the file writes them.
+    """One call of a function under test; its values are not decoded yet.
 
-    `construct` and `method` are those of a class: its object is made and, with
-    `weights` given to it, called.
+    `construct`, `method` and `weights` are for a class: an object is constructed, its
+    weights are set, and the method is called.
     """
 
     function: str
@@ -75,11 +75,11 @@ class Call:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """Calls and what is expected of them; values as the file writes them.
+    """Calls and their expected results; the values are not decoded yet.
 
-    `expected` maps paths (see `compare.pick`) to values or rules; "#0:" before
-    a path means the first call instead of the last. `skip` says why no runner can
-    run the case, "" if one can.
+    `expected` maps paths (see `compare.pick`) to values or rules; the prefix "#0:" of a
+    path means the first call instead of the last. `skip` says why the case cannot be
+    run, "" if it can.
     """
 
     function: str
@@ -96,7 +96,7 @@ class Case:
 
 
 class Reference(NamedTuple):
-    """A reference file: its functions as written, and everything to be run."""
+    """A reference file: the entries of its functions, and all its cases."""
 
     name: str
     title: str
@@ -122,17 +122,19 @@ def read(name: str, folder: str | Path = FOLDER) -> Reference:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not JSON: {error}. Take another copy.") from None
+        raise InputError(
+            f"{path} is not JSON: {error}. Reinstall the package."
+        ) from None
     if content.get("format") != 1:
         raise InputError(
             f"{path} has format {content.get('format')!r}, expected 1. "
-            "Take a file of this version, or a newer package."
+            "Use a newer version of the package."
         )
     functions = content["functions"]
-    aside = content.get("reference_only", {})
+    not_run = content.get("reference_only", {})
     cases = [
         *_cases(functions, path.parent),
-        *_cases(aside, path.parent, skip="kept for reading only"),
+        *_cases(not_run, path.parent, skip="for reading only"),
     ]
     runs = [_run(run, functions, path.parent) for run in content.get("runs", ())]
     models = [
@@ -152,7 +154,7 @@ def _cases(functions, folder, skip=""):
 
 
 def _case(name, entry, calls, folder, skip=""):
-    """What the entries of cases and of runs have in common."""
+    """A `Case` from the entry of a case or of a run."""
     data = entry.get("data")  # of a run
     needs = entry.get("needs") or (isinstance(data, dict) and data.get("needs"))
     return Case(
@@ -186,7 +188,7 @@ def _call(name, entry, case):
 
 
 def _run(run, functions, folder):
-    """A run of the file; without calls it keeps the reason why it is skipped."""
+    """A `Case` from a run; without calls it is skipped."""
     steps = run.get("call", [])
     steps = steps if isinstance(steps, list) else [steps]
     calls = [
@@ -199,10 +201,10 @@ def _run(run, functions, folder):
 
 
 def _model(name, comparator, cases):
-    """A comparator as a case: its layers are expected of a model that a case builds.
+    """A `Case` from a model comparator: the layers of a model that some case builds.
 
-    The comparator tells the arguments in words; the case that builds a model of as
-    many parameters with the same builder has them as values.
+    The comparator describes the arguments in words; the case that builds a model with
+    the same function and the same number of parameters has their values.
     """
     builder = comparator["builder"]
     for case in cases:
@@ -222,7 +224,7 @@ def _model(name, comparator, cases):
 
 
 class Done(NamedTuple):
-    """A call that has been made: its arguments, what it returned and printed."""
+    """A finished call: its arguments, its result and its output."""
 
     call: Call
     arguments: dict
@@ -231,15 +233,15 @@ class Done(NamedTuple):
 
 
 class Disagreement(Exception):
-    """A case failed; the message says how, in a sentence."""
+    """A case failed; the message says how."""
 
 
 def unmet(case: Case, data_folder: str | Path | None = None) -> str:
-    """Why `case` cannot be run here, "" if it can.
+    """The reason why `case` cannot be run, "" if it can.
 
     Args:
         case: a case of a `Reference`.
-        data_folder: the folder with NAME.npz of each data set.
+        data_folder: a folder with a file NAME.npz per data set.
     """
     if case.skip:
         return case.skip
@@ -260,16 +262,16 @@ def run_case(
     *,
     data_folder: str | Path | None = None,
 ) -> Outcome:
-    """Call what `case` calls and compare what comes back.
+    """Make the calls of `case` and compare their results.
 
-    A function that is missing, raises or returns the wrong thing makes an Outcome,
-    not an exception. What the functions print is not shown.
+    A function that is missing, raises or returns a wrong value gives a failed Outcome,
+    not an exception. The output of the functions is captured.
 
     Args:
         case: a case, run or model of a `Reference`.
-        namespace: where the functions are: a module, a dict from names, or a list
-            of these, searched in order.
-        data_folder: the folder with NAME.npz of each data set.
+        namespace: the functions under test: a module, a dict by name, or a list of
+            these, which is searched in order.
+        data_folder: a folder with a file NAME.npz per data set.
     """
     if reason := unmet(case, data_folder):
         return Outcome(False, f"cannot be run: {reason}")
@@ -283,7 +285,7 @@ def run_case(
 
 
 def _check(case, namespaces, data_folder):
-    """Make the calls of `case` and raise a Disagreement at the first difference."""
+    """Make the calls of `case`; raise Disagreement at the first difference."""
     done = []
 
     def result(number, path):
@@ -311,7 +313,7 @@ def _check(case, namespaces, data_folder):
 
 
 def _perform(call, decode, find):
-    """Make one call, its prints kept aside; raise a Disagreement if it fails."""
+    """Make one call and capture its output; raise Disagreement if it fails."""
     function = find(call.function)
     try:
         arguments = {name: decode(value) for name, value in call.inputs.items()}
@@ -330,7 +332,7 @@ def _perform(call, decode, find):
 
 
 def _result(call, function, arguments, decode):
-    """What the call returns; the object of a class is made, and given weights."""
+    """The result of the call; for a class, an object is constructed first."""
     given = list(itertools.takewhile(arguments.__contains__, call.signature))
     positional = [arguments[name] for name in given]
     keyword = {name: arguments[name] for name in arguments if name not in given}
@@ -339,7 +341,7 @@ def _result(call, function, arguments, decode):
         made = function(**{name: decode(v) for name, v in call.construct.items()})
         function = getattr(made, call.method)
         if call.weights is not None:
-            function(*positional, **keyword)  # makes the variables
+            function(*positional, **keyword)  # builds the variables
             made.set_weights(decode(call.weights))
             _seed(call.seeds)
     return function(*positional, **keyword)
@@ -370,7 +372,7 @@ def _find(name, namespaces):
 
 
 def _place(error):
-    """Where the code under test raised: " (line 12 of solution.py)"."""
+    """The line of the code under test that raised: " (line 12 of solution.py)"."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -381,7 +383,7 @@ def _place(error):
 
 
 def _compare_results(case, done, decode):
-    """Compare what the calls returned and printed with all that is expected."""
+    """Compare the results and the output of the calls with the expected ones."""
     for key, written in case.expected.items():
         number, path = re.fullmatch(r"(?:#(\d+):)?(.+)", key).groups()
         step = done[-1 if number is None else int(number)]
@@ -399,30 +401,30 @@ def _compare_results(case, done, decode):
         firsts = {path.split("/")[0] for path in case.expected}
         further = [key for key in done[-1].result if key not in firsts]
         if further and "return" not in firsts:
-            raise Disagreement(f"there is a further key {further[0]!r} in the result")
+            raise Disagreement(f"unexpected key {further[0]!r} in the result")
 
 
 def _compare_arguments(case, arguments, decode):
-    """Compare what became of the arguments of the last call."""
+    """Compare the arguments of the last call after it."""
     for name, written in case.expected_inputs.items():
         find = functools.partial(arguments.get, name)
         _compare(f"{name} after the call", find, decode(written), case.terms)
     for name in case.inputs_unchanged:
         before = decode(case.calls[-1].inputs[name])
         find = functools.partial(arguments.get, name)
-        _compare(f"{name}, to be left as it was", find, before, compare.EXACTLY)
+        _compare(f"{name}, which must not change", find, before, compare.EXACTLY)
 
 
 def _compare(where, find, expected, terms):
-    """Raise a Disagreement unless what `find` finds is what is expected."""
+    """Raise Disagreement unless `find()` equals the expected value."""
     try:
         words = compare.difference(find(), expected, terms)
-    except Exception as error:  # reading a strange result may raise anything
+    except Exception as error:  # an unusual object may raise anything
         words = str(error)
     if words:
         raise Disagreement(f"{where}: {words}")
 
 
 def _printed_costs(text):
-    """Iteration -> cost of the lines "Cost after iteration N: cost" in `text`."""
+    """The costs by iteration, from lines "Cost after iteration N: cost" of `text`."""
     return {count: float(cost) for count, cost in PRINTED_COST.findall(text)}

@@ -1,14 +1,14 @@
-"""Does a result agree with what a reference file expects, and if not, how not?
+"""Compare a result with its expected value and describe the difference.
 
 `pick` follows a path such as "grads/dw" or "Z/[0,:4]/@mean" into a result;
-`difference` compares what it finds with the expected value and says in words
-what differs. The empty string means that nothing does.
+`difference` compares the value there with the expected one and describes the first
+difference. An empty string means that they agree.
 """
 
 import itertools
 import reprlib
 from collections.abc import Mapping, Sequence, Set
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from dls_keras.reference.values import Rule, index
 
 
 class Terms(NamedTuple):
-    """How strictly to compare: |actual - expected| <= atol + rtol * |expected|."""
+    """The tolerance: |actual - expected| <= atol + rtol * |expected|."""
 
     atol: float = 1e-6
     rtol: float = 1e-6
-    loose_scalar: bool = False  # a number may come as an array of size 1
-    exact_keys: bool = False  # a dict may have no further keys
+    loose_scalar: bool = False  # an array of size 1 counts as a number
+    exact_keys: bool = False  # a dict must not have other keys
 
 
 DEFAULT = Terms()
@@ -32,17 +32,17 @@ EXACTLY = Terms(atol=0, rtol=0)
 # Paths.
 
 
-def pick(result, path: str, order: Sequence[str] = ()):
-    """What stands at `path` in the result of a call.
+def pick(result: Any, path: str, order: Sequence[str] = ()) -> Any:
+    """The value at `path` in the result of a call.
 
     Args:
-        result: what the call returned.
-        path: a first name, then segments: keys, indices, attributes, "[0,:4]"
-            to index an array, "@mean" and its like to compute a value.
-        order: the names of the elements, where the call returns a tuple.
+        result: the result of the call.
+        path: a name, then segments: keys, indices, attributes, "[0,:4]" to index an
+            array, "@mean" and others to compute a value.
+        order: the names of the elements, if the call returns a tuple.
 
     Raises:
-        LookupError: if there is no such place, or `result` is not that tuple.
+        LookupError: if the path does not exist, or `result` is not such a tuple.
     """
     first, *segments = path.split("/")
     value = _element(result, first, order)
@@ -52,7 +52,7 @@ def pick(result, path: str, order: Sequence[str] = ()):
 
 
 def _element(result, name, order):
-    """The element of the result that the first name of a path means."""
+    """The element of the result that the first name of a path denotes."""
     if len(order) > 1 and not (
         isinstance(result, list | tuple) and len(result) == len(order)
     ):
@@ -66,7 +66,7 @@ def _element(result, name, order):
 
 
 def _step(value, segment):
-    """One segment further into `value`."""
+    """The value at one segment of a path."""
     if segment.startswith("@"):
         return OPERATIONS[segment](value)
     if segment.startswith("["):
@@ -107,14 +107,14 @@ OPERATIONS = {
 # Comparison.
 
 
-def difference(actual, expected, terms: Terms = DEFAULT) -> str:
-    """What keeps `actual` from being `expected`, in words; "" if nothing does.
+def difference(actual: Any, expected: Any, terms: Terms = DEFAULT) -> str:
+    """A description of how `actual` differs from `expected`; "" if it does not.
 
     Args:
         actual: any value; tensors and Keras variables count as arrays, bools as
             numbers, lists as tuples, and a list of numbers as an array.
         expected: a value from `values.decode`, or a `Rule`.
-        terms: the tolerances, and two leniencies.
+        terms: the tolerances, and two options.
     """
     if isinstance(expected, np.ndarray) and expected.dtype.kind not in "biuf":
         expected = expected.tolist()
@@ -166,7 +166,7 @@ def _array_difference(actual, expected, terms):
         return words
     return (
         f"{wrong.sum()} of {wrong.size} values in shape {expected.shape} differ, "
-        f"most of all at [{', '.join(map(str, worst))}]: {words}"
+        f"most at [{', '.join(map(str, worst))}]: {words}"
     )
 
 
@@ -185,7 +185,7 @@ def _sequence_difference(actual, expected, terms):
 
 
 def _dict_difference(actual, expected, terms):
-    """The difference of two dicts, at the keys that are expected."""
+    """The difference of two dicts, at the expected keys."""
     if not isinstance(actual, Mapping):
         return _unlike(actual, expected)
     for key, value in expected.items():
@@ -195,7 +195,7 @@ def _dict_difference(actual, expected, terms):
             return f"key {key!r}: {words}"
     further = [key for key in actual if key not in expected]
     if terms.exact_keys and further:
-        return f"there is a further key {further[0]!r}"
+        return f"unexpected key {further[0]!r}"
     return ""
 
 
@@ -215,7 +215,7 @@ def _shape_only(actual, shape, terms):
 
 
 def _within(actual, obeys, words):
-    """Whether every element of `actual` obeys; `words` tell what is expected."""
+    """Check a condition on every element; `words` describe it."""
     array = numbers(actual)
     if obeys(array).all():
         return ""
@@ -240,7 +240,7 @@ def _between(actual, bounds, terms):
 
 
 def _agrees_with(actual, argument, terms):
-    """The share of elements that equal those of a value, such as an accuracy."""
+    """The fraction of elements that equal those of a value, such as an accuracy."""
     value, fraction, atol = argument
     actual, value = numbers(actual), numbers(value)
     if actual.size != value.size:
@@ -265,14 +265,14 @@ RULES = {
 }
 
 
-# Reading values, and naming them.
+# Convert and describe values.
 
 
-def numbers(value) -> np.ndarray:
+def numbers(value: Any) -> np.ndarray:
     """`value` as an array of numbers.
 
     Raises:
-        TypeError: if it is none.
+        TypeError: if it is not numeric.
     """
     array = _array(value)
     if array is None:
@@ -290,7 +290,7 @@ def _array(value):
 
 
 def _is_block(values):
-    """Whether nested lists are a full block of plain numbers, as good as an array."""
+    """Whether nested lists form a rectangular array of numbers."""
 
     def only_numbers(value):
         if isinstance(value, list | tuple):
@@ -306,7 +306,7 @@ def _shape(value):
 
 def _dtype(value):
     dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
-    return getattr(dtype, "name", str(dtype))  # Keras names it by a string
+    return getattr(dtype, "name", str(dtype))  # in Keras it is a string
 
 
 def _unlike(actual, expected):
@@ -314,8 +314,8 @@ def _unlike(actual, expected):
     return f"expected {described(expected)}, received {described(actual)}{hint}"
 
 
-def described(value) -> str:
-    """What `value` is, in a few words: "an array of shape (2, 1)"."""
+def described(value: Any) -> str:
+    """A short description of `value`: "an array of shape (2, 1)"."""
     if value is None:
         return "None"
     if isinstance(value, str):
@@ -337,12 +337,12 @@ def described(value) -> str:
 
 
 def _listed(keys, most=8):
-    """The keys in words, the first few of many."""
+    """The keys as text, at most the first few."""
     words = [reprlib.repr(key) for key in itertools.islice(keys, most)]
     return ", ".join(words + ["..."] * (len(keys) > most))
 
 
-def shown(number) -> str:
-    """A number in at most ten digits."""
+def shown(number: Any) -> str:
+    """A number with at most ten digits."""
     number = np.asarray(number).item()
     return f"{number:.10g}" if isinstance(number, float) else str(number)

@@ -1,14 +1,15 @@
-"""The layers of a Keras model as rows, and their comparison with the course's.
+"""The layers of a Keras model as rows, compared with the course's comparators.
 
-The course's comparators list `[class name, output shape, parameters, further
-descriptors]` layer by layer, as TensorFlow 2.3 saw the model. Keras 3 differs in
-two ways that say nothing about the network: arithmetic on tensors makes no layer
-(or a Lambda, as one likes), and parallel branches come in another order.
+A comparator of the course lists `[class name, output shape, parameters, further
+descriptors]` for each layer, as in TensorFlow 2.3. Keras 3 differs in two ways that do
+not change the network: arithmetic on tensors creates no layer (or a Lambda), and
+parallel branches come in another order.
 """
 
 import math
+from typing import Any
 
-# What stood in the models of 2021 for slicing, argmax and the like.
+# Layers that TensorFlow 2.3 created for slicing, argmax and similar operations.
 ARITHMETIC = {"TensorFlowOpLayer", "TFOpLambda", "SlicingOpLambda", "Lambda"}
 
 DESCRIPTORS = (
@@ -24,19 +25,19 @@ DESCRIPTORS = (
 )
 
 
-def table(model) -> list[list]:
+def table(model: Any) -> list[list]:
     """[class name, output shape, number of parameters] of each layer, in order."""
     return [_row(layer) for layer in model.layers]
 
 
-def difference(model, comparator: dict) -> str:
-    """What keeps `model` from being the course's, in words; "" if nothing does.
+def difference(model: Any, comparator: dict) -> str:
+    """A description of how `model` differs from the course's; "" if it does not.
 
     Args:
         model: a Keras model.
         comparator: an entry of `models`: `layers`, `total_params` and
-            `trainable_params`, each of which may be absent or empty. A descriptor
-            is told by its value, as the comparators order them in several ways.
+            `trainable_params`, each of which may be absent or empty. A descriptor is
+            identified by its value, since its position varies among comparators.
     """
     if not hasattr(model, "layers"):
         return f"expected a Keras model, received a {type(model).__name__}"
@@ -54,7 +55,7 @@ def difference(model, comparator: dict) -> str:
 
 
 def _layers_difference(layers, expected):
-    """The first layer that is missing or too many, whatever their order."""
+    """The first missing or unexpected layer, in any order."""
     left = [(_row(layer), _descriptors(layer)) for layer in layers]
     left = [(row, found) for row, found in left if row[0] not in ARITHMETIC]
     for row in expected:
@@ -64,9 +65,9 @@ def _layers_difference(layers, expected):
                 break
         else:
             near = [plain + found for plain, found in left if plain[0] == row[0]]
-            received = near[0] if near else f"no further {row[0]}"
+            received = near[0] if near else f"no other {row[0]}"
             return f"expected the layer {row}, received {received}"
-    return f"there is a further layer {left[0][0]}" if left else ""
+    return f"unexpected layer {left[0][0]}" if left else ""
 
 
 def _row(layer):
@@ -74,7 +75,7 @@ def _row(layer):
 
 
 def _descriptors(layer):
-    """The values of `layer` that a comparator may mention after the parameters."""
+    """The values of `layer` that a comparator may list after the parameters."""
     inner = getattr(layer, "layer", layer)  # of TimeDistributed
     found = [getattr(inner, name) for name in DESCRIPTORS if hasattr(inner, name)]
     if hasattr(inner, "return_sequences"):
@@ -92,7 +93,7 @@ def _shapes(tensors):
 
 
 def _plain(value):
-    """A layer's attribute as the comparators write it."""
+    """An attribute of a layer in the form of the comparators."""
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     if value is None or isinstance(value, str | int | float):

@@ -1,10 +1,10 @@
-"""Stand-ins for what some reference cases hand to a function.
+"""Stand-ins: the objects that some reference cases pass to a function.
 
-A case names one by `{"callable": "ref_stubs:NAME"}`: a silent audio clip, a drawn
-picture, a small text file, a layer with a given seed. Names that end in numbers,
-`clip_916` or `seeded_lstm_3_1`, and names of files are made anew at each access.
-The functions in `HARNESSES` are called by cases in the place of a function under
-test. Keras and TensorFlow are imported only when a name needs them.
+A case names one by `{"callable": "ref_stubs:NAME"}`: a silent audio clip, a synthetic
+image, a small text file, a layer with a given seed. Names that end in numbers, such as
+`clip_916` or `seeded_lstm_3_1`, and names of files give a new object at each access.
+The functions in `HARNESSES` are called by cases instead of a function under test. Keras
+and TensorFlow are imported only when a name needs them.
 """
 
 import atexit
@@ -31,10 +31,10 @@ def const_tenth(seed=0):
 
 
 def glorot_2017(seed=0):
-    """The initializer that glorot_uniform(seed=seed) was in Keras 2.0 on TF 1.
+    """The initializer glorot_uniform(seed=seed) of Keras 2.0 on TensorFlow 1.
 
-    Its values are the first draw of a graph's stateful generator; 87654321 is the
-    graph seed where none was set, and `seed` that of the operation.
+    Its values are the first sample of a graph's stateful generator; 87654321 is the
+    default seed of a graph, and `seed` that of the operation.
     """
     import keras
     import tensorflow as tf
@@ -99,7 +99,7 @@ def clip(ms):
 
 
 class Embedder:
-    """In the place of a face network: (m, 160, 160, 3) pictures -> (m, 128).
+    """A stand-in for a face network: (m, 160, 160, 3) pictures -> (m, 128).
 
     Mean colours of 8 x 16 cells, weighted and centred.
     """

@@ -1,22 +1,22 @@
-"""Values as the reference files write them, turned into Python's.
+"""Decode the values of the reference files into Python values.
 
-JSON knows numbers, strings, lists and dicts. Whatever else a case needs is an
-object with a mark: `{"npz": "file.npz", "key": "X"}` is an array out of a file,
-`{"between": [0, 1]}` a rule. `decode` lists every mark in one `match`.
-TensorFlow is imported only when a value is a tensor.
+JSON has numbers, strings, lists and dicts. Other values are objects with a special key:
+`{"npz": "file.npz", "key": "X"}` is an array of a file, `{"between": [0, 1]}` a rule.
+`decode` lists all of them in one `match`. TensorFlow is imported only if a value is a
+tensor.
 """
 
 import importlib
 import operator
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dls_keras.core.errors import InputError, MissingFileError
 
-# Cases say "ref_stubs:NAME"; the stand-ins are found by name, only when asked for.
+# Cases name a stand-in as "ref_stubs:NAME"; the module is imported when needed.
 STAND_INS = "dls_keras.reference.stand_ins"
 
 POST = {
@@ -38,22 +38,22 @@ POST = {
 }
 
 RULES = {"shape_only", "any_of", "less_than", "greater_than", "between"}
-RULES |= {"architecture"}  # not of the format: how `cases` writes a comparator
+RULES |= {"architecture"}  # not in the files: `cases` uses it for comparators
 
 
 class Rule(NamedTuple):
-    """What a result must obey where no single value is expected."""
+    """A condition on a result, in place of an expected value."""
 
     kind: str
     argument: object
 
 
 class Sources(NamedTuple):
-    """Where the values come from that stand outside the JSON text.
+    """The sources of values that are not in the JSON text.
 
-    `folder` holds the .npz files of the cases, `data_folder` those of the data
-    sets; `function` finds a function of the module under test by its name, and
-    `result` what an earlier call of a run returned, by its number and a path.
+    `folder` contains the .npz files of the cases, `data_folder` those of the data sets;
+    `function` looks up a function under test by name, and `result` the result of an
+    earlier call of a run, by its number and a path.
     """
 
     folder: Path
@@ -62,11 +62,11 @@ class Sources(NamedTuple):
     result: Callable[[int, str], object] | None = None
 
 
-def decode(written, sources: Sources):
-    """The Python value that `written`, read from a reference file, stands for.
+def decode(written: Any, sources: Sources) -> Any:
+    """The Python value of `written`, which was read from a reference file.
 
-    Every call makes new objects, so a function that changes its arguments harms
-    no other case.
+    Each call creates new objects, so that a function which changes its arguments does
+    not affect other cases.
     """
 
     def inner(value):
@@ -105,10 +105,12 @@ def decode(written, sources: Sources):
             slices = tuple(inner(arrays))
             return _tensorflow().data.Dataset.from_tensor_slices(slices)
         case {"function": name}:
+            assert sources.function is not None
             return sources.function(name)
         case {"callable": place}:
             return _installed(place)
         case {"result": number}:
+            assert sources.result is not None
             return sources.result(number, written.get("path", ""))
         case {"agrees_with": value, "fraction": fraction}:
             atol = written.get("atol", 1e-6)
@@ -121,8 +123,8 @@ def decode(written, sources: Sources):
     return written
 
 
-def datasets(written) -> Iterator[str]:
-    """The names of the data sets that a written value asks for."""
+def datasets(written: Any) -> Iterator[str]:
+    """The names of the data sets that a value needs."""
     if isinstance(written, dict):
         if "dataset" in written and "key" in written:
             yield written["dataset"]
@@ -132,22 +134,22 @@ def datasets(written) -> Iterator[str]:
             yield from datasets(value)
 
 
-def dataset_path(name: str, data_folder: Path | None) -> Path:
+def dataset_path(name: str, data_folder: str | Path | None) -> Path:
     """The file of the data set `name`.
 
     Raises:
-        MissingFileError: if there is no such file, or no folder was given.
+        MissingFileError: if there is no such file, or no folder is given.
     """
     if data_folder is None:
         raise MissingFileError(f"needs the data set {name}.npz and a folder with it")
     path = Path(data_folder) / f"{name}.npz"
     if not path.is_file():
-        raise MissingFileError(f"needs the data set {path}, which is not there")
+        raise MissingFileError(f"needs the data set {path}, which does not exist")
     return path
 
 
 def index(text: str) -> tuple:
-    """What stands between the brackets of "[0,:4]", to index an array with."""
+    """The index that a text such as "[0,:4]" denotes."""
 
     def part(text):
         if text == "...":
@@ -159,14 +161,14 @@ def index(text: str) -> tuple:
 
 
 def _post(array, written):
-    """`array` after the steps of `written["post"]`, in their order."""
+    """`array` after the operations of `written["post"]`, in order."""
     for name, *arguments in written.get("post", ()):
         array = POST[name](array, *arguments)
     return array
 
 
 def _draw(recipe, order):
-    """The draw of a legacy generator that `recipe` describes."""
+    """A sample of NumPy's legacy generator, as `recipe` describes it."""
     generator = np.random.RandomState(recipe["seed"])
     args, kwargs = recipe.get("args", []), recipe.get("kwargs", {})
     earlier = recipe.get("before", [[recipe["method"], args, kwargs]] * order)
@@ -180,8 +182,8 @@ def _call_method(generator, method, args=(), kwargs=None):
 
 
 def _glorot_normal(shape, seed):
-    """The float32 draw that Keras 2's GlorotNormal(seed) gave on TensorFlow."""
-    # 0.8796... is the deviation of a unit normal cut at two deviations.
+    """A float32 sample of Keras 2's GlorotNormal(seed) on TensorFlow."""
+    # 0.8796... is the standard deviation of a normal truncated at two of its own.
     deviation = np.sqrt(2 / sum(shape)) / 0.87962566103423978
     draw = _tensorflow().random.stateless_truncated_normal
     return draw(shape, seed=[seed, 0], stddev=deviation).numpy()
@@ -195,14 +197,14 @@ def _load(path, key):
 
 
 def _installed(place):
-    """The attribute that "module:attribute" names; the attribute may have dots."""
+    """The object "module:attribute"; the attribute may have dots."""
     module, attribute = place.split(":")
     module = STAND_INS if module == "ref_stubs" else module
     return operator.attrgetter(attribute)(importlib.import_module(module))
 
 
 def _key(value):
-    """A list may be written as the key of a dict; Python wants a tuple there."""
+    """A key of a dict: a list becomes a tuple."""
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -66,7 +66,7 @@ def _silent(judge, function, trial):
 
 
 def _in_place(judge, function, trial):
-    if "to be left as it was" not in trial.message:
+    if "which must not change" not in trial.message:
         return ""
     name = trial.message.split(",")[0]
     return (
