@@ -40,7 +40,7 @@ Dense = tuple[Any, Any]  # kernel, bias
 
 
 class Weights(NamedTuple):
-    """The weights of a translator, layer by layer: tensors or arrays in Keras's order."""
+    """The weights of a translator, layer by layer; tensors or arrays."""
 
     encoder_forward: LSTM  # (human, 4*n_a), (n_a, 4*n_a), (4*n_a,)
     encoder_backward: LSTM  # of the same shapes

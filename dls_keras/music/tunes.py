@@ -247,7 +247,7 @@ def from_symbols(text: str) -> Tune:
 
 
 def as_tune(given: Tune | str | Path | int) -> Tune:
-    """A tune from any input that `jazz.infer` accepts.
+    """A tune from any of the forms in which chords can be given.
 
     Args:
         given: a tune, a text of chord symbols, the path of a MIDI file, or the seed of
