@@ -126,7 +126,7 @@ def pool_forward(A_prev, hparameters, mode="max"):
     f = _hyperparameter(hparameters, "f", least=1)
     stride = _hyperparameter(hparameters, "stride", least=1)
     _check_window(A_prev.shape[1:-1], (f, f))
-    # Computes `pool_forward_by_loops` from f * f shifted views of the images.
+    # Computes `pool_forward_by_loops` from shifted views; a test compares the two.
     A = im2col.pool(A_prev, f, stride, mode)
     return A, (A_prev, hparameters)
 
@@ -210,7 +210,7 @@ def pool_backward(dA, cache, mode="max"):
     m, n_H_prev, n_W_prev, n_C = A_prev.shape
     n_H, n_W = (output_size(n, f, stride) for n in (n_H_prev, n_W_prev))
     _check_gradient(dA, (m, n_H, n_W, n_C))
-    # Computes `pool_backward_by_loops` from f * f shifted views of the images.
+    # Computes `pool_backward_by_loops` from shifted views; a test compares the two.
     return im2col.pool_gradient(dA, A_prev, f, stride, mode)
 
 
