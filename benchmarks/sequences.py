@@ -193,6 +193,7 @@ def trigger_clip(quick):
 def transformer_training(quick):
     """The Transformer for dates, a step of 128."""
     from dls_keras.course5 import transformer as tr
+    from dls_keras.datasets import dates
 
     data = tr.load_data(128 if quick else 1280)
     model = tr.build_model()
@@ -201,7 +202,11 @@ def transformer_training(quick):
         from benchmarks import eager
 
         peers["PyTorch"] = eager.epochs(
-            eager.Transformer(model), eager.letter_loss(tr.START), data[:2], 128, 0.001
+            eager.Transformer(model),
+            eager.letter_loss(dates.START),
+            data[:2],
+            128,
+            0.001,
         )
 
     def learn(epochs, on_epoch):

@@ -1,4 +1,4 @@
-"""Invented resumes, and files of the course's form."""
+"""Synthetic resumes, and files in the course's format."""
 
 import json
 import re
@@ -10,19 +10,19 @@ from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import resume_templates as layouts
 from dls_keras.datasets import resumes
 
-BOTH = pytest.mark.parametrize("templates", ["train", "test"])
+SPLITS = pytest.mark.parametrize("split", ["train", "test"])
 
 
 @pytest.fixture(scope="module")
 def made():
     return {
-        templates: resumes.make_resumes(150, seed=3, templates=templates)
-        for templates in ("train", "test")
+        split: resumes.make_resumes(150, seed=3, split=split)
+        for split in ("train", "test")
     }
 
 
 def texts_of(data, *labels):
-    """What the spans of these labels hold."""
+    """The texts of the spans with these labels."""
     return [
         text[start:end]
         for text, spans in zip(*data, strict=True)
@@ -31,10 +31,10 @@ def texts_of(data, *labels):
     ]
 
 
-@BOTH
-def test_spans_are_in_order_and_hold_their_thing(made, templates):
-    """Never over one another, no blanks at their ends, every label with its looks."""
-    for text, spans in zip(*made[templates], strict=True):
+@SPLITS
+def test_spans_do_not_overlap_and_fit_their_labels(made, split):
+    """In order, without blanks at their ends; each label has texts of its form."""
+    for text, spans in zip(*made[split], strict=True):
         ends = [0, *(end for _, end, _ in spans)]
         for (start, end, _), before in zip(spans, ends, strict=False):
             assert before <= start < end <= len(text)
@@ -45,18 +45,18 @@ def test_spans_are_in_order_and_hold_their_thing(made, templates):
         ("Email Address", r"\S+@\S+\.example\.\w+|\S+@example\.\w+|resumes\.\S+"),
         ("UNKNOWN", r"[A-Z]{2}-\d{5}"),
     ):
-        found = texts_of(made[templates], label)
+        found = texts_of(made[split], label)
         assert found
         assert all(re.fullmatch(form, text) for text in found)
-    assert {label for spans in made[templates].y for *_, label in spans} == {
+    assert {label for spans in made[split].y for *_, label in spans} == {
         *resumes.LABELS[1:]
     }
 
 
-@BOTH
-def test_much_stands_there_to_mislead(made, templates):
-    """Most years are no graduation year; clients and people stand in no span."""
-    data = made[templates]
+@SPLITS
+def test_resumes_have_many_distractors(made, split):
+    """Years that are not graduation years, companies that were not employers."""
+    data = made[split]
     years = sum(len(re.findall(r"\b(?:19|20)\d\d\b", text)) for text in data.x)
     assert years > 3 * len(texts_of(data, "Graduation Year"))
     outside = [
@@ -75,11 +75,11 @@ def test_much_stands_there_to_mislead(made, templates):
 
 
 def test_train_and_test_share_no_layout():
-    """Nor, but for the test's own, an order of fields where layouts are composed."""
+    """Composed layouts for training have no order of fields of the test layouts."""
     assert layouts.TRAIN.keys() == layouts.TEST.keys()
     for section, written in layouts.TEST.items():
         assert not {*written} & {*layouts.TRAIN[section]}
-    someone = resumes._Applicant(np.random.default_rng(0), "train")
+    applicant = resumes.Applicant(np.random.default_rng(0), "train")
     for section, (always, others) in layouts.FIELDS.items():
 
         def order(layout, known=(*always, *others)):
@@ -87,35 +87,35 @@ def test_train_and_test_share_no_layout():
 
         orders = [order(layout) for layout in layouts.TEST[section]]
         for _ in range(300):
-            assert order(someone.composed(section)) not in orders
+            assert order(applicant.compose(section)) not in orders
 
 
 def test_train_and_test_share_no_name(made):
-    """Of people, firms, colleges and towns; only the trade's own words are in both."""
+    """Of people, companies, colleges and towns, except the words of the patterns."""
     labels = "Name", "Companies worked at", "College Name", "Location"
-    own = " ".join((*layouts.FIRMS, *layouts.COLLEGES, *layouts.REGIONS, "Port New"))
+    shared = " ".join((*layouts.FIRMS, *layouts.COLLEGES, *layouts.REGIONS, "Port New"))
     words = {
-        templates: set(re.findall(r"[^\W\d_]{2,}", " ".join(texts_of(data, *labels))))
-        for templates, data in made.items()
+        split: set(re.findall(r"[^\W\d_]{2,}", " ".join(texts_of(data, *labels))))
+        for split, data in made.items()
     }
-    assert words["train"] & words["test"] <= {*re.findall(r"\w+", own)}
+    assert words["train"] & words["test"] <= {*re.findall(r"\w+", shared)}
     assert len(words["train"]) > 1000
-    for templates, data in made.items():
+    for split, data in made.items():
         names = " ".join(texts_of(data, "Name")).split()
-        assert {resumes.held_out(name) for name in names} == {templates == "test"}
+        assert {resumes.is_held_out(name) for name in names} == {split == "test"}
 
 
 def test_a_seed_gives_the_same_resumes():
-    """The first of them whatever their number; others for another seed."""
+    """More resumes of the same seed begin with them; another seed gives others."""
     three, five = (resumes.make_resumes(m, seed=1) for m in (3, 5))
     assert (five.x[:3], five.y[:3]) == (three.x, three.y)
     assert resumes.make_resumes(3, seed=2).x != three.x
     with pytest.raises(InputError, match="'both'"):
-        resumes.make_resumes(3, templates="both")
+        resumes.make_resumes(3, split="both")
 
 
-def test_a_file_gives_back_what_was_written(tmp_path, made):
-    """Line ends become blanks, so that every span stays where it is."""
+def test_written_resumes_can_be_loaded(tmp_path, made):
+    """Line ends become blanks, so that all offsets remain valid."""
     path = tmp_path / "resumes.json"
     resumes.write_resumes(made["test"], path)
     read = resumes.load_resumes(path)
@@ -124,8 +124,8 @@ def test_a_file_gives_back_what_was_written(tmp_path, made):
 
 
 @pytest.mark.parametrize("too_small", [0, 2, 4, 36])
-def test_offsets_that_are_too_small_are_mended(tmp_path, too_small):
-    """By the text beside them; what has no label or is nowhere is left out."""
+def test_offsets_that_are_too_small_are_corrected(tmp_path, too_small):
+    """By the annotated text. Without a label or not found, it is skipped."""
     content = "A" * 40 + "\r\nInes\nVel, Ines\nVel"
     start = content.index("Ines") - too_small
 
@@ -149,8 +149,8 @@ def test_offsets_that_are_too_small_are_mended(tmp_path, too_small):
     assert data.y == [[(42, 50, "Name")]]
 
 
-def test_without_its_text_an_offset_is_taken_as_it_is(tmp_path):
-    """`end` is the last character; an annotation may be missing."""
+def test_an_offset_without_a_text_is_used_as_it_is(tmp_path):
+    """`end` is the last character; `annotation` may be null."""
     point = {"start": 0, "end": 3}
     path = tmp_path / "ner.json"
     path.write_text(
@@ -178,7 +178,7 @@ def test_without_its_text_an_offset_is_taken_as_it_is(tmp_path):
         '[{"start": 0, "end": 0, "text": "a"}]}]}',
     ],
 )
-def test_a_line_that_is_no_resume_is_told(tmp_path, line):
+def test_an_invalid_line_is_reported(tmp_path, line):
     """With its number."""
     path = tmp_path / "ner.json"
     path.write_text('{"content": "a", "annotation": []}\n' + line)
@@ -186,8 +186,8 @@ def test_a_line_that_is_no_resume_is_told(tmp_path, line):
         resumes.load_resumes(path)
 
 
-def test_a_missing_file_is_told(tmp_path):
-    """And one that is no text."""
+def test_a_file_that_cannot_be_read_is_reported(tmp_path):
+    """A missing one, and one that is not a text."""
     with pytest.raises(MissingFileError, match="does not exist"):
         resumes.load_resumes(tmp_path / "ner.json")
     (tmp_path / "ner.json").write_bytes(b"\xff\xfe")

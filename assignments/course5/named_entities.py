@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Named entities in resumes
 #
-# Who applies, where did they work, what can they do? A small transformer labels every
-# word of a resume. You will see a text cut into pieces, labels follow the pieces, and
-# the network read applicants whose names and layouts it has never met.
+# Who is the applicant, where did they work, what are their skills? A small Transformer
+# labels every word of a resume. You will see how a text is split into word pieces, how
+# labels are aligned with the pieces, and how well the network labels resumes whose
+# names and layouts were held out from training.
 #
-# On 300 resumes with layouts and names that it has never met the shipped network finds
-# the entities with an F1 of 95.5 %. Its training took 29 minutes on a quarter of two
-# busy CPU cores; `--quick` takes 16 seconds of CPU time and learns for a few steps, too
-# few to find a name.
+# On 300 such resumes the shipped network finds the entities with an F1 of 95.5 %. Its
+# training took 29 minutes on two CPU cores shared with other work; `--quick` takes 16
+# seconds of CPU time and trains for a few steps, which is too short to find a name.
 
 # %%
 import sys
@@ -25,8 +25,8 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## The data
-# Resumes of people who never were, composed from layouts and invented names: nobody's
-# life is in this package. Those for testing have layouts and names of their own.
+# Synthetic resumes, composed of layouts and invented names: no real person's data is in
+# this package. The test resumes have layouts and names of their own.
 
 # %%
 data = ne.load_data(100 if QUICK else 9_000)
@@ -39,64 +39,67 @@ for label, count in Counter(label for y in data.y for *_, label in y).most_commo
 
 # %% [markdown]
 # ## Words, pieces, labels
-# No list of words has every name, so words are spelt in pieces, frequent ones in one,
-# rare ones in several; "##" goes on with a word. A label holds for all pieces of its
-# word, and -100 marks what the loss leaves out.
+# No vocabulary contains every name, so a WordPiece tokenizer splits words into pieces:
+# frequent words are one piece, rare ones several; "##" marks a piece that continues a
+# word. All pieces of a word have its label, and -100 marks pieces that are excluded
+# from the loss.
 
 # %%
 tagger = ne.build_model(ne.vocabulary(data.x, 800) if QUICK else None)
-pieces = tagger.pieces
+tokenizer = tagger.tokenizer
 words = "Marta Velindo, Data Analyst"
-print([pieces.vocab[i] for i in pieces.encode(words).ids])
+print([tokenizer.vocab[i] for i in tokenizer.encode(words).ids])
 (tags,) = ne.clean_dataset([(words, [(0, 13, "Name"), (15, 27, "Designation")])])
 print(tags)
-x, y = ne.tokenize_and_align_labels(pieces, [words], [tags], max_len=16)
+x, y = ne.tokenize_and_align_labels(tokenizer, [words], [tags], max_len=16)
 print(*y[0])
 
 # %% [markdown]
 # ## The idea
-# The encoder of `transformer` lets all pieces look at each other, two convolutions look
-# at neighbours, and a softmax over twelve labels stands at every piece:
+# The encoder of `transformer` applies self-attention to all pieces, two convolutions
+# combine each piece with its neighbours, and a softmax predicts one of twelve labels
+# for each piece:
 #
 # $$\hat y^{\langle t\rangle} = \mathrm{softmax}(W a^{\langle t\rangle} + b)\qquad
 #   L = -\frac1n \sum_{t\ \text{labelled}} \log
 #   \hat y^{\langle t\rangle}_{y^{\langle t\rangle}}$$
 #
-# It sees 128 pieces. Longer texts are read in windows that overlap, and each half is
-# told by the window in which it lies farther from the edge.
+# The network reads 128 pieces. Longer texts are split into overlapping windows; a piece
+# in two windows has the prediction of the window in which it is farther from the edge.
 
 # %%
-print(f"{tagger.model.count_params():,} parameters, {len(pieces):,} pieces")
+print(f"{tagger.model.count_params():,} parameters, {len(tokenizer):,} pieces")
 
 # %% [markdown]
-# ## Learning
+# ## Training
 
 # %%
 losses = ne.train(tagger, data, epochs=2 if QUICK else 5)
-curve = plots.curve(losses, title="Resumes", ylabel="nats per piece")
+curve = plots.curve(losses, title="Resumes", ylabel="cross-entropy per piece")
 plots.show(curve, OUT / "loss.png")
-unseen = ne.load_data(30 if QUICK else 300, seed=1, templates="test")
-of_entities, of_words = ne.scores(tagger, unseen)
+test = ne.load_data(30 if QUICK else 300, seed=1, split="test")
+of_entities, of_words = ne.f1_scores(tagger, test)
 print(f"trained here:    F1 of entities {of_entities:.1%}, of words {of_words:.1%}")
 
 # %% [markdown]
 # ## The weights that ship with the package
-# F1 joins the share of what was found that is right and the share of what is there that
-# was found. An entity counts as right only from its first to its last character.
+# F1 is the harmonic mean of precision (the share of the predictions that are correct)
+# and recall (the share of the entities that are found). An entity is correct only if
+# both of its ends and its label are.
 
 # %%
 shipped = ne.load_pretrained()
-of_entities, of_words = ne.scores(shipped, unseen)
+of_entities, of_words = ne.f1_scores(shipped, test)
 print(f"shipped weights: F1 of entities {of_entities:.1%}, of words {of_words:.1%}")
 question, resume = ne.example()
 answer = ne.infer(shipped, resume)
 print(question, *answer.split("; "), sep="\n   ")
-plots.show(ne.picture(shipped, resume), OUT / "answer.png")
+plots.show(ne.picture(resume, answer), OUT / "answer.png")
 
 # %% [markdown]
-# ## What it cannot do
-# It learnt from invented resumes in English and knows their manners. In a text that is
-# no resume it sees applicants all the same:
+# ## Limits
+# The network was trained on synthetic English resumes only. In other texts it finds
+# entities of resumes, too:
 
 # %%
 for text in (

@@ -1,17 +1,18 @@
-"""Text as word pieces, the way BERT reads: "unaffable" is un ##aff ##able.
+"""A WordPiece tokenizer, as BERT has it: "unaffable" becomes un ##aff ##able.
 
-A text is cleaned (control characters out, lower case, accents off), cut at blanks,
-around each mark and around each Chinese character, and every word is spelled with the
-longest pieces of a vocabulary, from left to right; "##" marks a piece that goes on.
-Each piece knows which characters of the text it stands for, so that what a network
-says about pieces can be shown in the text.
+A text is normalised (lower case, without accents and control characters) and split into
+words: at blanks, around each punctuation mark and around each Chinese character. Each
+word is then split into the longest pieces of a vocabulary, from left to right; "##"
+marks a piece that continues a word. Each piece has its offsets in the text, so that
+what a network predicts for pieces can be shown in the text.
 
-The vocabulary is a text of one piece a line: that of uncased BERT (`STANDARD`), or one
-of your own, which `learn` finds in texts: letters first, then, again and again, the
-two neighbours joined that stand side by side most often.
+A vocabulary is a list of pieces, one per line in a file: that of uncased BERT
+(`STANDARD`), or one from `learn_vocabulary`, which is byte-pair encoding: it begins
+with single characters and repeatedly joins the most frequent pair of adjacent pieces.
 
 Papers: Wu et al. (2016), "Google's neural machine translation system",
-https://arxiv.org/abs/1609.08144; Sennrich, Haddow & Birch (2016), https://arxiv.org/abs/1508.07909
+https://arxiv.org/abs/1609.08144; Sennrich, Haddow & Birch (2016), "Neural machine
+translation of rare words with subword units", https://arxiv.org/abs/1508.07909
 """
 
 import functools
@@ -22,11 +23,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
 
 PAD, UNKNOWN, START, END = SPECIAL = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
-LONGEST = 100  # letters; a longer word is unknown
+LONGEST = 100  # characters; a longer word becomes [UNK]
 
 STANDARD = files.Remote(
     name="transformers/tokenizer/vocab.txt",
@@ -37,104 +40,132 @@ STANDARD = files.Remote(
 
 
 class Word(NamedTuple):
-    """A word as it is looked up, and for each letter its place in the text."""
+    """A normalised word, and the position in the text of each of its characters."""
 
     text: str
-    places: tuple[int, ...]
+    positions: tuple[int, ...]
 
     @property
     def start(self) -> int:
-        return self.places[0]
+        """The position of the first character."""
+        return self.positions[0]
 
     @property
     def end(self) -> int:
-        return self.places[-1] + 1
+        """The position after the last character."""
+        return self.positions[-1] + 1
 
 
 class Encoding(NamedTuple):
-    """A text, or a pair of texts, as T pieces; lists of length T.
+    """A text, or a pair of texts, as T pieces: five lists of length T.
 
-    Special pieces and the filling have the offsets (0, 0) and None for a word.
+    Special pieces and padding have the offsets (0, 0) and the word None.
     """
 
     ids: list[int]
-    offsets: list[tuple[int, int]]  # text[start:end] is what the piece stands for
-    word_ids: list[int | None]  # the piece's word, counted from 0 in its text
-    type_ids: list[int]  # 1 in the second text and its [SEP]
-    mask: list[int]  # 0 in the filling
+    offsets: list[tuple[int, int]]  # the piece comes from text[start:end]
+    word_ids: list[int | None]  # the word of the piece, counted from 0 in its text
+    type_ids: list[int]  # 1 in the second text and its [SEP], else 0
+    attention_mask: list[int]  # 0 in the padding, else 1
 
 
-class WordPieces:
-    """Cuts texts into the pieces of a vocabulary and back.
+class WordPieceTokenizer:
+    """Splits texts into the pieces of a vocabulary, and joins pieces to texts.
 
-    Text is text: "[MASK]" in it means a bracket, a word and a bracket.
+    Special pieces are not recognised in a text: "[MASK]" is a bracket, a word and a
+    bracket.
 
-    >>> pieces = WordPieces(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##able", "!"])
-    >>> pieces.tokenize("Unable!")
+    >>> vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##able", "!"]
+    >>> tokenizer = WordPieceTokenizer(vocab)
+    >>> tokenizer.tokenize("Unable!")
     ['un', '##able', '!']
-    >>> pieces.encode("Unable!").offsets
+    >>> tokenizer.encode("Unable!").offsets
     [(0, 0), (0, 2), (2, 6), (6, 7), (0, 0)]
+
+    Attributes:
+        vocab: the pieces; the id of a piece is its index.
+        ids: the id of each piece.
     """
 
     def __init__(self, vocab: Sequence[str]):
-        """Take the pieces; their places in `vocab` are their ids.
+        """Build a tokenizer.
 
         Raises:
-            InputError: if [PAD] is not the first, another special piece is missing, or
-                one stands there twice.
+            InputError: if [PAD] is not the first piece, another special piece is
+                missing, or a piece occurs twice.
         """
         self.vocab = tuple(vocab)
         self.ids = {piece: i for i, piece in enumerate(self.vocab)}
         if self.vocab[:1] != (PAD,):
             raise InputError(
-                f"The vocabulary of {len(self.vocab)} pieces does not begin with "
-                f"{PAD}, the filling, whose id is 0. Hand in that of uncased BERT, or "
-                "what `word_pieces.learn` returns."
+                f"The first of the {len(self.vocab)} pieces must be {PAD}, whose id is "
+                f"0, received {self.vocab[:1]}. Pass the vocabulary of uncased BERT, "
+                "or the result of `word_pieces.learn_vocabulary`."
             )
         missing = [piece for piece in SPECIAL if piece not in self.ids]
         if missing:
             raise InputError(
                 f"The vocabulary of {len(self.vocab)} pieces lacks "
-                f"{', '.join(missing)}. Add them: special pieces stand at both ends of "
-                "each text and for what is unknown."
+                f"{', '.join(missing)}. Add these special pieces: they mark both ends "
+                "of each text and unknown words."
             )
         if len(self.ids) != len(self.vocab):
             (twice, _), *_ = Counter(self.vocab).most_common(1)
             raise InputError(
-                f"The vocabulary has {twice!r} more than once. Name each piece once."
+                f"The vocabulary has {twice!r} more than once. List each piece once."
             )
-        self._spelled: dict[str, list[tuple[int, int, int]]] = {}
+        self._splits: dict[str, list[tuple[int, int, int]]] = {}
 
     @classmethod
-    def read(cls, path: str | Path) -> "WordPieces":
-        """The pieces of a vocabulary file, UTF-8, one a line.
+    def read(cls, path: str | Path) -> "WordPieceTokenizer":
+        """A tokenizer from a vocabulary file: UTF-8, one piece per line.
 
         Raises:
-            InputError: if it is no such file.
+            MissingFileError: if the file does not exist.
+            InputError: if it is not a vocabulary.
         """
         if not Path(path).is_file():
             raise MissingFileError(
-                f"{path} does not exist. Expected a vocabulary, one piece a line."
+                f"{path} does not exist. Expected a vocabulary, one piece per line."
             )
         try:
             text = Path(path).read_text("utf-8")
-            # Not `splitlines`: the vocabulary has a piece that it takes for a line end.
+            # Not `splitlines`, which also splits at a piece of BERT's vocabulary.
             return cls([line.rstrip("\r") for line in text.rstrip("\n").split("\n")])
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{path} is no vocabulary: it is not a text in UTF-8. "
-                "Expected one piece a line."
+                f"{path} is not a vocabulary: it is not a text in UTF-8. "
+                "Expected one piece per line."
             ) from error
         except InputError as error:
-            raise InputError(f"{path} is no vocabulary. {error}") from error
+            raise InputError(f"{path} is not a vocabulary. {error}") from error
+
+    @classmethod
+    def from_array(cls, array: np.ndarray | None) -> "WordPieceTokenizer":
+        """A tokenizer from what `to_array` returned.
+
+        Raises:
+            InputError: if the array is None, as where a weight file lacks it.
+        """
+        if array is None:
+            raise InputError(
+                "The weight file has no vocabulary of word pieces. The file belongs to "
+                "another model."
+            )
+        return cls([piece.decode() for piece in array])
+
+    def to_array(self) -> np.ndarray:
+        """The vocabulary as an array of bytes, to be saved in a weight file."""
+        return np.array([piece.encode() for piece in self.vocab])
 
     def __len__(self) -> int:
+        """The number of pieces in the vocabulary."""
         return len(self.vocab)
 
     def tokenize(self, text: str) -> list[str]:
-        """The pieces of a text, without the special ones."""
+        """The pieces of a text, without special pieces."""
         return [
-            self.vocab[i] for word in words(text) for i, _, _ in self._spell(word.text)
+            self.vocab[i] for word in words(text) for i, _, _ in self._split(word.text)
         ]
 
     def encode(
@@ -148,22 +179,23 @@ class WordPieces:
         """[CLS] text [SEP], or [CLS] text [SEP] pair [SEP], as ids.
 
         Args:
-            max_length: of all pieces; of two texts the longer one is cut first.
-            pad: fill up to `max_length` with [PAD].
+            max_length: truncate to so many pieces, special ones included; of two texts
+                the longer one is truncated first.
+            pad: append [PAD] up to `max_length`.
 
         Raises:
-            InputError: if a text is no text, or `max_length` has no room for the
-                special pieces.
+            InputError: if a text is not a str, or `max_length` is smaller than the
+                number of special pieces.
         """
         parts = [self._pieces(part) for part in (text, pair) if part is not None]
         if not parts:
-            raise InputError("Expected a text, got None. Pass a text.")
+            raise InputError("Expected a text, received None. Pass a text.")
         special = 1 + len(parts)
         if max_length is not None:
             if max_length < special:
                 raise InputError(
-                    f"max_length is {max_length}, and {special} special pieces need "
-                    f"their place. Choose at least {special}."
+                    f"max_length must be at least {special}, the number of special "
+                    f"pieces; received {max_length}."
                 )
             while sum(map(len, parts)) > max_length - special:
                 max(parts[::-1], key=len).pop()
@@ -172,14 +204,14 @@ class WordPieces:
             rows += [(*piece, kind, 1) for piece in part]
             rows.append((self.ids[END], (0, 0), None, kind, 1))
         if pad and max_length is not None:
-            filling = (self.ids[PAD], (0, 0), None, 0, 0)
-            rows += [filling] * (max_length - len(rows))
+            padding = (self.ids[PAD], (0, 0), None, 0, 0)
+            rows += [padding] * (max_length - len(rows))
         return Encoding(*map(list, zip(*rows, strict=True)))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The words of pieces, a blank between any two; special pieces are left out.
+        """The words of the pieces, separated by blanks, without special pieces.
 
-        Case, accents and the original blanks are gone for good.
+        Case, accents and the original blanks cannot be restored.
         """
         text = " ".join(
             self.vocab[i] for i in ids if self.vocab[i] not in (PAD, START, END)
@@ -189,72 +221,124 @@ class WordPieces:
     def _pieces(self, text):
         """(id, (start, end), number of the word) of each piece of a text."""
         return [
-            (i, (word.places[a], word.places[b - 1] + 1), number)
+            (i, (word.positions[a], word.positions[b - 1] + 1), number)
             for number, word in enumerate(words(text))
-            for i, a, b in self._spell(word.text)
+            for i, a, b in self._split(word.text)
         ]
 
-    def _spell(self, word):
-        """The longest pieces from left to right: (id, start, end) in the word."""
-        if word not in self._spelled:
-            self._spelled[word] = self._longest_first(word)
-        return self._spelled[word]
+    def _split(self, word):
+        """The pieces of a word, longest first: (id, start, end) in the word."""
+        if word not in self._splits:
+            self._splits[word] = self._longest_match_first(word)
+        return self._splits[word]
 
-    def _longest_first(self, word):
-        whole = [(self.ids[UNKNOWN], 0, len(word))]
+    def _longest_match_first(self, word):
+        unknown = [(self.ids[UNKNOWN], 0, len(word))]
         if len(word) > LONGEST:
-            return whole
+            return unknown
         pieces, start = [], 0
         while start < len(word):
-            goes_on = "##" if start else ""
+            prefix = "##" if start else ""
             for end in range(len(word), start, -1):
-                if (i := self.ids.get(goes_on + word[start:end])) is not None:
+                if (i := self.ids.get(prefix + word[start:end])) is not None:
                     break
             else:
-                return whole
+                return unknown
             pieces.append((i, start, end))
             start = end
         return pieces
 
 
 def words(text: str) -> list[Word]:
-    """The words and marks of a text, in lower case and without accents."""
+    """The words and punctuation marks of a text, in lower case and without accents.
+
+    Raises:
+        InputError: if `text` is not a str.
+    """
     if not isinstance(text, str):
-        raise InputError(f"Expected a text, got {type(text).__name__}. Pass a text.")
-    found, letters, places = [], [], []
+        raise InputError(f"Expected a text, received {type(text).__name__}.")
+    found, letters, positions = [], [], []
 
     def finish():
         if letters:
-            found.append(Word("".join(letters), tuple(places)))
+            found.append(Word("".join(letters), tuple(positions)))
             letters.clear()
-            places.clear()
+            positions.clear()
 
-    for place, character in enumerate(text):
-        blank, apart, plain = _reading(character)
-        if blank or apart:
+    for position, character in enumerate(text):
+        blank, is_word, normalised = _normalise(character)
+        if blank or is_word:
             finish()
-        for letter in plain:
-            mark = _is_mark(letter)
+        for letter in normalised:
+            mark = _is_punctuation(letter)
             if mark:
                 finish()
             letters.append(letter)
-            places.append(place)
+            positions.append(position)
             if mark:
                 finish()
-        if apart:
+        if is_word:
             finish()
     finish()
     return found
 
 
-def learn(texts: Iterable[str], size: int) -> list[str]:
-    """A vocabulary of at most `size` pieces for texts like these.
+def split_windows(
+    row: Sequence[int], size: int, overlap: int, padding: int = 0
+) -> list[list[int]]:
+    """A row as windows of `size` entries, each overlapping the next; the last padded.
 
-    The special pieces, the letters of the texts and the printable ASCII ones are
-    always in it, so that a plain text holds nothing unknown.
+    >>> split_windows([1, 2, 3, 4, 5, 6], size=4, overlap=1)
+    [[1, 2, 3, 4], [4, 5, 6, 0]]
+    """
+    windows = [[*row[part]] for part in _windows(len(row), size, overlap)]
+    windows[-1] += [padding] * (size - len(windows[-1]))
+    return windows
+
+
+def _windows(length, size, overlap):
+    """Slices of `size` positions that cover `length` positions."""
+    step = size - overlap
+    count = 1 + max(0, -(-(length - size) // step))
+    return [slice(i * step, i * step + size) for i in range(count)]
+
+
+def join_windows(
+    outputs: Sequence[np.ndarray], length: int, overlap: int
+) -> np.ndarray:
+    """The outputs (length, n) of all positions from those of their windows.
+
+    Where two windows overlap, each provides the half that is farther from its edge.
+
+    Args:
+        outputs: (size, n) for each window of `split_windows`; those for the padding of
+            the last window are dropped.
+    """
+    joined = np.zeros((length, outputs[0].shape[-1]))
+    parts = _windows(length, len(outputs[0]), overlap)
+    for part, output in zip(parts, outputs, strict=True):
+        skipped = overlap // 2 if part.start else 0
+        inside = joined[part]
+        inside[skipped:] = output[skipped : len(inside)]
+    return joined
+
+
+def mean_per_word(values: np.ndarray, word_ids: Sequence[int | None]) -> np.ndarray:
+    """The means over the pieces of each word, (words, n), from values (T, n)."""
+    words = np.array([-1 if word is None else word for word in word_ids])
+    total = np.zeros((words.max() + 1, values.shape[-1]))
+    np.add.at(total, words[words >= 0], values[words >= 0])
+    return total / np.bincount(words[words >= 0])[:, np.newaxis]
+
+
+def learn_vocabulary(texts: Iterable[str], size: int) -> list[str]:
+    """A vocabulary of at most `size` pieces, by byte-pair encoding of the texts.
+
+    It contains the special pieces, all characters of the texts and the printable ASCII
+    characters, so that a text of these has no unknown words.
 
     Raises:
-        InputError: if `size` has no room for them.
+        InputError: if `size` is too small for them.
     """
     counts = Counter(word.text for text in texts for word in words(text))
     plain = {*string.ascii_lowercase, *string.digits}
@@ -264,14 +348,15 @@ def learn(texts: Iterable[str], size: int) -> list[str]:
     vocab += ["##" + letter for letter in sorted(inside)]
     if len(vocab) > size:
         raise InputError(
-            f"A vocabulary of {size} has no room for {len(vocab)} letters, marks and "
-            f"special pieces. Choose at least {len(vocab)}."
+            f"size must be at least {len(vocab)}, the number of characters and special "
+            f"pieces; received {size}."
         )
-    spelled = {w: [w[0], *("##" + c for c in w[1:])] for w in counts}
+    splits = {w: [w[0], *("##" + c for c in w[1:])] for w in counts}
     pairs, holders = Counter(), defaultdict(set)  # how often, and in which words
 
     def count(word, sign):
-        for pair in zip(spelled[word], spelled[word][1:], strict=False):
+        """Add the adjacent pairs of a word to the counts, or subtract them."""
+        for pair in zip(splits[word], splits[word][1:], strict=False):
             pairs[pair] += sign * counts[word]
             holders[pair].add(word)
             if not pairs[pair]:
@@ -279,24 +364,24 @@ def learn(texts: Iterable[str], size: int) -> list[str]:
 
     for word in sorted(counts):
         count(word, 1)
-    seen = {*vocab}
+    known = {*vocab}
     while len(vocab) < size and pairs:
         best = max(pairs, key=lambda pair: (pairs[pair], pair))
         if pairs[best] < 2:
             break
         joined = best[0] + best[1].removeprefix("##")
-        if joined not in seen:  # two pairs may make one piece
-            seen.add(joined)
+        if joined not in known:  # two pairs may result in the same piece
+            known.add(joined)
             vocab.append(joined)
         for word in holders.pop(best):
             count(word, -1)
-            spelled[word] = _join(spelled[word], best, joined)
+            splits[word] = _join(splits[word], best, joined)
             count(word, 1)
     return vocab
 
 
 def _join(pieces, pair, joined):
-    """The pieces of a word, each occurrence of the pair made one."""
+    """The pieces of a word, with each occurrence of `pair` replaced by `joined`."""
     result, i = [], 0
     while i < len(pieces):
         if tuple(pieces[i : i + 2]) == pair:
@@ -309,8 +394,11 @@ def _join(pieces, pair, joined):
 
 
 @functools.lru_cache(maxsize=4096)
-def _reading(character):
-    """Whether a character is a blank or a word by itself, and its plain letters."""
+def _normalise(character):
+    """Whether a character is a blank, or a word by itself; and its letters.
+
+    The letters are in lower case and without accents; control characters have none.
+    """
     kind = unicodedata.category(character)
     if character in "\t\n\r" or kind == "Zs":
         return True, False, ""
@@ -322,12 +410,13 @@ def _reading(character):
 
 
 @functools.lru_cache(maxsize=4096)
-def _is_mark(letter):
-    """Punctuation, and every printable ASCII character but letters and digits."""
+def _is_punctuation(letter):
+    """Punctuation, or an ASCII symbol such as "$", as in BERT."""
     return letter in string.punctuation or unicodedata.category(letter)[0] == "P"
 
 
-# The blocks of Chinese characters: BERT has a piece for each, and they know no blanks.
+# The Unicode blocks of Chinese characters, which are written without blanks; BERT has a
+# piece for each character.
 _CHINESE = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),

@@ -1,70 +1,57 @@
-"""Named entities: names, employers and skills in a resume, by a transformer (C5 W4 A2).
+"""Named entity recognition: names, employers and skills in a resume (C5 W4 A2).
 
-Every word of a resume gets a label: "Name", "Degree", …, or "Empty" for most. Words are
-cut into pieces of a small vocabulary, so that no name is unknown; the Encoder of
-`transformer` lets all pieces look at each other; convolutions look at neighbours; a
-softmax labels each piece,
+Every word of a resume gets a label: "Name", "Degree", ..., or "Empty" for most words. A
+WordPiece tokenizer splits words into pieces of a small vocabulary, so no name is
+unknown. The encoder of `transformer` applies self-attention to the pieces, convolutions
+combine each with its neighbours, and a softmax classifies each piece,
 
     y_hat<t> = softmax(W a<t> + b),   loss = mean over labelled t of -log y_hat<t>[y<t>]
 
-and neighbouring words of one label are an entity. Special pieces and the filling have
-the label -100, which the loss leaves out.
+Adjacent words with the same label are one entity. Special pieces and padding have the
+label -100 and are excluded from the loss.
 
 Shapes: m texts in n windows of Tx pieces, 12 labels. Edition: 2021, which fine-tunes
-DistilBERT from another library and leaves resumes longer than 512 pieces unread at
-their end; ours is small, learns from scratch, and reads long texts in windows that
-overlap. There the words of the labels (cut at blanks) are not the tokenizer's words
-(cut at marks, too), so labels slip; here they are the same words.
+DistilBERT from another library and drops what follows the first 512 pieces of a resume.
+The network here is small, is trained from scratch, and processes long texts in
+overlapping windows. In the course the words of the labels (split at blanks) are not
+those of the tokenizer (split at punctuation, too), so labels shift; here they are.
 """
 
 import itertools
 from bisect import bisect_left, bisect_right
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from matplotlib.figure import Figure
 
+from dls_keras import plots
 from dls_keras.core import training, weights, word_pieces
-from dls_keras.core.answers import Answer
+from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
-from dls_keras.core.word_pieces import WordPieces
+from dls_keras.core.word_pieces import WordPieceTokenizer
 from dls_keras.course5.transformer import Encoder, create_padding_mask
 from dls_keras.datasets import resumes
-from dls_keras.datasets.resumes import EMPTY, LABELS
+from dls_keras.datasets.resumes import EMPTY, LABELS, Resumes
 from dls_keras.fast.layers import Adam
 
 TX = 128  # pieces in a window
 OVERLAP = 64  # pieces that a window shares with the next
-LINE_END = "\u00b6"  # the pilcrow, a mark that hardly a resume has
-IGNORED = -100  # the label of what the loss leaves out
-
-EXAMPLE = """\
-Marta Velindo
-Data Analyst, Trisko Systems
-Lisbon | marta.velindo@example.org
-
-Seven years of experience in reporting; skilled in SQL, Tableau and forecasting.
-
-WORK EXPERIENCE
-Data Analyst, Trisko Systems, Lisbon, 2019 to present
-- Built dashboards with Power BI for 40 users.
-Junior Statistician at Port Kelva Insurance (2017 - 2019)
-- Reported to Jonas Brettick, head of data quality.
-
-EDUCATION
-Master of Science in Statistics, Quorra University, 2017
-
-SKILLS
-Python, SQL, Tableau, Statistics"""
+LINE_END = "\u00b6"  # the pilcrow, a character that is rare in resumes
+IGNORED = -100  # the label of pieces that are excluded from the loss
+LABEL_IDS = {label: i for i, label in enumerate(LABELS)}
 
 
 # The assignment: the course's functions under the course's signatures.
 
 
 def mergeIntervals(intervals):
-    """The spans in order, none over another: equal labels join, else the longer stays.
+    """The spans sorted and without overlap.
+
+    Overlapping spans of one label are joined; of two labels the longer span is kept.
 
     Args:
         intervals: (start, end, label) each, `end` exclusive.
@@ -89,7 +76,7 @@ def trim_entity_spans(data):
         data: pairs (text, spans).
 
     Returns:
-        As many pairs; spans of blanks alone are gone.
+        The pairs; spans that contain only blanks are removed.
     """
     trimmed = []
     for text, spans in data:
@@ -105,13 +92,13 @@ def trim_entity_spans(data):
 
 
 def clean_dataset(data):
-    """The label of every word of every text; "Empty" where no span begins or goes on.
+    """The label of every word of every text, "Empty" outside the spans.
 
     Args:
         data: pairs (text, spans), the spans without overlap.
 
     Returns:
-        A list of labels a text, one a word of `word_pieces.words`.
+        For each text a list with one label per word of `word_pieces.words`.
     """
     tags = []
     for text, spans in data:
@@ -131,22 +118,21 @@ def tokenize_and_align_labels(
     """Texts as windows of pieces, and the label of each piece.
 
     Args:
-        tokenizer: a `WordPieces`.
+        tokenizer: a `WordPieceTokenizer`.
         examples: m texts.
-        tags: for each text the labels of its words, as `clean_dataset` gives them.
+        tags: for each text the labels of its words, as `clean_dataset` returns them.
         max_len: pieces in a window.
         overlap: pieces that a window shares with the next, fewer than `max_len`; None
-            cuts off what does not fit into one window, as the course does.
-        label_all_tokens: whether all pieces of a word carry its label, or only the
+            truncates each text to one window, as the course does.
+        label_all_tokens: whether all pieces of a word have its label, or only the
             first, and the others -100.
 
     Returns:
-        x: (n, max_len) int32 ids, filled up with 0.
-        y: (n, max_len) int32 places in `LABELS`; -100 for special pieces and filling.
+        x: (n, max_len) int32 ids, padded with 0.
+        y: (n, max_len) int32 indices of `LABELS`; -100 at special pieces and padding.
 
     Raises:
-        InputError: if a text has more words than labels, as where both were cut in
-            different ways, or a label is none of `LABELS`.
+        InputError: if a text has more words than labels, or a label is not in `LABELS`.
     """
     x, y = [], []
     for text, labels in zip(examples, tags, strict=True):
@@ -157,53 +143,42 @@ def tokenize_and_align_labels(
         if len(labels) < len(words) or not {*labels} <= {*LABELS}:
             raise InputError(
                 f"Expected one of {', '.join(LABELS)} for each of {len(words)} words "
-                f"and marks of {text[:30]!r}, got {len(labels)} labels, "
-                f"{labels[:5]} …. `clean_dataset` gives such labels."
+                f"and punctuation marks of {text[:30]!r}, received {len(labels)} "
+                f"labels, {labels[:5]} …. `clean_dataset` returns such labels."
             )
         previous = [None, *encoding.word_ids]
         aligned = [
             IGNORED
             if word is None or (word == before and not label_all_tokens)
-            else _NUMBERS[labels[word]]
+            else LABEL_IDS[labels[word]]
             for before, word in zip(previous, encoding.word_ids, strict=False)
         ]
-        for part in _windows(len(aligned), max_len, overlap or 0):
-            x.append(_filled(encoding.ids[part], max_len, 0))
-            y.append(_filled(aligned[part], max_len, IGNORED))
+        x += word_pieces.split_windows(encoding.ids, max_len, overlap or 0)
+        y += word_pieces.split_windows(aligned, max_len, overlap or 0, IGNORED)
     return np.array(x, "int32"), np.array(y, "int32")
 
 
-_NUMBERS = {label: i for i, label in enumerate(LABELS)}
+# The application: the functions that every assignment has.
 
 
-def _windows(length, max_len, overlap):
-    """Slices of at most `max_len` that cover `length` places."""
-    step = max_len - overlap
-    count = 1 + max(0, -(-(length - max_len) // step))
-    return [slice(i * step, i * step + max_len) for i in range(count)]
+@keras.saving.register_keras_serializable(package="dls_keras")
+class TokenClassifier(keras.Model):
+    """A Transformer encoder, two convolutions and a softmax over labels per piece.
 
-
-def _filled(row, length, value):
-    return [*row, *[value] * (length - len(row))]
-
-
-# The application: the names that every assignment shares.
-
-
-def _with_line_ends(text):
-    """The text with a mark, which is a word, in the place of each line end."""
-    return text.replace("\n", LINE_END)
-
-
-class PieceLabels(keras.Model):
-    """(m, Tx, 12) probabilities of labels from pieces (m, Tx).
-
-    Behind the Encoder stand two convolutions over five neighbours: where a name ends is
-    told by what stands next to it, and attention is slow to learn what "next" is.
+    The convolutions have kernels of five pieces. Where a name ends depends on the
+    pieces next to it, and attention needs many steps to learn what "next" is.
     """
 
-    def __init__(self, vocab_size, num_layers, embedding_dim, num_heads, dropout_rate):
-        super().__init__()
+    def __init__(
+        self, vocab_size: int, num_layers: int, embedding_dim: int, num_heads: int,
+        dropout_rate: float, **kwargs: Any,
+    ):  # fmt: skip
+        super().__init__(**kwargs)
+        self.arguments = {
+            "vocab_size": vocab_size, "num_layers": num_layers,
+            "embedding_dim": embedding_dim, "num_heads": num_heads,
+            "dropout_rate": dropout_rate,
+        }  # fmt: skip
         self.encoder = Encoder(
             num_layers,
             embedding_dim,
@@ -213,83 +188,105 @@ class PieceLabels(keras.Model):
             maximum_position_encoding=TX,
             dropout_rate=dropout_rate,
         )
-        self.neighbours = [
+        self.convolutions = [
             layers.Conv1D(2 * embedding_dim, 5, padding="same", activation="relu")
             for _ in range(2)
         ]
-        self.label = layers.Dense(len(LABELS), activation="softmax")
+        self.classify = layers.Dense(len(LABELS), activation="softmax")
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        return {**super().get_config(), **self.arguments}
+
+    def build(self, x_shape):
+        """Create all variables, by a call on a symbolic tensor."""
+        self.compute_output_spec(keras.KerasTensor(x_shape))
 
     def call(self, x, training=None):
-        """(m, Tx, 12) from ids (m, Tx) of at most 128 pieces, 0 where nothing is."""
+        """Probabilities (m, Tx, 12) from ids (m, Tx) of at most 128 pieces."""
         mask = create_padding_mask(x)  # (m, 1, Tx)
-        there = tf.transpose(mask, (0, 2, 1))
+        is_piece = tf.transpose(mask, (0, 2, 1))
         a = self.encoder(x, training=training, mask=mask)
-        for convolution in self.neighbours:
-            a = convolution(a * there)
-        return self.label(a)
+        for convolution in self.convolutions:
+            a = convolution(a * is_piece)
+        return self.classify(a)
 
 
 class Tagger(NamedTuple):
-    """The network and the pieces that it reads."""
+    """A network and its tokenizer."""
 
-    model: PieceLabels
-    pieces: WordPieces
+    model: TokenClassifier
+    tokenizer: WordPieceTokenizer
 
 
-def load_data(m=2000, seed=0, templates="train", path=None):
-    """m invented resumes, or those of a file of the course's form, spans in order."""
+def mark_line_ends(text: str) -> str:
+    """The text with each line end replaced by a mark, which is a word of its own."""
+    return text.replace("\n", LINE_END)
+
+
+def load_data(
+    m: int = 2000, seed: int = 0, split: str = "train", path: str | None = None
+) -> Resumes:
+    """m synthetic resumes, or those of a file in the course's format, spans cleaned.
+
+    Args:
+        split: "train", or "test" for held-out layouts and names.
+        path: the file.
+    """
     if path is None:
-        data = resumes.make_resumes(m, seed=seed, templates=templates)
+        data = resumes.make_resumes(m, seed=seed, split=split)
     else:
         data = resumes.load_resumes(path)
     pairs = [(text, mergeIntervals(spans)) for text, spans in zip(*data, strict=True)]
-    return resumes.Resumes(data.x, [spans for _, spans in trim_entity_spans(pairs)])
+    return Resumes(data.x, [spans for _, spans in trim_entity_spans(pairs)])
 
 
-def vocabulary(texts, size=2500):
-    """The pieces that spell these texts best, at most `size`, for `build_model`."""
-    return word_pieces.learn(map(_with_line_ends, texts), size)
+def vocabulary(texts: Iterable[str], size: int = 2500) -> list[str]:
+    """A vocabulary of at most `size` pieces for these texts, for `build_model`."""
+    return word_pieces.learn_vocabulary(map(mark_line_ends, texts), size)
 
 
-def build_model(vocab=None):
-    """Two layers of four heads and two convolutions, untrained, for a vocabulary.
+def build_model(vocab: Iterable[str] | None = None) -> Tagger:
+    """An untrained tagger: two layers of four heads and two convolutions.
 
     Args:
-        vocab: by default that of the shipped weights; for your own texts that which
-            `vocabulary` finds in them.
+        vocab: the pieces; default: those of the shipped weights. For other texts,
+            `vocabulary` returns suitable ones.
     """
     if vocab is None:
         path = weights.verify(weights.record("named_entities"))
-        vocab = _vocabulary(weights.load_arrays(path))
-    pieces = WordPieces(vocab)
-    model = PieceLabels(
-        len(pieces), num_layers=2, embedding_dim=64, num_heads=4, dropout_rate=0.1
+        vocab = WordPieceTokenizer.from_array(weights.load_arrays(path)["vocab"]).vocab
+    tokenizer = WordPieceTokenizer([*vocab])
+    network = TokenClassifier(
+        len(tokenizer), num_layers=2, embedding_dim=64, num_heads=4, dropout_rate=0.1
     )
-    model(np.zeros((1, TX), "int32"))  # makes the weights
-    return Tagger(model, pieces)
+    network.build((None, TX))
+    return Tagger(network, tokenizer)
 
 
 def train(
-    model,
-    data,
+    model: Tagger,
+    data: Resumes,
     *,
-    epochs=5,
-    batch_size=32,
-    learning_rate=0.0015,
-    seed=0,
-    on_epoch=None,
-    checkpoint=None,
-):
-    """Fit `model` in place; return each epoch's mean cross-entropy, in nats a piece.
+    epochs: int = 5,
+    batch_size: int = 32,
+    learning_rate: float = 0.0015,
+    seed: int = 0,
+    **settings: Any,
+) -> list[float]:
+    """Fit `model` in place; return each epoch's mean cross-entropy per piece, in nats.
 
-    The rate climbs for a twentieth of the steps, then falls to zero along a cosine.
+    The learning rate has a linear warmup over 1/20 of the steps, then cosine decay.
+
+    Args:
+        settings: further arguments of `core.training.fit`.
     """
     keras.utils.set_random_seed(seed)
-    network, pieces = model
-    # Every fourth has blanks for line ends, as the course's file does.
-    texts = [_with_line_ends(t) if i % 4 else t for i, t in enumerate(data.x)]
+    network, tokenizer = model
+    # Every fourth text has blanks for line ends, as the course's file does.
+    texts = [mark_line_ends(t) if i % 4 else t for i, t in enumerate(data.x)]
     tags = clean_dataset(zip(texts, data.y, strict=True))
-    x, y = tokenize_and_align_labels(pieces, texts, tags, overlap=TX // 4)
+    x, y = tokenize_and_align_labels(tokenizer, texts, tags, overlap=TX // 4)
 
     def loss_fn(x, y):
         labelled = tf.cast(y != IGNORED, tf.float32)
@@ -298,7 +295,7 @@ def train(
         return tf.reduce_sum(loss * labelled) / tf.reduce_sum(labelled)
 
     steps = epochs * (len(x) // batch_size)
-    rate = training.warm_cosine(learning_rate, steps, warmup=steps // 20)
+    rate = training.cosine_decay_with_warmup(learning_rate, steps, warmup=steps // 20)
     return training.fit(
         loss_fn,
         (x, y),
@@ -307,90 +304,68 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
+        # The random states of dropout.
         state=[v for v in network.non_trainable_variables if v.dtype != "float32"],
-        on_epoch=on_epoch,
-        checkpoint=checkpoint,
+        **settings,
     )
 
 
-def to_arrays(model):
-    """What a weight file of the model holds: the word pieces and the network."""
+def to_arrays(model: Tagger) -> dict[str, np.ndarray]:
+    """The arrays of a weight file: the variables and the vocabulary."""
     arrays = {f"trained/{i}": v.numpy() for i, v in enumerate(model.model.weights)}
-    arrays["vocab"] = np.array([piece.encode() for piece in model.pieces.vocab])
-    return arrays
+    return arrays | {"vocab": model.tokenizer.to_array()}
 
 
-def from_arrays(arrays):
-    """The model that `to_arrays` took apart."""
-    model = build_model(_vocabulary(arrays))
-    trained = model.model.weights
-    weights.assign(
-        trained,
-        [arrays.get(f"trained/{i}") for i in range(len(trained))],
-        "named_entities",
-    )
+def from_arrays(arrays: dict[str, np.ndarray]) -> Tagger:
+    """The model whose `to_arrays` are `arrays`."""
+    model = build_model(WordPieceTokenizer.from_array(arrays.get("vocab")).vocab)
+    variables = model.model.weights
+    values = [arrays.get(f"trained/{i}") for i in range(len(variables))]
+    weights.assign(variables, values, "named_entities")
     return model
 
 
-def load_pretrained(variant="default"):
-    """The network with shipped weights and word pieces, checked."""
+def load_pretrained(variant: str = "default") -> Tagger:
+    """The tagger with the shipped weights and vocabulary, verified."""
 
-    def confidences(model):
-        (probabilities,) = word_probabilities(model, [example()[1]])
+    def outputs(model):
+        (probabilities,) = word_probabilities(model, [resumes.EXAMPLE])
         return probabilities.max(axis=1)
 
-    return weights.load(from_arrays, "named_entities", variant, outputs=confidences)
+    return weights.load(from_arrays, "named_entities", variant, outputs=outputs)
 
 
-def _vocabulary(arrays):
-    """The word pieces in a weight file."""
-    return [piece.decode() for piece in arrays["vocab"]]
+def word_probabilities(model: Tagger, texts: list[str]) -> list[np.ndarray]:
+    """The probabilities of the labels of each word, for each text (words, 12).
 
-
-def word_probabilities(model, texts):
-    """How likely each label is for each word.
-
-    A word's probabilities are the mean of those of its pieces. Where two windows
-    overlap, each says the half that is farther from its own edge.
-
-    Returns:
-        For each text an array (words, 12).
+    They are the means over the pieces of the word. A piece in two windows has the
+    output of the window in which it is farther from the edge.
     """
-    encodings = [model.pieces.encode(_with_line_ends(text)) for text in texts]
-    parts = [_windows(len(encoding.ids), TX, OVERLAP) for encoding in encodings]
-    x = [
-        _filled(encoding.ids[part], TX, 0)
-        for encoding, slices in zip(encodings, parts, strict=True)
-        for part in slices
-    ]
-    rows = iter(model.model.predict(np.array(x, "int32"), batch_size=64, verbose=0))
-    answers = []
-    for encoding, slices in zip(encodings, parts, strict=True):
-        pieces = np.zeros((len(encoding.ids), len(LABELS)))
-        for part in slices:
-            known = OVERLAP // 2 if part.start else 0
-            inside = pieces[part]
-            inside[known:] = next(rows)[known : len(inside)]
-        words = np.array([-1 if w is None else w for w in encoding.word_ids])
-        total = np.zeros((words.max() + 1, len(LABELS)))
-        np.add.at(total, words[words >= 0], pieces[words >= 0])
-        answers.append(total / np.bincount(words[words >= 0])[:, np.newaxis])
-    return answers
+    encodings = [model.tokenizer.encode(mark_line_ends(text)) for text in texts]
+    windows = [word_pieces.split_windows(e.ids, TX, OVERLAP) for e in encodings]
+    x = np.array([window for several in windows for window in several], "int32")
+    rows = iter(model.model.predict(x, batch_size=64, verbose=0))  # (Tx, 12) each
+    results = []
+    for encoding, several in zip(encodings, windows, strict=True):
+        outputs = [next(rows) for _ in several]
+        pieces = word_pieces.join_windows(outputs, len(encoding.ids), OVERLAP)
+        results.append(word_pieces.mean_per_word(pieces, encoding.word_ids))
+    return results
 
 
-def found(text, probabilities):
-    """The entities of a text: neighbouring words whose likeliest label is the same.
+def group_entities(text: str, probabilities: np.ndarray) -> list[dict[str, Any]]:
+    """The entities of a text: adjacent words whose most probable label is the same.
 
-    Marks alone are none.
+    Punctuation alone is not an entity.
 
     Args:
-        probabilities: (words, 12) as `word_probabilities` gives them.
+        probabilities: (words, 12), from `word_probabilities`.
 
     Returns:
-        A dict each, in order: "label", "text", "start", "end" (exclusive), and
-        "confidence", the mean probability of the label over its words.
+        Dicts in the order of the text: "label", "text", "start", "end" (exclusive), and
+        "confidence", the mean probability of the label over the words.
     """
-    words = word_pieces.words(_with_line_ends(text))
+    words = word_pieces.words(mark_line_ends(text))
     entities, i = [], 0
     for label, run in itertools.groupby(LABELS[row.argmax()] for row in probabilities):
         j = i + len(list(run))
@@ -409,25 +384,27 @@ def found(text, probabilities):
     return entities
 
 
-def infer(model, text):
+def infer(model: Tagger, text: str) -> Answer:
     """Find the entities of a resume, a text of any length.
 
     Returns:
-        An `Answer`, "Name: …; Skills: …, …", with the mean confidence of the entities;
-        `details["entities"]` holds them as `found` gives them.
+        An `Answer`, "Name: ...; Skills: ..., ...", whose `details["entities"]` is the
+        result of `group_entities`. Its confidence is the mean confidence of the
+        entities; if there are none, the mean of the words' largest probabilities.
+
+    Raises:
+        InputError: if `text` is not a text or has no words.
     """
     if not word_pieces.words(text):
-        raise InputError(
-            f"Expected the text of a resume, got {text!r:.60}. Pass a text with words."
-        )
+        raise InputError(f"Expected the text of a resume, received {text!r:.60}.")
     (probabilities,) = word_probabilities(model, [text])
-    entities = found(text, probabilities)
+    entities = group_entities(text, probabilities)
     if not entities:
         return Answer("no entities", probabilities.max(axis=1).mean(), entities=[])
-    by_label = {}  # each thing once, labels as they come
+    by_label = {}  # each text once, in the order of the resume
     for entity in entities:
-        things = by_label.setdefault(entity["label"], {})
-        things[" ".join(entity["text"].split())] = True
+        texts = by_label.setdefault(entity["label"], {})
+        texts[" ".join(entity["text"].split())] = True
     return Answer(
         "; ".join(f"{label}: {', '.join(by_label[label])}" for label in by_label),
         np.mean([entity["confidence"] for entity in entities]),
@@ -435,28 +412,28 @@ def infer(model, text):
     )
 
 
-def f1_score(expected, got):
-    """2 P R / (P + R) of two sets: P the share of `got` that is right, R that found."""
-    if not expected and not got:
+def f1_score(expected: set, predicted: set) -> float:
+    """2 P R / (P + R), with precision P and recall R; 1 if both sets are empty."""
+    if not expected and not predicted:
         return 1.0
-    return 2 * len(expected & got) / (len(expected) + len(got))
+    return 2 * len(expected & predicted) / (len(expected) + len(predicted))
 
 
-def scores(model, data):
-    """How well resumes are understood, each number over all of them.
+def f1_scores(model: Tagger, data: Resumes) -> tuple[float, float]:
+    """F1 of entities and F1 of words, each over all resumes together.
 
-    Returns:
-        F1 of entities: one is right if its first and last character and its label are.
-        F1 of words: of those whose label is not "Empty", right if their label is.
+    An entity is correct if its first and last character and its label are. Words count
+    if their label is not "Empty".
     """
-    said = word_probabilities(model, data.x)
-    texts = [_with_line_ends(text) for text in data.x]
+    results = word_probabilities(model, data.x)
+    texts = [mark_line_ends(text) for text in data.x]
     tags = clean_dataset(zip(texts, data.y, strict=True))
     entities, words = (set(), set()), (set(), set())
-    for i, rows in enumerate(said):
+    for i, rows in enumerate(results):
         entities[0].update((i, *span) for span in data.y[i])
         entities[1].update(
-            (i, e["start"], e["end"], e["label"]) for e in found(data.x[i], rows)
+            (i, e["start"], e["end"], e["label"])
+            for e in group_entities(data.x[i], rows)
         )
         labels = [LABELS[row.argmax()] for row in rows]
         for side, row in zip(words, (tags[i], labels), strict=True):
@@ -464,32 +441,30 @@ def scores(model, data):
     return f1_score(*entities), f1_score(*words)
 
 
-def evaluate(model=None):
-    """F1 on layouts and names that nobody learnt from, as rows (what, ours, goal)."""
+def evaluate(model: Tagger | None = None) -> list[Row]:
+    """F1 on resumes with held-out layouts and names, and on layouts of training."""
     model = load_pretrained() if model is None else model
-    unseen = load_data(300, seed=1, templates="test")
-    flat = unseen._replace(x=[text.replace("\n", " ") for text in unseen.x])
+    test = load_data(300, seed=1, split="test")
+    flat = test._replace(x=[text.replace("\n", " ") for text in test.x])
     rows = []
     for data, what, goal in (
-        (unseen, "300 resumes of unseen layouts and names", 0.95),
+        (test, "300 resumes with held-out layouts and names", 0.95),
         (flat, "the same with blanks for line ends", None),
-        (load_data(300, seed=1), "300 new ones in layouts of training", None),
+        (load_data(300, seed=1), "300 new resumes in training layouts", None),
     ):
-        of_entities, of_words = scores(model, data)
-        rows.append((f"F1 of entities: {what}", of_entities, goal))
-        rows.append((f"F1 of words: {what}", of_words, None))
+        of_entities, of_words = f1_scores(model, data)
+        rows.append(Row(f"F1 of entities, {what}", of_entities, at_least=goal))
+        rows.append(Row(f"F1 of words, {what}", of_words))
     return rows
 
 
-def picture(model, text):
-    """The text with its entities in the colours of their labels, a figure."""
-    from dls_keras import plots  # matplotlib: late, so that answers come without it
-
-    entities = infer(model, text).details["entities"]
+def picture(text: str, answer: Answer) -> Figure:
+    """The text with its entities highlighted, one colour per label, a figure."""
+    entities = answer.details["entities"]
     spans = [(e["start"], e["end"], e["label"]) for e in entities]
     return plots.spans(text, spans, LABELS[1:])
 
 
-def example():
-    """The question of the tour: a resume of nobody."""
-    return "Who applies, and with what?", EXAMPLE
+def example() -> tuple[str, str]:
+    """The question of the tour, with an invented resume."""
+    return "Which entities does this resume contain?", resumes.EXAMPLE

@@ -1,17 +1,23 @@
-"""The words and the layouts that `resumes.make_resumes` writes resumes with.
+"""The layouts and words of which `resumes.make_resumes` composes resumes.
 
-A layout is text with fields in braces. `LABELS` says which fields are annotated; the
-others are there to mislead: years of jobs and prizes, people who are not the
-applicant, clients who were no employers, tools named in passing. `{skills}` stands
-for a list of skills, `{duties}` for a list of sentences, `{sep}` for the separator
-that a resume uses throughout. Everything here is invented, but for towns, first names
-and the trades' own words.
+A layout is a text with fields in braces. `LABELS` has the fields that are annotated.
+The others are distractors: years of jobs and awards, people other than the applicant,
+clients that were not employers, tools mentioned in passing. `{skills}` is replaced by a
+list of skills, `{duties}` by a list of sentences, `{sep}` by the separator that a
+resume has throughout. Everything here is invented, except towns, first names and the
+technical terms of the trades.
 """
+
+
+def _choices(text):
+    """A tuple of texts that are separated by "|"."""
+    return tuple(text.split("|"))
+
 
 LABELS = {
     "name": "Name",
     "email": "Email Address",
-    "link": "Email Address",  # where a portal stands in for an address
+    "link": "Email Address",  # a link to a profile, annotated as an address
     "city": "Location",
     "role": "Designation",
     "company": "Companies worked at",
@@ -20,10 +26,10 @@ LABELS = {
     "graduated": "Graduation Year",
     "years": "Years of Experience",
     "skill": "Skills",
-    "code": "UNKNOWN",  # what a form left behind: a reference without a meaning
+    "code": "UNKNOWN",  # a reference number of a form
 }
 
-# Each layout of a section: a header, one summary, one job, one school, …
+# The layouts of each section: a header, a summary, a job, a school, ...
 
 TRAIN = {
     "header": (
@@ -275,8 +281,9 @@ TEST = {
     ),
 }
 
-# Most layouts and sentences of the training are composed by chance of these. The first
-# fields always stand there, the others by half; `from` stands for the whole period.
+# Most layouts and sentences for training are composed of these at random. The first
+# fields are always included, each of the others with probability 1/2; `from` is the
+# whole period.
 
 FIELDS = {
     "header": (
@@ -288,22 +295,23 @@ FIELDS = {
     "education": (("degree", "college"), ("graduated", "city", "grade", "topic")),
     "skills": (("skills",), ("skill", "few")),
     "extras": (
-        *(("heading",), ("person", "client", "year", "tool", "word", "date", "phone")),
+        ("heading",),
+        ("person", "client", "year", "tool", "word", "date", "phone"),
     ),
 }
 FORMS = {
     "name": ("{name}", "{name}", "{name}", "Name: {name}", "Name {name}", "I, {name}"),
-    "role": (
-        *("{role}", "{role}", "{role}", "Position: {role}", "as {role}", "({role})"),
-        *("Job title {role}", "Function - {role}", "Occupation: {role}"),
+    "role": _choices(
+        "{role}|{role}|{role}|Position: {role}|as {role}|({role})|Job title {role}|"
+        "Function - {role}|Occupation: {role}"
     ),
-    "city": (
-        *("{city}", "{city}", "{city}", "in {city}", "({city})", "Place: {city}"),
-        *("Location {city}", "Town - {city}", "based in {city}", "Living in: {city}"),
+    "city": _choices(
+        "{city}|{city}|{city}|in {city}|({city})|Place: {city}|Location {city}|"
+        "Town - {city}|based in {city}|Living in: {city}"
     ),
-    "email": (
-        *("{email}", "{email}", "Email: {email}", "E-mail - {email}", "({email})"),
-        *("Mail {email}", "write to {email}"),
+    "email": _choices(
+        "{email}|{email}|Email: {email}|E-mail - {email}|({email})|Mail {email}|"
+        "write to {email}"
     ),
     "link": ("{link}", "Profile: {link}", "online at {link}", "Email me on {link}"),
     "phone": ("{phone}", "Phone: {phone}", "T {phone}", "Mobile - {phone}"),
@@ -318,31 +326,31 @@ FORMS = {
     "year": ("{year}", "{year} to {year}", "in {year}", "({year})", "since {year}"),
     "tool": ("{tool}", "{tool} and {tool}", "with {tool}"),
     "word": ("{word}", "the {word}", "Project {word}", "the {word} system"),
-    "company": (
-        *("{company}", "{company}", "{company}", "at {company}", "for {company}"),
-        *("Employer: {company}", "Firm {company}", "with {company}", "({company})"),
-        *("Name of employer - {company}", "Workplace: {company}"),
+    "company": _choices(
+        "{company}|{company}|{company}|at {company}|for {company}|Employer: {company}|"
+        "Firm {company}|with {company}|({company})|Name of employer - {company}|"
+        "Workplace: {company}"
     ),
     "client": ("Client {client}", "for the customer {client}", "Project: {word}"),
-    "from": (
-        *("{from} - {to}", "{from} - {to}", "({from} - {to})", "from {from} to {to}"),
-        *("{from} until {to}", "{from} – {to}", "{from}-{to}", "since {from}"),
-        *("Period: {from} to {to}", "Dates {from} - {to}", "started {from}"),
+    "from": _choices(
+        "{from} - {to}|{from} - {to}|({from} - {to})|from {from} to {to}|"
+        "{from} until {to}|{from} – {to}|{from}-{to}|since {from}|"
+        "Period: {from} to {to}|Dates {from} - {to}|started {from}"
     ),
-    "degree": (
-        *("{degree}", "{degree}", "{degree}", "a {degree}", "Course: {degree}"),
-        *("Title {degree}", "Diploma: {degree}", "({degree})", "Subject - {degree}"),
+    "degree": _choices(
+        "{degree}|{degree}|{degree}|a {degree}|Course: {degree}|Title {degree}|"
+        "Diploma: {degree}|({degree})|Subject - {degree}"
     ),
-    "college": (
-        *("{college}", "{college}", "{college}", "at {college}", "from {college}"),
-        *("University: {college}", "Place of study {college}", "({college})"),
-        *("Name of college - {college}", "the {college}"),
+    "college": _choices(
+        "{college}|{college}|{college}|at {college}|from {college}|"
+        "University: {college}|Place of study {college}|({college})|"
+        "Name of college - {college}|the {college}"
     ),
-    "graduated": (
-        *("{graduated}", "{started} - {graduated}", "({graduated})", "in {graduated}"),
-        *("{started} to {graduated}", "{month} {graduated}", "ended {graduated}"),
-        *("{started}-{graduated}", "Year: {graduated}"),
-        *("{started} until {graduated}", "completed {month} {graduated}"),
+    "graduated": _choices(
+        "{graduated}|{started} - {graduated}|({graduated})|in {graduated}|"
+        "{started} to {graduated}|{month} {graduated}|ended {graduated}|"
+        "{started}-{graduated}|Year: {graduated}|{started} until {graduated}|"
+        "completed {month} {graduated}"
     ),
     "grade": ("Grade {grade}", "{grade}", "{number}%", "{number} of 60 points"),
     "topic": ("Thesis on {topic}", "mostly {topic}", "Advisor {person}", "on {topic}"),
@@ -351,7 +359,7 @@ CAPTIONS = ("{caption}: ", "{caption} ", "{caption} - ", "{chatter} ", "{caption
 
 JOINTS = ("{sep}", "{sep}", "{sep}", "\n", "\n", ", ", " ", ": ", "; ", " - ")
 
-# Common words, for captions and for talk that means nothing.
+# Common words, for captions and for filler text.
 COMMON = (
     "a about above abroad academic accepted account achieved achievements across "
     "active activities activity additional address administered administration "
@@ -469,47 +477,46 @@ VERBS = (
     "implemented achieved increased managed produced conducted performed resolved "
     "scheduled facilitated evaluated identified ensured designed"
 ).split()
-THINGS = (
-    *("the annual accounts", "new guidelines", "several machines", "all orders"),
-    *("a large database", "the web page", "weekly meetings", "lectures", "samples"),
-    *("training material", "price lists", "a survey of {number} customers", "tools"),
-    *("software in {tool}", "the network", "the shop floor", "plans and drawings"),
-    *("{topic}", "a guide to {tool}", "spare parts", "the {word} system", "contracts"),
-    *("the yearly report {year}", "more than {number} cases", "goods", "letters"),
-    *("complex problems", "strategies for growth", "the process of hiring", "risks"),
-    *("daily operations", "performance and security", "the user interface", "leads"),
-    *("key results", "proposals", "medical records", "safety checks", "vendors"),
+THINGS = _choices(
+    "the annual accounts|new guidelines|several machines|all orders|a large database|"
+    "the web page|weekly meetings|lectures|samples|training material|price lists|"
+    "a survey of {number} customers|tools|software in {tool}|the network|"
+    "the shop floor|plans and drawings|{topic}|a guide to {tool}|spare parts|"
+    "the {word} system|contracts|the yearly report {year}|more than {number} cases|"
+    "goods|letters|complex problems|strategies for growth|the process of hiring|risks|"
+    "daily operations|performance and security|the user interface|leads|key results|"
+    "proposals|medical records|safety checks|vendors"
 )
-ENDS = (
-    *("", "", "", "for {client}", "with {person}", "in {year}", "for {few} years"),
-    *("by means of {tool}", "within {number} weeks", "under pressure", "at low cost"),
-    *("using {tool} and {tool}", "together with {person} of {client}", "on my own"),
-    *("across departments", "to meet the deadlines", "before the summer of {year}"),
-    *("as required by law", "for {number} employees", "in a small team", "by hand"),
-    *("and reported to {person}", "without mistakes", "in three countries"),
-    *("with great success", "for internal and external clients", "on site"),
+ENDS = _choices(
+    "|||for {client}|with {person}|in {year}|for {few} years|by means of {tool}|"
+    "within {number} weeks|under pressure|at low cost|using {tool} and {tool}|"
+    "together with {person} of {client}|on my own|across departments|"
+    "to meet the deadlines|before the summer of {year}|as required by law|"
+    "for {number} employees|in a small team|by hand|and reported to {person}|"
+    "without mistakes|in three countries|with great success|"
+    "for internal and external clients|on site"
 )
 
 HEADINGS = {
     "summary": ("Summary", "Profile", "Objective", "About me", "Career objective", ""),
-    "experience": (
-        *("Experience", "Work experience", "Employment", "Professional experience"),
-        *("Career", "Work history", "Employment history", "Jobs"),
+    "experience": _choices(
+        "Experience|Work experience|Employment|Professional experience|Career|"
+        "Work history|Employment history|Jobs"
     ),
-    "education": (
-        *("Education", "Academic background", "Qualifications", "Studies"),
-        *("Educational qualification", "Academics", "Degrees"),
+    "education": _choices(
+        "Education|Academic background|Qualifications|Studies|"
+        "Educational qualification|Academics|Degrees"
     ),
-    "skills": (
-        *("Skills", "Technical skills", "Key skills", "Core competencies"),
-        *("Additional information", "Areas of expertise", "Abilities"),
+    "skills": _choices(
+        "Skills|Technical skills|Key skills|Core competencies|Additional information|"
+        "Areas of expertise|Abilities"
     ),
 }
 
 SEPARATORS = (", ", " | ", " - ", " – ", " • ", " / ", "\n")
 LISTS = (", ", ", ", "; ", " | ", " • ", " / ", "\n- ", "\n• ", "\n* ")
 
-# What a trade needs and what its people are called.
+# For each trade: job titles, skills, subjects of study, and topics of work.
 
 TRADES = {
     "software": (
@@ -578,30 +585,30 @@ TRADES = {
 }
 
 LEVELS = ("Senior", "Junior", "Lead", "Principal", "Assistant", "Associate", "Chief")
-DEGREES = (
-    *("Bachelor of Science in {}", "Master of Science in {}", "B.Sc. in {}", "MBA"),
-    *("M.Sc. {}", "BSc {}", "MSc {}", "Bachelor of Arts in {}", "Master of Arts in {}"),
-    *("B.Tech in {}", "M.Tech in {}", "B.E. in {}", "Diploma in {}", "PhD in {}"),
-    *("Bachelor's degree in {}", "Master's degree in {}", "BA {}", "MA {}", "B.Com"),
-    *("B.Tech ({})", "Bachelor of {}", "Master of {}", "Postgraduate Diploma in {}"),
+DEGREES = _choices(
+    "Bachelor of Science in {}|Master of Science in {}|B.Sc. in {}|MBA|M.Sc. {}|BSc {}|"
+    "MSc {}|Bachelor of Arts in {}|Master of Arts in {}|B.Tech in {}|M.Tech in {}|"
+    "B.E. in {}|Diploma in {}|PhD in {}|Bachelor's degree in {}|Master's degree in {}|"
+    "BA {}|MA {}|B.Com|B.Tech ({})|Bachelor of {}|Master of {}|"
+    "Postgraduate Diploma in {}"
 )
 
-# Companies and colleges: W an invented word, T an invented town, F a family name.
+# Names of companies and colleges. W is replaced by an invented word, T by an invented
+# town, F by a family name, G by a first name.
 
-FIRMS = (
-    *("W Technologies", "W Systems", "W Solutions Pvt Ltd", "W Software", "W Ltd"),
-    *("W & W", "W Group", "W Consulting", "W Labs", "WW Inc", "W Logistics", "W GmbH"),
-    *("Bank of T", "T Steel Works", "T Savings Bank", "F and Sons", "F Brothers"),
-    *("W Foods", "W Pharma", "T Insurance", "W Media", "F Engineering", "W Telecom"),
-    *("W Retail Ltd", "T General Hospital", "W Airlines", "W Energy", "W Motors"),
-    *("W India Private Limited", "T Water Board", "W Data Services", "W", "W Hotels"),
+FIRMS = _choices(
+    "W Technologies|W Systems|W Solutions Pvt Ltd|W Software|W Ltd|W & W|W Group|"
+    "W Consulting|W Labs|WW Inc|W Logistics|W GmbH|Bank of T|T Steel Works|"
+    "T Savings Bank|F and Sons|F Brothers|W Foods|W Pharma|T Insurance|W Media|"
+    "F Engineering|W Telecom|W Retail Ltd|T General Hospital|W Airlines|W Energy|"
+    "W Motors|W India Private Limited|T Water Board|W Data Services|W|W Hotels"
 )
-COLLEGES = (
-    *("University of T", "T University", "T Institute of Technology", "T College"),
-    *("F College of Engineering", "St. G College", "Technical University of T"),
-    *("T State University", "W School of Business", "F Polytechnic", "W Academy"),
-    *("T College of Arts and Science", "G F University", "W Institute of Management"),
-    *("National Institute of W", "F Medical College", "T Open University"),
+COLLEGES = _choices(
+    "University of T|T University|T Institute of Technology|T College|"
+    "F College of Engineering|St. G College|Technical University of T|"
+    "T State University|W School of Business|F Polytechnic|W Academy|"
+    "T College of Arts and Science|G F University|W Institute of Management|"
+    "National Institute of W|F Medical College|T Open University"
 )
 
 FIRST_NAMES = (
@@ -629,30 +636,25 @@ CITIES = (
     "Tallinn Toronto Toulouse Trieste Tunis Turin Utrecht Valencia Vancouver Vienna "
     "Vilnius Warsaw Zagreb Zurich"
 ).split()
-REGIONS = (
-    *("Germany", "India", "Karnataka", "Texas", "CA", "UK", "Spain", "Canada", "NY"),
-    *("Maharashtra", "Scotland", "Kenya", "Ontario", "Tamil Nadu", "France", "Italy"),
+REGIONS = _choices(
+    "Germany|India|Karnataka|Texas|CA|UK|Spain|Canada|NY|Maharashtra|Scotland|Kenya|"
+    "Ontario|Tamil Nadu|France|Italy"
 )
 
-AWARDS = (
-    *(
-        "Employee of the month",
-        "Certified Project Manager",
-        "Best paper",
-        "First prize",
-    ),
-    *("Safety certificate", "Scholarship of the town", "Certified Scrum Master"),
-    *("Star performer", "Second place in the chess cup", "First aid course"),
+AWARDS = _choices(
+    "Employee of the month|Certified Project Manager|Best paper|First prize|"
+    "Safety certificate|Scholarship of the town|Certified Scrum Master|Star performer|"
+    "Second place in the chess cup|First aid course"
 )
-TONGUES = (
-    *("English", "German", "Hindi", "French", "Spanish", "Tamil", "Arabic", "Swedish"),
-    *("Polish", "Turkish", "Italian", "Swahili", "Dutch", "Portuguese"),
+TONGUES = _choices(
+    "English|German|Hindi|French|Spanish|Tamil|Arabic|Swedish|Polish|Turkish|Italian|"
+    "Swahili|Dutch|Portuguese"
 )
-HOBBIES = (
-    *("chess", "cooking", "hiking", "reading", "singing in a choir", "football"),
-    *("painting", "travelling", "gardening", "table tennis", "old films"),
+HOBBIES = _choices(
+    "chess|cooking|hiking|reading|singing in a choir|football|painting|travelling|"
+    "gardening|table tennis|old films"
 )
-MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July", "August"),
-    *("September", "October", "November", "December"),
+MONTHS = _choices(
+    "January|February|March|April|May|June|July|August|September|October|November|"
+    "December"
 )

@@ -1,16 +1,16 @@
-"""Resumes with the places of names, employers, degrees and seven things more.
+"""Resumes with the positions of names, employers, degrees and eight more labels.
 
-The course's set, `ner.json`, holds the resumes of 220 real people; it is not linked
-here, but `load_resumes` reads it and any file of its form. `make_resumes` invents
-applicants instead: their names, employers, colleges and lives are composed by chance,
-and laid out after `resume_templates`.
+The course's data, `ner.json`, are resumes of 220 real people; they are not linked here,
+but `load_resumes` reads this file and any other of its format. `make_resumes` generates
+synthetic resumes instead: names, employers, colleges and careers are sampled, and
+arranged in the layouts of `resume_templates`.
 
-What the test has and nobody learns from: its layouts, with the order of fields in them,
-and its sentences; and every invented word (in names of people, firms, colleges, clients
-and projects), first name and town: those whose checksum `CHECK` divides. Headings,
-designations, skills, degrees and the endings of firms ("Ltd") are the same on both
-sides, and most words of the test's sentences stand among the 1,127 common ones that the
-training talks with.
+Held out for the test split are its layouts, with their orders of fields, and its
+sentences; and all invented words (in the names of people, companies, colleges, clients
+and projects), first names and towns whose checksum is a multiple of `CHECK`. Headings,
+designations, skills, degrees and the endings of companies ("Ltd") are the same in both
+splits, and most words of the test sentences are among the 1,127 common words of which
+training texts are composed.
 """
 
 import functools
@@ -27,7 +27,7 @@ from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.core.files import atomic_write
 from dls_keras.datasets import resume_templates as layouts
 
-EMPTY = "Empty"  # what stands in no span
+EMPTY = "Empty"  # the label of words outside all spans
 LABELS = (
     EMPTY,
     "Companies worked at",
@@ -42,41 +42,63 @@ LABELS = (
     "Years of Experience",
     "UNKNOWN",
 )
-CHECK = 5  # words whose checksum it divides are for testing
+CHECK = 5  # words whose checksum is a multiple of it are held out
 SPLITS = {"train": layouts.TRAIN, "test": layouts.TEST}
 
-Span = tuple[int, int, str]  # text[start:end] is a label's
+EXAMPLE = """\
+Marta Velindo
+Data Analyst, Trisko Systems
+Lisbon | marta.velindo@example.org
+
+Seven years of experience in reporting; skilled in SQL, Tableau and forecasting.
+
+WORK EXPERIENCE
+Data Analyst, Trisko Systems, Lisbon, 2019 to present
+- Built dashboards with Power BI for 40 users.
+Junior Statistician at Port Kelva Insurance (2017 - 2019)
+- Reported to Jonas Brettick, head of data quality.
+
+EDUCATION
+Master of Science in Statistics, Quorra University, 2017
+
+SKILLS
+Python, SQL, Tableau, Statistics"""
+
+Span = tuple[int, int, str]  # text[start:end] has the label
 
 
 class Resumes(NamedTuple):
-    """m resumes: x their texts, y a list of spans (start, end, label) for each."""
+    """m resumes: their texts x, and a list of spans (start, end, label) for each, y."""
 
     x: list[str]
     y: list[list[Span]]
 
 
 def load_resumes(path: str | Path) -> Resumes:
-    """The resumes of a file of the course's form, a JSON object a line.
+    """The resumes of a file in the course's format, one JSON object per line.
 
-    Of each object `content` is the text, and `annotation` a list of
-    `{"label": [name], "points": [{"start", "end", "text"}]}`, `end` the last character.
-    Line ends become blanks. Annotations without a label are left out. Where an offset
-    is wrong, as 223 of 3,558 of the course's are, the text that stands beside it is
-    looked for from there on; what is not found is left out. Spans may overlap.
+    In each object, `content` is the text and `annotation` a list of
+    `{"label": [name], "points": [{"start", "end", "text"}]}`, where `end` is the last
+    character. Line ends become blanks. Annotations without a label are skipped. Where
+    an offset is wrong, as 223 of 3,558 in the course's file, `text` is searched for
+    from that offset on, and skipped if it is not found. Spans may overlap.
 
     Raises:
-        InputError: if a line is no such object; its number is named.
+        MissingFileError: if the file does not exist.
+        InputError: if a line is not such an object; the message has its number.
     """
     if not Path(path).is_file():
         raise MissingFileError(
-            f"{path} does not exist. Expected resumes, a JSON object a line; "
-            "`make_resumes` invents some."
+            f"{path} does not exist. Expected resumes, one JSON object per line; "
+            "`make_resumes` generates synthetic ones."
         )
     data = Resumes([], [])
     try:
         lines = Path(path).read_text("utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text in UTF-8: {error}.") from error
+        raise InputError(
+            f"{path} is not UTF-8 text ({error}). Expected one JSON object per line."
+        ) from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -102,15 +124,15 @@ def load_resumes(path: str | Path) -> Resumes:
 
 def _text(record):
     if not isinstance(record["content"], str):
-        raise TypeError("content is no text")
+        raise TypeError("content is not a text")
     return record["content"]
 
 
 def _span(text, point, label):
-    """(start, end, label) where the text of the point stands; None if nowhere."""
+    """(start, end, label) of a point, None if its text is not found."""
     start, end = int(point["start"]), int(point["end"]) + 1
     if label not in LABELS:
-        raise ValueError(f"{label!r} is none of the labels")
+        raise ValueError(f"{label!r} is not one of the labels")
     if "text" in point:
         wanted = re.sub(r"[\r\n]", " ", point["text"])
         start = text.find(wanted, max(0, start))
@@ -119,7 +141,7 @@ def _span(text, point, label):
 
 
 def write_resumes(data: Resumes, path: str | Path) -> None:
-    """Write resumes in the course's form, for `load_resumes` and other programs."""
+    """Write resumes in the course's format, for `load_resumes` and other programs."""
     with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as f:
         for text, spans in zip(data.x, data.y, strict=True):
             annotation = [
@@ -133,75 +155,82 @@ def write_resumes(data: Resumes, path: str | Path) -> None:
             f.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def make_resumes(m: int, *, seed: int = 0, templates: str = "train") -> Resumes:
-    """m invented resumes; "test" has layouts and names that "train" never has.
+def make_resumes(m: int, *, seed: int = 0, split: str = "train") -> Resumes:
+    """m synthetic resumes.
+
+    Args:
+        split: "train", or "test" for held-out layouts and names.
 
     Raises:
-        InputError: if `templates` is neither "train" nor "test".
+        InputError: if `split` is neither.
     """
-    if templates not in SPLITS:
-        raise InputError(f"There are templates 'train' and 'test', not {templates!r}.")
-    rng = np.random.default_rng([seed, templates == "test"])
-    made = [_Applicant(rng, templates).resume() for _ in range(m)]
+    if split not in SPLITS:
+        raise InputError(f"split must be 'train' or 'test', received {split!r}.")
+    rng = np.random.default_rng([seed, split == "test"])
+    made = [Applicant(rng, split).resume() for _ in range(m)]
     return Resumes([text for text, _ in made], [spans for _, spans in made])
 
 
-def held_out(word: str) -> bool:
-    """Whether a word is one of those that only the test has."""
+def is_held_out(word: str) -> bool:
+    """Whether a word is one of those that only the test split has."""
     return zlib.crc32(word.lower().encode()) % CHECK == 0
 
 
-class _Applicant:
-    """Somebody who never was; each method draws what a field is filled with.
+class Applicant:
+    """An invented applicant; most methods sample the text of one field of a layout.
 
-    What stays the same through a resume is drawn once: who it is, the trade, the jobs
-    and the schools, latest first.
+    What stays the same in a resume is sampled once: name, trade, separators, and the
+    jobs and schools, latest first.
     """
 
-    def __init__(self, rng, templates):
-        self.rng, self.test = rng, templates == "test"
-        self.layouts = SPLITS[templates]
-        self.piles = {}
+    def __init__(self, rng: np.random.Generator, split: str):
+        self.rng, self.test = rng, split == "test"
+        self.layouts = SPLITS[split]
+        self.decks = {}  # shuffled choices for `deal`
         self.sep = self.pick(layouts.SEPARATORS)
         self.bullet = self.pick(("- ", "• ", "* ", "", "– "))
         self.listing = self.pick(layouts.LISTS)
         trade = layouts.TRADES[self.pick(sorted(layouts.TRADES))]
-        self.roles, skills, self.subjects, topics = trade[0], *trade[1:]
+        self.roles, skills, subjects, topics = trade
         self.skills = tuple(skills.split("|"))
-        self.subjects, self.topics = self.subjects.split("|"), topics.split("|")
+        self.subjects, self.topics = subjects.split("|"), topics.split("|")
         first, last = self.first_name(), self.family()
         middle = f"{self.first_name()} " if self.chance(0.15) else ""
         self.who = {"name": f"{first} {middle}{last}", **self.addresses(first, last)}
         self.who["city"], self.who["role"] = self.city(), self.role()
         self.who["degree"], self.who["college"] = self.degree(), self.college()
 
-    # Chance.
+    # Sampling.
 
     def chance(self, probability):
+        """True with this probability."""
         return self.rng.random() < probability
 
-    def pick(self, things):
-        return things[self.rng.integers(len(things))]
+    def pick(self, choices):
+        """One of the choices."""
+        return choices[self.rng.integers(len(choices))]
 
-    def on_our_side(self, things):
-        """One of those words that are for this split."""
-        return self.drawn_for_our_side(lambda: self.pick(things))
+    def pick_in_split(self, words):
+        """One of the words that belong to the split."""
+        return self.sample_in_split(lambda: self.pick(words))
 
-    def drawn_for_our_side(self, draw):
-        """The first word that `draw` gives and that is for this split."""
-        return next(word for word in iter(draw, None) if held_out(word) == self.test)
+    def sample_in_split(self, sample):
+        """The first word from `sample` that belongs to the split."""
+        return next(
+            word for word in iter(sample, None) if is_held_out(word) == self.test
+        )
 
-    def deal(self, things):
-        """One of them, none again before all were dealt."""
-        pile = self.piles.setdefault(things, [])
-        if not pile:
-            pile.extend(str(thing) for thing in self.rng.permutation(things))
-        return pile.pop()
+    def deal(self, choices):
+        """One of the choices, without repetition until all have been dealt."""
+        deck = self.decks.setdefault(choices, [])
+        if not deck:
+            deck.extend(str(choice) for choice in self.rng.permutation(choices))
+        return deck.pop()
 
     # A resume.
 
     def resume(self):
-        """The text and its spans, sorted."""
+        """The text of a resume and its spans, sorted."""
         year = int(self.rng.integers(2012, 2025))
         jobs, schools = [], []
         for _ in range(self.rng.integers(1, 5)):
@@ -221,39 +250,40 @@ class _Applicant:
         order += ["extras"] * int(self.rng.integers(1, 4))
         if self.chance(0.7):
             order.insert(0, "summary")
-        pieces = [*self.filled("header", self.who)]
+        parts = [*self.fill("header", self.who)]
         layout = {name: self.layout(name) for name in blocks}
         for section in order:
-            pieces.append(("\n\n", None))
+            parts.append(("\n\n", None))
             if section in layouts.HEADINGS:
-                pieces.append((self.heading(section), None))
+                parts.append((self.heading(section), None))
             for i, facts in enumerate(blocks.get(section, [self.who])):
-                # An entry looks like the one before it, most of the time.
+                # Most entries have the layout of the entry before them.
                 if section in layout and self.chance(0.2):
                     layout[section] = self.layout(section)
-                pieces.append(("\n" * (i > 0), None))
-                pieces += self.filled(section, facts, layout.get(section))
-        return _joined(pieces)
+                parts.append(("\n" * (i > 0), None))
+                parts += self.fill(section, facts, layout.get(section))
+        return _join(parts)
 
     def heading(self, section):
+        """The heading of a section, which may be empty."""
         text = self.pick(layouts.HEADINGS[section])
         text = text.upper() if self.chance(0.5) else text
         return text + self.pick(("\n", ":\n", "\n", ": ")) if text else ""
 
     def layout(self, section):
-        """One of the written layouts or, for training, one composed by chance."""
+        """A layout of the templates or, for training, a randomly composed one."""
         if self.test or self.chance(0.4):
             return self.deal(self.layouts[section])
         if section == "duties":
             parts = map(self.pick, (layouts.VERBS, layouts.THINGS, layouts.ENDS))
-            talk = (
+            sentence = (
                 " ".join(parts).strip() if self.chance(0.6) else "{chatter} {chatter}"
             )
-            return talk.capitalize() + self.pick((".", "", ";"))
-        return self.composed(section)
+            return sentence.capitalize() + self.pick((".", "", ";"))
+        return self.compose(section)
 
-    def composed(self, section):
-        """Some fields in an order that they have in no layout of the test."""
+    def compose(self, section):
+        """A layout of random fields, in an order that no test layout has."""
         always, others = layouts.FIELDS[section]
         while True:
             fields = [*always, *(field for field in others if self.chance(0.5))]
@@ -265,37 +295,43 @@ class _Applicant:
                 layout += self.pick(layouts.JOINTS) if layout else ""
                 layout += self.pick(layouts.CAPTIONS) if self.chance(0.4) else ""
                 layout += self.pick(layouts.FORMS.get(field, (f"{{{field}}}",)))
-            if _order(section, layout) not in _orders_of_the_test(section):
+            if _order(section, layout) not in _test_orders(section):
                 return layout + "\n{duties}" * (section == "experience")
 
-    def filled(self, section, facts, layout=None):
-        """The pieces of text of a layout, each with its label or None."""
+    def fill(self, section, facts, layout=None):
+        """The parts of a section's text, each with its label or None.
+
+        Args:
+            facts: the texts of some fields; the others are sampled.
+            layout: default: a new one.
+        """
         layout = self.layout(section) if layout is None else layout
         for i, part in enumerate(re.split(r"\{(\w+)\}", layout)):
             if i % 2 == 0:
                 yield part, None
             elif part == "skills":
-                yield from self.listed()
+                yield from self.list_skills()
             elif part in ("duties", "duty"):
                 count = 1 if part == "duty" else int(self.rng.integers(1, 5))
                 for j in range(count):
                     bullet = self.bullet if part == "duties" else ""
                     yield "\n" * (j > 0) + bullet, None
-                    yield from self.filled("duties", {})
+                    yield from self.fill("duties", {})
             elif part == "sep":
                 yield self.sep, None
             else:
                 value = facts.get(part) or getattr(self, part)()
                 yield value, layouts.LABELS.get(part)
 
-    def listed(self):
-        """Some skills, each labelled, and what parts them."""
+    def list_skills(self):
+        """Some skills, each labelled, and the separators between them."""
         bullet = self.listing if self.listing.startswith("\n") else ""
         for i in range(self.rng.integers(3, 9)):
             yield self.listing if i else bullet, None
             yield self.skill(), "Skills"
 
     def job(self, start, end):
+        """The fields of a job; `end` is None for the latest, which may be current."""
         current = end is None and self.chance(0.6)
         month = self.chance(0.6)
         now = self.pick(("present", "today", "now", "Present", "till date"))
@@ -309,6 +345,7 @@ class _Applicant:
         }
 
     def school(self, start, end):
+        """The fields of a school or college."""
         return {
             "degree": self.degree(),
             "college": self.college(),
@@ -317,6 +354,7 @@ class _Applicant:
         }
 
     def date_of(self, year, month):
+        """A date such as "2019" or, with a month, "Mar 2019"."""
         if not month:
             return str(year)
         name = self.pick(layouts.MONTHS)
@@ -324,7 +362,7 @@ class _Applicant:
         forms = f"{name} {year}", f"{name[:3]} {year}", f"{number:02}/{year}"
         return self.pick(forms)
 
-    # Fields.
+    # The texts of fields, by the names that they have in the templates.
 
     def word(self):
         """An invented word of two or three syllables, such as "Velmora"."""
@@ -337,16 +375,17 @@ class _Applicant:
             )
             return (word + self.pick(_CODAS)).capitalize()
 
-        return self.drawn_for_our_side(invented)
+        return self.sample_in_split(invented)
 
     def first_name(self):
         known = self.chance(0.6)
-        return self.on_our_side(layouts.FIRST_NAMES) if known else self.word()
+        return self.pick_in_split(layouts.FIRST_NAMES) if known else self.word()
 
     def family(self):
-        return self.drawn_for_our_side(lambda: self.word() + self.pick(_ENDINGS))
+        return self.sample_in_split(lambda: self.word() + self.pick(_ENDINGS))
 
     def addresses(self, first, last):
+        """An e-mail address, a link to a profile and a user name."""
         host = self.pick(("example.com", "example.org", "example.net"))
         host = self.pick(("", "mail.", f"{self.word().lower()}.")) + host
         first, last = first.lower(), last.lower()
@@ -364,7 +403,7 @@ class _Applicant:
 
     def city(self):
         if self.chance(0.6):
-            return self.on_our_side(layouts.CITIES)
+            return self.pick_in_split(layouts.CITIES)
         town = self.town()
         return f"{town}, {self.pick(layouts.REGIONS)}" if self.chance(0.5) else town
 
@@ -374,10 +413,10 @@ class _Applicant:
 
     def invented(self, patterns):
         """A pattern with its capitals W, T, F, G replaced by invented names."""
-        draw = {"W": self.word, "T": self.town, "F": self.family, "G": self.first_name}
+        names = {"W": self.word, "T": self.town, "F": self.family, "G": self.first_name}
         return re.sub(
             r"\b(?:WW|[WTFG])\b",
-            lambda found: "".join(draw[letter]() for letter in found[0]),
+            lambda match: "".join(names[letter]() for letter in match[0]),
             self.pick(patterns),
         )
 
@@ -396,9 +435,9 @@ class _Applicant:
     def years(self):
         n = int(self.rng.integers(2, 25))
         words = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-        spoken = f"{self.pick(words)} years"
+        in_words = f"{self.pick(words)} years"
         return self.pick(
-            (f"{n} years", f"{n}+ years", spoken, f"{n} yrs", f"{n}.5 years")
+            (f"{n} years", f"{n}+ years", in_words, f"{n} yrs", f"{n}.5 years")
         )
 
     def skill(self):
@@ -432,7 +471,7 @@ class _Applicant:
         return text.upper() if self.chance(0.2) else text
 
     def chatter(self):
-        """One to five common words without a meaning."""
+        """One to five common words, filler text without a meaning."""
         return " ".join(
             self.pick(layouts.COMMON) for _ in range(self.rng.integers(1, 6))
         )
@@ -470,27 +509,29 @@ def _order(section, layout):
 
 
 @functools.cache
-def _orders_of_the_test(section):
+def _test_orders(section):
+    """The orders of the fields in the test layouts of a section."""
     return [_order(section, layout) for layout in layouts.TEST[section]]
 
 
-def _joined(pieces: Sequence[tuple[str, str | None]]) -> tuple[str, list[Span]]:
-    """The text of the pieces, and the spans of those that have a label."""
+def _join(parts: Sequence[tuple[str, str | None]]) -> tuple[str, list[Span]]:
+    """The text of all parts, and the spans of those that have a label."""
     text, spans = "", []
-    for piece, label in pieces:
+    for part, label in parts:
         if label is not None:
-            spans.append((len(text), len(text) + len(piece), label))
-        text += piece
+            spans.append((len(text), len(text) + len(part), label))
+        text += part
     return text, spans
 
 
+# Invented words consist of these and of vowels.
 _ONSETS = (
-    *("b", "br", "c", "ch", "cr", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kl"),
-    *("l", "m", "n", "p", "pr", "q", "r", "s", "sh", "sk", "st", "t", "th", "tr", "v"),
-    *("w", "x", "y", "z", ""),
+    *"b br c ch cr d dr f fl g gr h j k kl l m n p pr q r s sh sk st t th tr v".split(),
+    *"w x y z".split(),
+    "",
 )
-_CODAS = ("", "", "", "n", "r", "s", "l", "m", "x", "nt", "rd", "sk", "th", "k", "ra")
+_CODAS = "", "", "", *"n r s l m x nt rd sk th k ra".split()
 _ENDINGS = (
-    *("", "", "", "", "", "son", "ov", "berg", "ez", "ini", "wala", "sen", "man", "ko"),
-    *("dahl", "ic", "ton", "ley"),
+    *[""] * 5,
+    *"son ov berg ez ini wala sen man ko dahl ic ton ley".split(),
 )

@@ -1,22 +1,23 @@
-"""Short stories of which place lies where, each with a question: task 4 of bAbI.
+"""Short stories about the positions of places, each with a question: task 4 of bAbI.
 
     The kitchen is north of the hallway.
     The garden is south of the hallway.
     What is the hallway north of?  (The garden.)
 
-The real set, 1,000 stories to learn from and 1,000 to test on, has three places in a
-line in every story: both facts name the middle one, as the second place in two facts
-of three, and the answer is always the place that a fact names first. `make_stories`
-writes stories of exactly this grammar, `make_long_stories` freer ones: one to five
-facts, lines that bend, and questions for either place of a fact.
+The original data, 1,000 training and 1,000 test stories, has three places in a line in
+every story: both facts name the middle one, as the second place in two thirds of the
+facts, and the answer is always the first place of its fact. `make_stories` generates
+stories of exactly this grammar. Those of `make_long_stories` vary more: one to five
+facts, places anywhere on a grid, and questions for either place of a fact.
 
-One fact in five, such as "The bathroom is north of the garden.", occurs in no story
-made to learn from, so that a reader can be tested on facts it has never seen.
+One fact in five, such as "The bathroom is north of the garden.", is held out: it occurs
+in no training story, so that a model can be tested on facts that are new to it.
 
 Paper: Weston et al. (2016), "Towards AI-complete question answering",
 https://arxiv.org/abs/1502.05698
 """
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -30,17 +31,17 @@ from dls_keras.core.errors import InputError, MissingFileError
 PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
 STEPS = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
 OPPOSITE = {"north": "south", "east": "west", "south": "north", "west": "east"}
-WORDS = (*"the is of what . ?".split(), *STEPS, *PLACES)  # all there are
-MOST_FACTS = len(PLACES) - 1  # of a story; each leads to a further place
-HELD_OUT = 5  # facts whose number this divides are for testing
+WORDS = (*"the is of what . ?".split(), *STEPS, *PLACES)  # the whole vocabulary
+MAX_FACTS = len(PLACES) - 1  # per story; each fact adds a place
+HELD_OUT = 5  # facts whose number is a multiple of this are held out
 
-# What the publisher offers is one archive of all tasks, 15,719,851 bytes; the course
-# has Arrow files, of which these are the content.
+# The publisher offers one archive of all tasks, 15,719,851 bytes. The course has Arrow
+# files; the files below have the same content.
 ARCHIVE = "https://www.thespermwhale.com/jaseweston/babi/tasks_1-20_v1-2.tar.gz"
 _INSTEAD = (
     f"Unpack {ARCHIVE} and read its en/qa4_two-arg-relations_train.txt and _test.txt "
-    "with dls_keras.datasets.stories.read, or write stories of the same grammar with "
-    "dls_keras.datasets.stories.make_stories."
+    "with dls_keras.datasets.stories.read, or generate stories of the same grammar "
+    "with dls_keras.datasets.stories.make_stories."
 )
 TRAIN = files.Remote(
     name="transformers/qa/babi_en_qa4_train.json",
@@ -57,31 +58,36 @@ TEST = files.Remote(
 
 
 class Story(NamedTuple):
-    """What is told, what is asked, the answer, and the fact that gives it, from 0."""
+    """Facts, a question, its answer, and which fact contains the answer."""
 
     facts: tuple[str, ...]
     question: str
     answer: str
-    support: int
+    support: int  # index of the supporting fact
 
 
 class Stories(NamedTuple):
-    """1,000 stories to learn from and 1,000 to test on; 134 of these stand in both."""
+    """1,000 training and 1,000 test stories; 134 of the latter are in both."""
 
     train: list[Story]
     test: list[Story]
 
 
 def load_stories() -> Stories:
-    """The real stories."""
+    """The original stories of bAbI.
+
+    Raises:
+        MissingFileError: if the files are not in the data folder.
+    """
     return Stories(read(files.find_data(TRAIN)), read(files.find_data(TEST)))
 
 
 def read(path: str | Path) -> list[Story]:
-    """The stories of a file, in JSON as the course has them or in bAbI's own format.
+    """The stories of a file: JSON as in the course, or bAbI's own text format.
 
     Raises:
-        InputError: if the file is neither.
+        MissingFileError: if the file does not exist.
+        InputError: if it has neither format.
     """
     if not Path(path).is_file():
         raise MissingFileError(f"{path} does not exist. Expected stories of bAbI.")
@@ -90,17 +96,17 @@ def read(path: str | Path) -> list[Story]:
         found = _from_json(text) if text.lstrip()[:1] == "[" else _from_lines(text)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} holds no stories ({error}). Expected lines such as '1 The office "
-            "is north of the kitchen.' and '3 What is north of the kitchen?', a tab, "
-            "the answer, a tab, the number of the fact; or the same in JSON."
+            f"{path} cannot be read as stories ({error}). Expected lines such as '1 "
+            "The office is north of the kitchen.' and '3 What is north of the kitchen?'"
+            ", a tab, the answer, a tab, the number of the fact; or the same in JSON."
         ) from error
     if not found:
-        raise InputError(f"{path} holds no story. Expected facts and a question.")
+        raise InputError(f"{path} has no story. Expected facts and a question.")
     return found
 
 
 def to_babi(story: Story) -> dict:
-    """A story as the course's files have it: lists with an entry a sentence."""
+    """A story in the form of the course's files: lists with one entry per sentence."""
     n = len(story.facts)
     return {
         "story": {
@@ -114,7 +120,7 @@ def to_babi(story: Story) -> dict:
 
 
 def from_babi(record: dict) -> Story:
-    """A story that stands there as the course's files have it."""
+    """The story of a record in the form of the course's files; see `to_babi`."""
     fields = record["story"]
     *facts, question = fields["text"]
     (support, *_) = fields["supporting_ids"][-1]
@@ -123,93 +129,124 @@ def from_babi(record: dict) -> Story:
     )
 
 
-def make_stories(
-    m: int, *, seed: int = 0, held_out: bool = False, turned: float = 0.5
-) -> list[Story]:
-    """m stories of the real ones' grammar: three places in a line, two facts.
+def split_question(story: str | tuple) -> tuple[str, str]:
+    """The facts in one text, and the question.
 
     Args:
-        held_out: ask about the facts for testing, instead of using only the others.
-        turned: the share of the questions that have the opposite of the direction
-            that the fact has; one half in the real ones.
+        story: a text with the question at its end, or a pair (facts, question), the
+            facts in one text or in a list.
+
+    Raises:
+        InputError: if there are no facts, or no question that ends in "?".
     """
-    return _make(m, seed, held_out, turned, _in_a_line)
+    if isinstance(story, str):
+        *facts, question = re.split(r"(?<=[.!?])\s+", story.strip())
+        story = facts, question
+    with contextlib.suppress(TypeError, ValueError, AttributeError):  # another type
+        facts, question = story
+        facts = (facts if isinstance(facts, str) else " ".join(facts)).strip()
+        if facts and question.strip().endswith("?"):
+            return facts, question.strip()
+    raise InputError(
+        "Expected facts followed by a question, such as 'The kitchen is north of the "
+        f"hallway. What is the kitchen north of?', received {str(story)[:80]!r}."
+    )
+
+
+def make_stories(
+    m: int, *, seed: int = 0, held_out: bool = False, opposite: float = 0.5
+) -> list[Story]:
+    """m stories of the original grammar: three places in a line, two facts.
+
+    Args:
+        held_out: ask about held-out facts; otherwise no fact is a held-out one.
+        opposite: the share of the questions whose direction is the opposite of that in
+            the supporting fact; 0.5 in the original stories.
+    """
+    return _make(m, seed, held_out, opposite, _three_places)
 
 
 def make_long_stories(
-    m: int, *, seed: int = 0, held_out: bool = False, turned: float = 0.5
+    m: int, *, seed: int = 0, held_out: bool = False, opposite: float = 0.5
 ) -> list[Story]:
-    """m stories of one to five facts, in any order, that ask for either place of one.
+    """m stories of one to five facts in any order, with a question for either place.
 
-    No two places lie on one spot, and what is asked stands in one of the facts.
+    No two places have the same position, and one of the facts contains the answer.
 
     Args:
-        held_out, turned: as in `make_stories`.
+        held_out, opposite: as in `make_stories`.
     """
-    return _make(m, seed, held_out, turned, _anyhow)
+    return _make(m, seed, held_out, opposite, _places_on_a_grid)
 
 
 def is_held_out(fact: str) -> bool:
-    """Whether a fact, such as "The office is north of the garden.", is for testing."""
+    """Whether a fact, such as "The office is north of the garden.", is held out."""
     _, place, _, direction, _, _, other = fact.rstrip(".").split()
     number = len(PLACES) * PLACES.index(place) + PLACES.index(other)
     return (len(STEPS) * number + [*STEPS].index(direction)) % HELD_OUT == 0
 
 
-def _make(m, seed, held_out, turned, draw):
+def question_kind(story: Story) -> str:
+    """The form of the question, and which place of its fact the answer is."""
+    form = "What is X north of?" if " of?" in story.question else "What is north of X?"
+    first = story.facts[story.support].split()[1] == story.answer
+    return f"{form}, {'first' if first else 'second'} place of the fact"
+
+
+def _make(m, seed, held_out, opposite, sample):
     rng = np.random.default_rng(seed)
     stories = []
     while len(stories) < m:
-        facts, asks_first = draw(rng)
-        story = _told(rng, facts, asks_first, turned)
+        facts, asks_first = sample(rng)
+        story = _in_words(rng, facts, asks_first, opposite)
         tested = [is_held_out(fact) for fact in story.facts]
         if tested[story.support] if held_out else not any(tested):
             stories.append(story)
     return stories
 
 
-def _in_a_line(rng):
-    """Two places on opposite sides of a third; the first of a fact is asked for."""
+def _three_places(rng):
+    """Two places on opposite sides of a third; the question is for the first place."""
     middle, one, another = rng.permutation(PLACES)[:3]
     direction = rng.choice([*STEPS])
     facts = (one, direction, middle), (another, OPPOSITE[direction], middle)
-    # The middle comes second as often as in the real ones.
-    return [f if rng.random() < 2 / 3 else _turned(f) for f in facts], True
+    # The middle place is second as often as in the original stories.
+    return [f if rng.random() < 2 / 3 else _inverse(f) for f in facts], True
 
 
-def _anyhow(rng):
-    """Places set one beside another on a map; either place of a fact is asked for."""
+def _places_on_a_grid(rng):
+    """Each place next to an earlier one; the question is for either place of a fact."""
     first, *others = rng.permutation(PLACES)[: rng.integers(2, len(PLACES) + 1)]
-    spots, facts = {(0, 0): first}, []
+    positions, facts = {(0, 0): first}, []
     for place in others:
-        spot = 0, 0
-        while spot in spots:
-            beside = [*spots][rng.integers(len(spots))]
+        position = 0, 0
+        while position in positions:
+            neighbour = [*positions][rng.integers(len(positions))]
             direction = rng.choice([*STEPS])
-            spot = tuple(np.add(beside, STEPS[direction]).tolist())
-        spots[spot] = place
-        fact = place, direction, spots[beside]
-        facts.append(fact if rng.random() < 1 / 2 else _turned(fact))
+            position = tuple(np.add(neighbour, STEPS[direction]).tolist())
+        positions[position] = place
+        fact = place, direction, positions[neighbour]
+        facts.append(fact if rng.random() < 1 / 2 else _inverse(fact))
     return [facts[i] for i in rng.permutation(len(facts))], rng.random() < 1 / 2
 
 
-def _told(rng, facts, asks_first, turned):
-    """Facts (place, direction, other) in words, and a question about one of them."""
+def _in_words(rng, facts, asks_first, opposite):
+    """The story of facts (place, direction, other), with a question about one."""
     support = int(rng.integers(len(facts)))
     fact = facts[support]
-    answer, true, other = fact if asks_first else _turned(fact)
-    _, said, _ = _turned(fact) if rng.random() < turned else fact
+    answer, true, other = fact if asks_first else _inverse(fact)
+    _, asked, _ = _inverse(fact) if rng.random() < opposite else fact
     question = (
-        f"What is {said} of the {other}?"
-        if said == true
-        else f"What is the {other} {said} of?"
+        f"What is {asked} of the {other}?"
+        if asked == true
+        else f"What is the {other} {asked} of?"
     )
-    told = tuple(f"The {place} is {d} of the {beside}." for place, d, beside in facts)
-    return Story(told, question, str(answer), support)
+    sentences = tuple(f"The {a} is {d} of the {b}." for a, d, b in facts)
+    return Story(sentences, question, str(answer), support)
 
 
-def _turned(fact):
-    """The same fact, told of the other place."""
+def _inverse(fact):
+    """The same fact with its places exchanged and the opposite direction."""
     place, direction, other = fact
     return other, OPPOSITE[direction], place
 
@@ -219,7 +256,7 @@ def _from_json(text):
 
 
 def _from_lines(text):
-    """Numbered lines; one with an answer asks about the facts since number 1."""
+    """Stories from numbered lines; a question is about the facts since line 1."""
     stories, facts = [], {}
     for number, line in enumerate(text.splitlines(), 1):
         found = re.fullmatch(r"(\d+) ([^\t]+?) *(?:\t([^\t]+)\t([\d ]+))?", line)
@@ -234,6 +271,6 @@ def _from_lines(text):
         support = supports.split()[0]
         if support not in facts:
             raise ValueError(f"line {number}: there is no fact {support}")
-        told = tuple(facts.values())
-        stories.append(Story(told, sentence, answer, [*facts].index(support)))
+        supporting = [*facts].index(support)
+        stories.append(Story(tuple(facts.values()), sentence, answer, supporting))
     return stories

@@ -1,4 +1,4 @@
-"""Labels of word pieces, windows over long texts, and entities found in resumes."""
+"""Labels of word pieces, windows of long texts, and entities in resumes."""
 
 import keras
 import numpy as np
@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dls_keras.core import weights, word_pieces
+from dls_keras import models
+from dls_keras.core import word_pieces
 from dls_keras.core.errors import InputError
-from dls_keras.core.word_pieces import WordPieces
+from dls_keras.core.word_pieces import WordPieceTokenizer
 from dls_keras.course5 import named_entities as ne
 from dls_keras.datasets import resumes
 from dls_keras.datasets.resumes import LABELS
 
 TEXT = "Ines Vel, Lisbon (since 2009)"
 SPANS = [(0, 8, "Name"), (10, 16, "Location")]
-PIECES = WordPieces(word_pieces.learn([TEXT] * 2, 200))
+TOKENIZER = WordPieceTokenizer(word_pieces.learn_vocabulary([TEXT] * 2, 200))
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +26,17 @@ def pretrained():
 
 @pytest.fixture(scope="module")
 def untrained():
-    return ne.build_model(PIECES.vocab)
+    return ne.build_model(TOKENIZER.vocab)
 
 
-class Echo:
-    """A network whose labels are whatever a function of its input says."""
+class Stub:
+    """A network whose labels are a given function of its input."""
 
-    def __init__(self, say):
-        self.say = say
+    def __init__(self, labels):
+        self.labels = labels
 
     def predict(self, x, **_):
-        return np.eye(len(LABELS))[self.say(x)]
+        return np.eye(len(LABELS))[self.labels(x)]
 
 
 spans = st.lists(
@@ -46,8 +47,8 @@ spans = st.lists(
 
 
 @given(spans)
-def test_merged_spans_lie_side_by_side(intervals):
-    """In order; each is one of the spans, or several of its label; twice is once."""
+def test_merged_spans_do_not_overlap(intervals):
+    """They are sorted and consist of given spans; merging again changes nothing."""
     merged = ne.mergeIntervals(intervals)
     assert ne.mergeIntervals(merged) == merged == sorted(merged)
     for (_, end, _), (start, _, _) in zip(merged, merged[1:], strict=False):
@@ -58,23 +59,23 @@ def test_merged_spans_lie_side_by_side(intervals):
         assert end in [span[1] for span in own]
 
 
-def test_overlaps_join_or_the_longer_stays():
-    """Of two labels the longer span; of one label both together."""
+def test_overlapping_spans_are_joined_or_the_longer_is_kept():
+    """They are joined if they have the same label."""
     assert ne.mergeIntervals([(3, 9, "A"), (0, 4, "A")]) == [(0, 9, "A")]
     assert ne.mergeIntervals([(3, 9, "B"), (0, 4, "A")]) == [(3, 9, "B")]
     assert ne.mergeIntervals([(3, 5, "B"), (0, 4, "A")]) == [(0, 4, "A")]
     assert ne.mergeIntervals([(4, 5, "B"), (0, 4, "A")]) == [(0, 4, "A"), (4, 5, "B")]
 
 
-def test_spans_lose_the_blanks_at_their_ends():
-    """And are gone where they hold nothing else."""
+def test_blanks_at_the_ends_of_spans_are_removed():
+    """So are spans of blanks alone."""
     data = [("  Ines Vel \n", [(0, 12, "Name"), (0, 2, "Skills"), (2, 6, "Degree")])]
     trimmed = [(2, 10, "Name"), (2, 6, "Degree")]
     assert ne.trim_entity_spans(data) == [(data[0][0], trimmed)]
 
 
-def test_words_get_the_label_of_their_span():
-    """Marks are words of their own; a span within a word labels all of it."""
+def test_words_have_the_label_of_their_span():
+    """Punctuation marks are words; a span inside a word labels the whole word."""
     words = [word.text for word in word_pieces.words(TEXT)]
     assert words == ["ines", "vel", ",", "lisbon", "(", "since", "2009", ")"]
     name, place, none = "Name", "Location", "Empty"
@@ -85,13 +86,13 @@ def test_words_get_the_label_of_their_span():
 
 
 @pytest.mark.parametrize("label_all_tokens", [True, False])
-def test_pieces_get_the_label_of_their_word(label_all_tokens):
-    """All of them or the first; -100 for [CLS], [SEP] and the filling."""
+def test_pieces_have_the_label_of_their_word(label_all_tokens):
+    """All of them or the first; [CLS], [SEP] and padding have -100."""
     tags = ne.clean_dataset([(TEXT, SPANS), ("", [])])
     x, y = ne.tokenize_and_align_labels(
-        PIECES, [TEXT, ""], tags, max_len=40, label_all_tokens=label_all_tokens
+        TOKENIZER, [TEXT, ""], tags, max_len=40, label_all_tokens=label_all_tokens
     )
-    encoding = PIECES.encode(TEXT, max_length=40, pad=True)
+    encoding = TOKENIZER.encode(TEXT, max_length=40, pad=True)
     assert x.dtype == y.dtype == "int32"
     np.testing.assert_array_equal(x, [encoding.ids, [2, 3, *[0] * 38]])
     seen = set()
@@ -104,62 +105,51 @@ def test_pieces_get_the_label_of_their_word(label_all_tokens):
     assert set(y[1]) == {ne.IGNORED}
 
 
-def test_labels_of_other_words_are_told():
-    """Cut at blanks there are too few of them; and labels nobody knows."""
+def test_labels_that_do_not_fit_the_words_are_reported():
+    """Too few, as after splitting at blanks only, or unknown ones."""
     for labels in (["Name"] * len(TEXT.split()), ["Surname"] * 8):
         with pytest.raises(InputError, match="8 words"):
-            ne.tokenize_and_align_labels(PIECES, [TEXT], [labels])
+            ne.tokenize_and_align_labels(TOKENIZER, [TEXT], [labels])
 
 
-@given(st.integers(1, 200), st.integers(4, 30), st.integers(0, 3))
-def test_windows_cover_a_text(length, max_len, overlap):
-    """Each begins `overlap` before the end of the last; none is there for nothing."""
-    places = np.arange(length)
-    windows = [places[part] for part in ne._windows(length, max_len, overlap)]
-    assert {len(window) for window in windows[:-1]} <= {max_len}
-    assert windows[0][0] == 0
-    assert windows[-1][-1] == length - 1
-    for one, other in zip(windows, windows[1:], strict=False):
-        assert other[0] == one[-1] + 1 - overlap
-        assert other[-1] > one[-1]
-
-
-def test_a_text_is_cut_where_no_further_window_is_wanted():
-    """As the course does it; its [SEP] stays."""
+def test_without_an_overlap_texts_are_truncated():
+    """As in the course; the [SEP] is kept."""
     tags = ne.clean_dataset([(TEXT, SPANS)])
-    x, y = ne.tokenize_and_align_labels(PIECES, [TEXT], tags, max_len=6, overlap=None)
-    np.testing.assert_array_equal(x, [PIECES.encode(TEXT, max_length=6).ids])
+    x, y = ne.tokenize_and_align_labels(
+        TOKENIZER, [TEXT], tags, max_len=6, overlap=None
+    )
+    np.testing.assert_array_equal(x, [TOKENIZER.encode(TEXT, max_length=6).ids])
     assert y[0, -1] == ne.IGNORED
-    x, _ = ne.tokenize_and_align_labels(PIECES, [TEXT], tags, max_len=6, overlap=2)
+    x, _ = ne.tokenize_and_align_labels(TOKENIZER, [TEXT], tags, max_len=6, overlap=2)
     assert len(x) > 1
 
 
-def test_windows_are_put_together_without_a_seam():
-    """What depends on a piece alone is the same in one window as in many."""
+def test_the_length_of_a_text_does_not_change_its_probabilities():
+    """Where they depend on the piece only, many windows give those of one."""
     text = " ".join([TEXT] * 30)
-    model = ne.Tagger(Echo(lambda x: x % len(LABELS)), PIECES)
-    said, alone = ne.word_probabilities(model, [text, TEXT])
-    np.testing.assert_allclose(said, np.tile(alone, (30, 1)))
-    np.testing.assert_allclose(said.sum(1), 1)
+    model = ne.Tagger(Stub(lambda x: x % len(LABELS)), TOKENIZER)
+    long, short = ne.word_probabilities(model, [text, TEXT])
+    np.testing.assert_allclose(long, np.tile(short, (30, 1)))
+    np.testing.assert_allclose(long.sum(1), 1)
 
 
-def test_the_edge_of_a_window_is_left_to_its_neighbour():
-    """Nothing is labelled from a window's outer quarters but at the text's ends."""
+def test_predictions_at_the_edges_of_windows_are_not_used():
+    """Except at both ends of the text."""
     text = "a " * 500
     edge = np.minimum(np.arange(ne.TX), ne.TX - 1 - np.arange(ne.TX)) < 32
-    model = ne.Tagger(Echo(lambda x: np.tile(edge, (len(x), 1)).astype(int)), PIECES)
-    (said,) = ne.word_probabilities(model, [text])
-    labels = said.argmax(1)
-    assert labels[:31].all()  # [CLS] has the first place
+    model = ne.Tagger(Stub(lambda x: np.tile(edge, (len(x), 1)).astype(int)), TOKENIZER)
+    (probabilities,) = ne.word_probabilities(model, [text])
+    labels = probabilities.argmax(1)
+    assert labels[:31].all()  # the first piece is [CLS]
     assert not labels[31:-40].any()
 
 
-def test_neighbours_of_one_label_are_an_entity():
-    """As the text has them, with their mean confidence; marks alone are none."""
+def test_adjacent_words_with_one_label_are_an_entity():
+    """Their confidence is the mean; punctuation alone is not an entity."""
     names = ["Name", "Name", "Empty", "Location", "Skills", "Empty", "Degree", "Empty"]
     rows = 0.5 * np.eye(len(LABELS))[[LABELS.index(name) for name in names]]
     rows[1] *= 1.5
-    entities = ne.found(TEXT, rows)
+    entities = ne.group_entities(TEXT, rows)
     assert [(e["label"], e["text"]) for e in entities] == [
         ("Name", "Ines Vel"),
         ("Location", "Lisbon"),
@@ -170,24 +160,24 @@ def test_neighbours_of_one_label_are_an_entity():
 
 
 def test_f1_is_the_harmonic_mean_of_precision_and_recall():
-    """Two right of three found, of four to find: P 2/3, R 1/2."""
+    """Two of three predictions are correct, of four expected: P = 2/3, R = 1/2."""
     assert ne.f1_score({1, 2, 3, 4}, {1, 2, 9}) == pytest.approx(4 / 7)
     assert ne.f1_score({1}, {2}) == 0
     assert ne.f1_score(set(), set()) == 1
 
 
-def test_a_perfect_network_scores_one():
-    """And one that says "Name" to all words scores what chance gives it."""
-    data = ne.load_data(3, templates="test")
-    texts = [ne._with_line_ends(text) for text in data.x]
-    pieces = WordPieces(ne.vocabulary(texts, 250))
+def test_a_perfect_network_has_an_f1_of_one():
+    """One that predicts "Name" for all words has the F1 of that prediction."""
+    data = ne.load_data(3, split="test")
+    texts = [ne.mark_line_ends(text) for text in data.x]
+    tokenizer = WordPieceTokenizer(ne.vocabulary(texts, 250))
     tags = ne.clean_dataset(zip(texts, data.y, strict=True))
-    x, y = ne.tokenize_and_align_labels(pieces, texts, tags, overlap=ne.OVERLAP)
+    x, y = ne.tokenize_and_align_labels(tokenizer, texts, tags, overlap=ne.OVERLAP)
     known = {row.tobytes(): labels for row, labels in zip(x, y, strict=True)}
-    perfect = Echo(lambda x: np.maximum([known[row.tobytes()] for row in x], 0))
-    assert ne.scores(ne.Tagger(perfect, pieces), data) == (1, 1)
-    stubborn = Echo(lambda x: np.full_like(x, LABELS.index("Name")))
-    of_entities, of_words = ne.scores(ne.Tagger(stubborn, pieces), data)
+    perfect = Stub(lambda x: np.maximum([known[row.tobytes()] for row in x], 0))
+    assert ne.f1_scores(ne.Tagger(perfect, tokenizer), data) == (1, 1)
+    constant = Stub(lambda x: np.full_like(x, LABELS.index("Name")))
+    of_entities, of_words = ne.f1_scores(ne.Tagger(constant, tokenizer), data)
     count = sum(len(row) for row in tags)
     names = sum(row.count("Name") for row in tags)
     tagged = count - sum(row.count("Empty") for row in tags)
@@ -195,45 +185,61 @@ def test_a_perfect_network_scores_one():
     assert of_words == pytest.approx(2 * names / (count + tagged))
 
 
-def test_the_filling_is_not_read(untrained):
-    """A window that is not full says what it says without filling."""
-    model = untrained
-    ids = np.array([PIECES.encode(TEXT).ids])
-    filled = np.pad(ids, [(0, 0), (0, ne.TX - ids.shape[1])])
-    short = model.model(ids)
-    np.testing.assert_allclose(model.model(filled)[:, : ids.shape[1]], short, atol=1e-5)
+def test_padding_has_no_influence(untrained):
+    """The probabilities of a short window are the same without its padding."""
+    ids = np.array([TOKENIZER.encode(TEXT).ids])
+    padded = np.pad(ids, [(0, 0), (0, ne.TX - ids.shape[1])])
+    short = untrained.model(ids)
+    np.testing.assert_allclose(
+        untrained.model(padded)[:, : ids.shape[1]], short, atol=1e-5
+    )
 
 
-def test_training_moves_every_weight_and_lowers_the_loss():
-    """Two epochs on 16 resumes, dropout included."""
+def test_training_lowers_the_loss_and_changes_every_weight():
+    """Two epochs on 16 resumes, with dropout."""
     data = ne.load_data(16)
     keras.utils.set_random_seed(0)
     model = ne.build_model(ne.vocabulary(data.x[:4], 250))
     before = [variable.numpy() for variable in model.model.weights]
     losses = ne.train(model, data, epochs=2, batch_size=16)
     assert losses[-1] < losses[0]
-    still = [
+    unchanged = [
         v.path
         for v, old in zip(model.model.weights, before, strict=True)
         if np.array_equal(v, old) and "key/bias" not in v.path
     ]
-    # A key's bias adds the same to all scores of a query: its gradient is nothing.
-    assert still == []
+    # A key's bias adds the same number to all scores of a query; its gradient is 0.
+    assert unchanged == []
 
 
-def test_pieces_and_weights_come_back_from_a_file(tmp_path, untrained):
-    """Rounded once to half precision."""
-    model = untrained
-    path = tmp_path / "named_entities-v9.h5"
-    weights.save_arrays(ne.to_arrays(model), path, half=True)
-    arrays = weights.load_arrays(path)
-    assert tuple(piece.decode() for piece in arrays.pop("vocab")) == PIECES.vocab
-    for i, variable in enumerate(model.model.weights):
-        np.testing.assert_allclose(arrays[f"trained/{i}"], variable, atol=1e-3)
+def test_weights_and_vocabulary_are_restored_from_a_file(tmp_path, untrained):
+    """Without the module's default vocabulary."""
+    models.save(ne, untrained, tmp_path / "mine.h5")
+    loaded = models.load("named_entities", str(tmp_path / "mine.h5"))
+    assert loaded.tokenizer.vocab == TOKENIZER.vocab
+    for found, expected in zip(
+        loaded.model.get_weights(), untrained.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
-def test_a_file_of_the_courses_form_becomes_data(tmp_path):
-    """Overlapping spans made one, blanks trimmed."""
+def test_a_saved_network_gives_the_same_numbers(tmp_path, untrained):
+    """So does one that is built from its config and given the weights."""
+    x, _ = ne.tokenize_and_align_labels(
+        TOKENIZER, [TEXT], ne.clean_dataset([(TEXT, SPANS)])
+    )
+    untrained.model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    copy = ne.TokenClassifier.from_config(untrained.model.get_config())
+    copy.build((None, ne.TX))
+    copy.set_weights(untrained.model.get_weights())
+    for network in (loaded, copy):
+        assert type(network) is ne.TokenClassifier
+        np.testing.assert_array_equal(network(x), untrained.model(x))
+
+
+def test_a_file_of_the_course_is_loaded(tmp_path):
+    """Overlapping spans are merged and blanks trimmed."""
     path = tmp_path / "ner.json"
     spans = [(0, 9, "Name"), (5, 9, "Name"), (10, 16, "Location")]
     resumes.write_resumes(resumes.Resumes(["Ines Vel\n Lisbon"], [spans]), path)
@@ -242,8 +248,8 @@ def test_a_file_of_the_courses_form_becomes_data(tmp_path):
     assert data.y == [[(0, 8, "Name"), (10, 16, "Location")]]
 
 
-def test_the_resume_of_the_tour_is_understood(pretrained):
-    """All of its entities, none besides, each where it stands."""
+def test_the_entities_of_the_example_are_found(pretrained):
+    """With their labels and offsets."""
     _, text = ne.example()
     answer = ne.infer(pretrained, text)
     entities = answer.details["entities"]
@@ -258,42 +264,43 @@ def test_the_resume_of_the_tour_is_understood(pretrained):
     assert answer.confidence > 0.8
 
 
-def test_unseen_layouts_and_names_are_understood(pretrained):
-    """40 resumes such as the goal is measured on, with a few points for chance."""
-    of_entities, of_words = ne.scores(pretrained, ne.load_data(40, templates="test"))
+def test_entities_are_found_in_held_out_layouts_and_names(pretrained):
+    """In 40 resumes; the bounds are a few points below those of `evaluate`."""
+    of_entities, of_words = ne.f1_scores(pretrained, ne.load_data(40, split="test"))
     assert of_entities > 0.92
     assert of_words > 0.92
 
 
-def test_a_long_resume_is_read_to_its_end(pretrained):
-    """A second one behind the first is found where it stands."""
+def test_entities_are_found_at_the_end_of_a_long_text(pretrained):
+    """Four resumes one after the other."""
     _, text = ne.example()
     entities = ne.infer(pretrained, "\n\n".join([text] * 4)).details["entities"]
     last = [e for e in entities if e["start"] >= 3 * (len(text) + 2)]
     assert {e["text"] for e in last} >= {"Quorra University", "2017", "Lisbon"}
 
 
-def test_the_picture_marks_the_entities(pretrained):
-    """As many boxes as entities, where each fits its line; the text is all there."""
+def test_the_picture_highlights_the_entities(pretrained):
+    """One box per entity if no entity is wrapped; the whole text is shown."""
     _, text = ne.example()
-    figure = ne.picture(pretrained, text)
+    answer = ne.infer(pretrained, text)
+    figure = ne.picture(text, answer)
     (axes,) = figure.axes
-    entities = ne.infer(pretrained, text).details["entities"]
+    entities = answer.details["entities"]
     assert len(axes.patches) == len(entities)
     assert "\n".join(line.get_text() for line in axes.texts) == text
     (legend,) = figure.legends
     assert {t.get_text() for t in legend.get_texts()} == {e["label"] for e in entities}
 
 
-def test_a_text_without_entities_is_said_to_have_none():
-    """And the answer is still an answer."""
-    answer = ne.infer(ne.Tagger(Echo(np.zeros_like), PIECES), TEXT)
+def test_a_text_without_entities_has_the_answer_no_entities():
+    """The confidence is that of the label "Empty"."""
+    answer = ne.infer(ne.Tagger(Stub(np.zeros_like), TOKENIZER), TEXT)
     assert (answer, answer.confidence) == ("no entities", 1)
     assert answer.details["entities"] == []
 
 
 @pytest.mark.parametrize("text", ["", " \n", None, 3, ["Ines"]])
-def test_what_is_no_text_is_told(pretrained, text):
-    """Before anything is computed."""
+def test_an_input_without_words_is_reported(pretrained, text):
+    """Empty texts and other types."""
     with pytest.raises(InputError, match="text"):
         ne.infer(pretrained, text)

@@ -1,9 +1,8 @@
-"""What the reference cases of the Transformer cannot say."""
+"""The Transformer beyond its reference cases."""
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +18,7 @@ def pretrained():
 
 @pytest.fixture(scope="module")
 def untrained():
-    """Random weights, biases too."""
+    """A model whose weights are random, biases too."""
     keras.utils.set_random_seed(1)
     model = tr.build_model()
     for variable in model.weights:
@@ -27,28 +26,28 @@ def untrained():
     return model
 
 
-def shown(y):
-    """What the decoder is shown while it learns to write y."""
-    return np.concatenate([np.full((len(y), 1), tr.START), y[:, :-1]], 1).astype("i4")
+def small(**arguments):
+    """One layer of two heads, for sequences of at most 6 tokens."""
+    return tr.Transformer(1, 8, 2, 16, 20, 20, 6, 6, **arguments)
 
 
-def taught(model, x, y):
-    """The lesson form, with all of its masks."""
-    probabilities, _ = model(
+def predict(model, x, y):
+    """The outputs of the model with all of its masks, while it is taught to write y."""
+    start = np.full((len(y), 1), dates.START)
+    return model(
         x,
-        shown(y),
+        np.concatenate([start, y[:, :-1]], axis=1).astype("int32"),
         training=False,
         enc_padding_mask=tr.create_padding_mask(x),
         look_ahead_mask=tr.create_look_ahead_mask(y.shape[1]),
         dec_padding_mask=tr.create_padding_mask(x),
     )
-    return probabilities
 
 
 @settings(max_examples=20)
 @given(st.integers(1, 40), st.integers(1, 30))
-def test_places_are_points_on_circles(positions, pairs):
-    """Each sine and its cosine; a step ahead is one rotation, wherever one stands."""
+def test_positional_encodings_are_points_on_circles(positions, pairs):
+    """Column 2i is the sine and column 2i + 1 the cosine of one angle."""
     code = tr.positional_encoding(positions, 2 * pairs)[0].numpy()
     sin, cos = code[:, 0::2], code[:, 1::2]
     np.testing.assert_allclose(sin**2 + cos**2, 1, atol=1e-6)
@@ -58,76 +57,101 @@ def test_places_are_points_on_circles(positions, pairs):
     np.testing.assert_allclose(np.exp(1j * angle), cos + 1j * sin, atol=1e-5)
 
 
-def test_attention_is_kerass():
-    """`keras.ops.dot_product_attention`, which has heads before the last axis."""
+def test_attention_equals_that_of_keras():
+    """`keras.ops.dot_product_attention`, which has the heads before the last axis."""
     rng = np.random.default_rng(0)
     q, k, v = (rng.normal(size=(2, 3, n, 4)).astype("float32") for n in (5, 6, 6))
     mask = rng.integers(0, 2, (2, 1, 5, 6)).astype("float32")
-    mask[..., 0] = 1  # nobody is left with nothing to look at
-    ours, weights = tr.scaled_dot_product_attention(q, k, v, mask)
-    theirs = keras.ops.dot_product_attention(
+    mask[..., 0] = 1  # every query attends to at least one key
+    output, weights = tr.scaled_dot_product_attention(q, k, v, mask)
+    expected = keras.ops.dot_product_attention(
         *(np.swapaxes(a, 1, 2) for a in (q, k, v)), mask=mask.astype(bool)
     )
-    np.testing.assert_allclose(ours, np.swapaxes(theirs, 1, 2), atol=1e-5)
+    np.testing.assert_allclose(output, np.swapaxes(expected, 1, 2), atol=1e-5)
     np.testing.assert_allclose(np.sum(weights, -1), 1, atol=1e-6)
     assert not np.any(weights.numpy()[np.broadcast_to(mask == 0, weights.shape)])
 
 
-def test_no_word_sees_a_later_one(untrained):
-    """Changing what is written from place t on changes nothing said before t."""
+def test_predictions_do_not_depend_on_later_tokens(untrained):
+    """Changing the output from position 6 on changes no probability before it."""
     data = tr.load_data(4)
-    before = taught(untrained, data.x, data.y)
     y = data.y.copy()
     y[:, 6:] = 3
-    after = taught(untrained, data.x, y)
+    (before, _), (after, _) = (predict(untrained, data.x, z) for z in (data.y, y))
     np.testing.assert_allclose(before[:, :7], after[:, :7], atol=1e-6)
     assert not np.allclose(before[:, 7:], after[:, 7:], atol=1e-6)
 
 
-def test_nobody_looks_at_the_filling(untrained):
-    """The weights on places without a character are zero, in every layer and head."""
+def test_padding_is_not_attended_to(untrained):
+    """The attention weights at padding are zero in every head."""
     data = tr.load_data(8)
-    _, attention = untrained(
-        data.x,
-        shown(data.y),
-        enc_padding_mask=tr.create_padding_mask(data.x),
-        look_ahead_mask=tr.create_look_ahead_mask(tr.TY),
-        dec_padding_mask=tr.create_padding_mask(data.x),
-    )
-    look = attention["decoder_layer2_block2_decenc_att"].numpy()  # (m, heads, Ty, Tx)
-    empty = np.broadcast_to((data.x == 0)[:, None, None], look.shape)
-    assert empty.any()
-    assert look[empty].max() < 1e-12
+    _, attention = predict(untrained, data.x, data.y)
+    weights = attention["decoder_layer2_block2_decenc_att"].numpy()
+    padding = np.broadcast_to((data.x == 0)[:, None, None], weights.shape)
+    assert padding.any()
+    assert weights[padding].max() < 1e-12
 
 
-def test_both_forms_give_one_answer(untrained):
-    """Keras's attention and the joined products, to float32 rounding."""
-    data = tr.load_data(16)
-    fast = tr._read_and_write(
-        untrained, tf.constant(data.x), tf.constant(shown(data.y))
-    )
-    np.testing.assert_allclose(fast, taught(untrained, data.x, data.y), atol=1e-5)
+def test_a_saved_model_gives_the_same_numbers(pretrained, tmp_path):
+    """Also after `translate` has compiled the decoder."""
+    pretrained.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded) is tr.Transformer
+    for found, expected in zip(
+        tr.translate(loaded, ["3 May 1979"]),
+        tr.translate(pretrained, ["3 May 1979"]),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
-def test_writing_letter_by_letter_is_choosing_the_likeliest(untrained):
-    """Kept keys and values say what the whole decoder says, letter after letter."""
-    data = tr.load_data(16)
-    written, probabilities, _ = tr._write(untrained, tf.constant(data.x))
-    y_hat = taught(untrained, data.x, written.numpy())
-    np.testing.assert_array_equal(written, np.argmax(y_hat, -1))
-    np.testing.assert_allclose(probabilities, np.max(y_hat, -1), atol=1e-5)
+def test_a_config_restores_the_constructor_arguments():
+    """With the weights, the copy gives the same numbers."""
+    model = small(dropout_rate=0.5, layernorm_eps=1e-3, name="mine")
+    model.build((None, 6), (None, 4))
+    copy = tr.Transformer.from_config(model.get_config())
+    assert copy.get_config() == model.get_config()
+    copy.build((None, 6), (None, 4))
+    copy.set_weights(model.get_weights())
+    x = np.arange(1, 5, dtype="int32")[None]
+    np.testing.assert_array_equal(copy(x, x)[0], model(x, x)[0])
 
 
-def test_masks_do_not_cling_to_tensors():
-    """Keras would hand a `mask` on to later layers, which take theirs by argument."""
+def test_layers_can_be_cloned_saved_and_loaded(tmp_path):
+    """In a functional model of all four, which gives the same numbers afterwards."""
+    tokens, x = keras.Input((6,), dtype="int32"), keras.Input((6, 8))
+    sizes = {"embedding_dim": 8, "num_heads": 2, "fully_connected_dim": 16}
+    stack = {**sizes, "num_layers": 2, "maximum_position_encoding": 6}
+    y, _, _ = tr.DecoderLayer(**sizes)(x, x)
+    z, _ = tr.Decoder(**stack, target_vocab_size=20)(tokens, x)
+    encoder = tr.Encoder(**stack, input_vocab_size=20)
+    outputs = [tr.EncoderLayer(**sizes)(x), encoder(tokens), y, z]
+    model = keras.Model([tokens, x], outputs)
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    rng = np.random.default_rng(0)
+    inputs = [rng.integers(0, 20, (2, 6)), rng.normal(size=(2, 6, 8))]
+    expected = model(inputs)
+    for copy in (loaded, clone):
+        kinds = {type(layer) for layer in copy.layers}
+        assert kinds >= {tr.EncoderLayer, tr.Encoder, tr.DecoderLayer, tr.Decoder}
+        for one, other in zip(copy(inputs), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_mask_is_not_attached_to_the_output():
+    """Keras would pass it on to the layers that follow."""
     layer = tr.EncoderLayer(4, 2, 8)
     out = layer(np.ones((1, 3, 4), "float32"), mask=np.ones((1, 1, 3), "float32"))
     assert getattr(out, "_keras_mask", None) is None
 
 
-def test_dropout_acts_in_training_only():
-    """Two calls in training differ, two others do not."""
-    model = tr.Transformer(1, 8, 2, 16, 20, 20, 6, 6, dropout_rate=0.5)
+def test_dropout_is_applied_in_training_only():
+    """Two calls in training differ, two calls in inference do not."""
+    model = small(dropout_rate=0.5)
     x = np.ones((2, 4), "int32")
     same = [model(x, x, training=False)[0] for _ in range(2)]
     other = [model(x, x, training=True)[0] for _ in range(2)]
@@ -136,19 +160,19 @@ def test_dropout_acts_in_training_only():
 
 
 def test_training_lowers_the_loss():
-    """Three epochs on 256 dates; every variable moves."""
+    """Three epochs on 256 dates change every variable."""
     keras.utils.set_random_seed(0)
     model = tr.build_model()
     before = [variable.numpy() for variable in model.weights]
     losses = tr.train(model, tr.load_data(256), epochs=3, batch_size=64)
     assert losses[-1] < losses[0]
-    still = [
+    unchanged = [
         variable.path
         for variable, old in zip(model.weights, before, strict=True)
         if np.array_equal(variable, old) and "key/bias" not in variable.path
     ]
-    # A key's bias adds the same to all scores of a query: its gradient is nothing.
-    assert still == []
+    # A key's bias adds the same number to all scores of a query; its gradient is 0.
+    assert unchanged == []
 
 
 @pytest.mark.parametrize(
@@ -160,7 +184,7 @@ def test_training_lowers_the_loss():
     ],
 )
 def test_dates_are_translated(pretrained, sentence, iso):
-    """With what it looked at: rows of weights that sum to one."""
+    """The rows of the attention weights sum to one."""
     answer = tr.infer(pretrained, sentence)
     assert answer == iso
     assert 0.5 < answer.confidence <= 1
@@ -168,16 +192,27 @@ def test_dates_are_translated(pretrained, sentence, iso):
     np.testing.assert_allclose(answer.details["attention"].sum(-1), 1, atol=1e-4)
 
 
-def test_unseen_days_are_translated(pretrained):
-    """300 of those that the goal is measured on."""
+def test_held_out_days_are_translated(pretrained):
+    """300 of those that `evaluate` measures."""
     pairs = dates.make_pairs(300, seed=1, held_out=True)
-    written, _, _ = tr.translate(pretrained, [human for human, _ in pairs])
-    right = [text == iso for text, (_, iso) in zip(written, pairs, strict=True)]
-    assert np.mean(right) >= 0.99
+    translations, _, _ = tr.translate(pretrained, [human for human, _ in pairs])
+    equal = [text == iso for text, (_, iso) in zip(translations, pairs, strict=True)]
+    assert np.mean(equal) >= 0.99
+
+
+def test_the_picture_has_a_row_per_output_character(pretrained):
+    """And a column for each character of the normalised sentence."""
+    answer = tr.infer(pretrained, "May 3, 1979")
+    axes, _ = tr.picture("May 3, 1979", answer).axes
+    shown = [
+        "".join(label.get_text() for label in labels)
+        for labels in (axes.get_xticklabels(), axes.get_yticklabels())
+    ]
+    assert shown == ["may␣3␣1979", "1979-05-03"]
 
 
 @pytest.mark.parametrize("sentence", ["", "x" * 31, 3, None])
-def test_what_is_no_date_is_told(pretrained, sentence):
-    """Nothing, too much, no text."""
+def test_an_invalid_sentence_is_reported(pretrained, sentence):
+    """An empty one, one that is too long, and other types."""
     with pytest.raises(InputError):
         tr.infer(pretrained, sentence)

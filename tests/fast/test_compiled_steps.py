@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 
 from dls_keras.core import files, training
-from dls_keras.core.word_pieces import WordPieces
+from dls_keras.core.word_pieces import WordPieceTokenizer
 from dls_keras.course1 import linear_regression
 from dls_keras.course2 import fizzbuzz, tensorflow_introduction, tensorflow_tutorial
 from dls_keras.course4 import (
@@ -49,6 +49,7 @@ from dls_keras.course5 import (
 )
 from dls_keras.datasets import dates, faces, paintings, sentence_corpus
 from dls_keras.fast import char_rnn, inference, layers, recurrent
+from dls_keras.fast import transformer as fast_transformer
 from dls_keras.networks import darknet, vgg19, yolo_v2
 
 Function = type(tf.function(lambda: None))
@@ -401,12 +402,9 @@ def trigger_word_listen():
 
 def small_transformer():
     """One layer of two heads that translates dates."""
-    model = transformer.Transformer(
-        *(1, 4, 2, 4, len(dates.HUMAN_VOCAB), 1 + transformer.START),
-        *(transformer.TX, transformer.TY),
-    )
-    x, y = (np.zeros((1, T), "int32") for T in (transformer.TX, transformer.TY))
-    model(x, y)  # makes the weights
+    sizes = 1, 4, 2, 4, len(dates.HUMAN_VOCAB), 1 + dates.START
+    model = transformer.Transformer(*sizes, transformer.TX, transformer.TY)
+    model.build((None, transformer.TX), (None, transformer.TY))
     return model
 
 
@@ -416,7 +414,7 @@ def transformer_train():
     return lambda: transformer.train(model, data, epochs=3, batch_size=2)
 
 
-@case(transformer)
+@case(fast_transformer)
 def transformer_translate():
     model = small_transformer()
 
@@ -429,10 +427,10 @@ def transformer_translate():
 
 @case(question_answering)
 def question_answering_train():
-    pieces = question_answering.default_pieces()
-    network = question_answering.SpanFinder(1, 4, 2, 4, len(pieces))
-    network(np.zeros((1, question_answering.TX), "int32"))  # makes the weights
-    model = question_answering.Reader(network, pieces)
+    tokenizer = question_answering.default_tokenizer()
+    network = question_answering.SpanPredictor(1, 4, 2, 4, len(tokenizer))
+    network.build((None, question_answering.TX))
+    model = question_answering.Reader(network, tokenizer)
     data = question_answering.load_data(4)
     return lambda: question_answering.train(model, data, epochs=3, batch_size=2)
 
@@ -440,10 +438,10 @@ def question_answering_train():
 @case(named_entities)
 def named_entities_train():
     data = named_entities.load_data(2)
-    pieces = WordPieces(named_entities.vocabulary(data.x, 200))
-    network = named_entities.PieceLabels(len(pieces), 1, 4, 2, 0.1)
-    network(np.zeros((1, named_entities.TX), "int32"))  # makes the weights
-    model = named_entities.Tagger(network, pieces)
+    tokenizer = WordPieceTokenizer(named_entities.vocabulary(data.x, 200))
+    network = named_entities.TokenClassifier(len(tokenizer), 1, 4, 2, 0.1)
+    network.build((None, named_entities.TX))
+    model = named_entities.Tagger(network, tokenizer)
     return lambda: named_entities.train(model, data, epochs=3, batch_size=2)
 
 
