@@ -1,9 +1,9 @@
-"""Keras 1 and 2 files: read as they are, filled in order, refused with a reason.
+"""Keras 1 and 2 files: read, assigned to a model in order, or rejected with a reason.
 
-The files are written here with h5py in the layout of Keras 2 (a group a layer, the
-order in the attributes `layer_names` and `weight_names`). Three judges: an LSTM in
-NumPy, tf_keras where it is installed, and the predictions recorded for the
-course's own weight files.
+The files are written here with h5py in the layout of Keras 2 (one group per layer, the
+order in the attributes `layer_names` and `weight_names`). Outputs are compared with an
+LSTM in NumPy, with tf_keras if it is installed, and with the predictions recorded for
+the course's own weight files.
 """
 
 import json
@@ -25,15 +25,15 @@ from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.course5 import date_translation
 from dls_keras.datasets import dates
 
-# Float32 against float64 over a few steps; a wrong gate moves outputs by over 1e-3.
+# Float32 against float64 over a few steps; a wrong gate changes outputs by over 1e-3.
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 
 
 def write(path, weights, *, config=None, whole=False, encode=True, **attributes):
     """Write a file as Keras 2 did: {layer: {weight name: array}}, in that order.
 
-    With `encode`, texts are bytes of fixed length, which come back as bytes; without,
-    they are as today's h5py writes them.
+    With `encode`, texts are bytes of fixed length, which h5py reads as bytes; without,
+    they are written as by current versions of h5py.
     """
 
     def text(value):
@@ -58,8 +58,8 @@ def write(path, weights, *, config=None, whole=False, encode=True, **attributes)
     return path
 
 
-def draw(*shape, seed=0):
-    """Weights as float32, large enough to reach the bends of the gates."""
+def random(*shape, seed=0):
+    """Weights as float32, large enough that hard sigmoids saturate."""
     return np.random.default_rng([seed, *shape]).normal(0, 1.5, shape).astype("float32")
 
 
@@ -68,17 +68,17 @@ def reader_weights():
     return {
         "input_3": {},
         "lstm_5": {
-            "lstm_5_2/kernel:0": draw(4, 12),
-            "lstm_5_2/recurrent_kernel:0": draw(3, 12),
-            "lstm_5_2/bias:0": draw(12),
+            "lstm_5_2/kernel:0": random(4, 12),
+            "lstm_5_2/recurrent_kernel:0": random(3, 12),
+            "lstm_5_2/bias:0": random(12),
         },
         "dropout_3": {},
-        "dense_3": {"dense_3_2/kernel:0": draw(3, 2), "dense_3_2/bias:0": draw(2)},
+        "dense_3": {"dense_3_2/kernel:0": random(3, 2), "dense_3_2/bias:0": random(2)},
     }
 
 
 def reader_config(activation="hard_sigmoid", key="recurrent_activation"):
-    """The architecture that belongs to `reader_weights`, functional as in 2.0.6."""
+    """The architecture of `reader_weights`, a functional model as in Keras 2.0.6."""
     entries = [
         ("InputLayer", "input_3", {}),
         ("LSTM", "lstm_5", {"units": 3, key: activation}),
@@ -122,7 +122,7 @@ def lstm(x, kernel, recurrent, bias, gate=clip_gate):
 
 
 def expected(x, gate=clip_gate):
-    """What a model filled with `reader_weights` must answer."""
+    """The output of a model with `reader_weights`."""
     _, recurrent, _, dense = reader_weights().values()
     kernel, bias = dense.values()
     return lstm(x, *recurrent.values(), gate) @ kernel + bias
@@ -133,8 +133,8 @@ def values(model):
     return [weight.numpy() for weight in model.weights]
 
 
-def refusal(action, *arguments, **keywords):
-    """The message with which something is refused."""
+def message_of(action, *arguments, **keywords):
+    """The message of the InputError that an action raises."""
     with pytest.raises(InputError) as error:
         action(*arguments, **keywords)
     return str(error.value)
@@ -145,8 +145,8 @@ def refusal(action, *arguments, **keywords):
 
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("encode", [False, True], ids=["text", "bytes"])
-def test_layers_come_in_the_order_of_the_file(tmp_path, whole, encode):
-    """HDF5 lists groups by alphabet; the attributes know the true order."""
+def test_layers_are_in_the_order_of_the_file(tmp_path, whole, encode):
+    """HDF5 lists groups alphabetically; the attributes have the order of the layers."""
     path = write(tmp_path / "m.h5", reader_weights(), whole=whole, encode=encode)
     contents = keras_h5.read(path)
     assert [layer.name for layer in contents.layers] == list(reader_weights())
@@ -159,7 +159,7 @@ def test_layers_come_in_the_order_of_the_file(tmp_path, whole, encode):
 
 
 def test_a_long_list_of_names_is_read_from_its_pieces(tmp_path):
-    """Keras cuts lists over 64 KB into name0, name1, ...: all are read."""
+    """Keras splits lists over 64 KB into name0, name1, ...; all are read."""
     path = write(tmp_path / "m.h5", reader_weights())
     with h5py.File(path, "a") as file:
         names = file.attrs["layer_names"]
@@ -170,8 +170,8 @@ def test_a_long_list_of_names_is_read_from_its_pieces(tmp_path):
 
 
 @pytest.mark.parametrize("encode", [False, True], ids=["text", "bytes"])
-def test_a_whole_model_says_what_its_layers_are(tmp_path, encode):
-    """Class and configuration come from `model_config`."""
+def test_the_layers_of_a_whole_model_have_classes(tmp_path, encode):
+    """Class and configuration are read from `model_config`."""
     config = reader_config()
     path = write(
         tmp_path / "m.h5", reader_weights(), config=config, whole=True, encode=encode
@@ -180,18 +180,18 @@ def test_a_whole_model_says_what_its_layers_are(tmp_path, encode):
     assert kinds == ["InputLayer", "LSTM", "Dropout", "Dense"]
 
 
-def test_an_architecture_may_stand_in_its_own_file(tmp_path):
-    """Weights only and the JSON beside them say as much as a whole model."""
+def test_an_architecture_may_be_in_a_file_of_its_own(tmp_path):
+    """Weights only and the JSON file have the information of a whole model."""
     path = write(tmp_path / "m.h5", reader_weights())
-    beside = tmp_path / "m.json"
-    beside.write_text(json.dumps(reader_config("sigmoid")))
-    contents = keras_h5.read(path, model_json=beside)
+    model_json = tmp_path / "m.json"
+    model_json.write_text(json.dumps(reader_config("sigmoid")))
+    contents = keras_h5.read(path, model_json=model_json)
     assert contents.layers[1].class_name == "LSTM"
     assert keras_h5.gates(contents) == "sigmoid"
 
 
-def test_a_lambda_is_text_and_is_never_run(tmp_path):
-    """Byte code in an architecture stays the string it is."""
+def test_the_byte_code_of_a_lambda_is_never_run(tmp_path):
+    """It is read as a string."""
     code = {"function": ["4wEAAAAAAAAA", None, None], "function_type": "lambda"}
     config = [{"class_name": "Lambda", "config": {"name": "lambda_1", **code}}]
     path = write(
@@ -211,15 +211,15 @@ def test_a_lambda_is_text_and_is_never_run(tmp_path):
         ("hard_sigmoid", "inner_activation", "keras2_hard_sigmoid"),  # Keras 1
     ],
 )
-def test_gates_are_what_the_file_says(tmp_path, activation, key, gate):
-    """The old name means the old function."""
+def test_gates_are_those_that_the_file_names(tmp_path, activation, key, gate):
+    """Under its old name the hard sigmoid is the old function."""
     config = reader_config(activation, key)
     path = write(tmp_path / "m.h5", reader_weights(), config=config)
     assert keras_h5.gates(keras_h5.read(path)) == gate
 
 
-def test_gates_are_seen_inside_wrappers(tmp_path):
-    """A Bidirectional keeps its LSTM one level deeper."""
+def test_gates_are_found_inside_wrappers(tmp_path):
+    """A Bidirectional has its LSTM one level deeper."""
     config = reader_config()
     wrapped = config["config"]["layers"][1]
     inner = {"class_name": "LSTM", "config": wrapped["config"]}
@@ -228,20 +228,20 @@ def test_gates_are_seen_inside_wrappers(tmp_path):
     assert keras_h5.gates(keras_h5.read(path)) == "keras2_hard_sigmoid"
 
 
-def test_weights_alone_say_nothing_of_gates(tmp_path):
-    """Without an architecture the answer is None, not a guess."""
+def test_gates_are_unknown_without_an_architecture(tmp_path):
+    """The result is None, not a guess."""
     assert (
         keras_h5.gates(keras_h5.read(write(tmp_path / "m.h5", reader_weights())))
         is None
     )
 
 
-def test_different_gates_in_one_file_are_not_lumped_together(tmp_path):
-    """One answer for two kinds of gates would be wrong for one of them."""
+def test_different_gates_in_one_file_are_an_error(tmp_path):
+    """One result for two kinds of gates would be wrong for one of them."""
     config = reader_config()
     config["config"]["layers"][3]["config"]["recurrent_activation"] = "sigmoid"
     path = write(tmp_path / "m.h5", reader_weights(), config=config)
-    assert "keras2_hard_sigmoid', 'sigmoid" in refusal(
+    assert "keras2_hard_sigmoid', 'sigmoid" in message_of(
         keras_h5.gates, keras_h5.read(path)
     )
 
@@ -258,16 +258,16 @@ def test_different_gates_in_one_file_are_not_lumped_together(tmp_path):
         (b"four bytes and more of something else", "damaged"),
     ],
 )
-def test_what_is_no_hdf5_is_named(tmp_path, content, reason):
-    """The first bytes tell a pointer and a web page from damage."""
+def test_a_file_that_is_not_hdf5_is_an_error(tmp_path, content, reason):
+    """Its first bytes distinguish a Git LFS pointer and a web page from damage."""
     path = tmp_path / "m.h5"
     path.write_bytes(content)
-    message = refusal(keras_h5.read, path)
+    message = message_of(keras_h5.read, path)
     assert str(path) in message and reason in message
 
 
-def test_a_missing_file_is_missing(tmp_path):
-    """Neither the weights nor the JSON beside them may be absent."""
+def test_a_missing_file_is_an_error(tmp_path):
+    """The weights, or the JSON file."""
     with pytest.raises(MissingFileError, match=r"no\.h5"):
         keras_h5.read(tmp_path / "no.h5")
     path = write(tmp_path / "m.h5", reader_weights())
@@ -278,106 +278,106 @@ def test_a_missing_file_is_missing(tmp_path):
 # Half a second now and then, on a busy machine, is no failure.
 @settings(deadline=None, max_examples=50)
 @given(part=st.floats(0, 0.999))
-def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path_factory, part):
-    """No half of a download is read as a model."""
+def test_a_truncated_file_is_rejected_wherever_it_ends(tmp_path_factory, part):
+    """A partial download is not read as a model."""
     path = write(tmp_path_factory.mktemp("cut") / "m.h5", reader_weights())
     content = path.read_bytes()
     path.write_bytes(content[: int(part * len(content))])
-    assert "cannot be read" in refusal(keras_h5.read, path)
+    assert "cannot be read" in message_of(keras_h5.read, path)
 
 
 @pytest.mark.parametrize("names", [["no/kernel:0"], ["lstm_5_2"], [b"\xff"], 7])
-def test_names_that_lead_nowhere_are_damage(tmp_path, names):
-    """Nothing of that name, a group, no text, no list: each is refused the same."""
+def test_wrong_weight_names_are_damage(tmp_path, names):
+    """No such data set, a group, not a text, not a list: all are the same error."""
     path = write(tmp_path / "m.h5", reader_weights())
     with h5py.File(path, "a") as file:
         attributes = file["lstm_5"].attrs
         kind = h5py.string_dtype() if names != 7 else None
         attributes.create("weight_names", names, dtype=kind)
-    assert "damaged" in refusal(keras_h5.read, path)
+    assert "damaged" in message_of(keras_h5.read, path)
 
 
 # The second is the version of every attribute (message 12 in HDF5's list).
 @pytest.mark.parametrize("mark", [b"SNOD", rb"(?s)(?<=\x0c\x00..\x00{4})\x01"])
-def test_damage_inside_is_noticed(tmp_path, mark):
-    """HDF5's own structures spoilt, which h5py tells by different errors."""
+def test_damage_inside_the_file_is_detected(tmp_path, mark):
+    """Damaged structures of HDF5, for which h5py raises different errors."""
     path = write(tmp_path / "m.h5", reader_weights())
-    spoilt, places = re.subn(mark, b"?", path.read_bytes())
-    path.write_bytes(spoilt)
-    assert places and "damaged" in refusal(keras_h5.read, path)
+    damaged, places = re.subn(mark, b"?", path.read_bytes())
+    path.write_bytes(damaged)
+    assert places and "damaged" in message_of(keras_h5.read, path)
 
 
-# Keras 3.15 saves with `np.array(variable)`, of which NumPy 2.4 complains.
+# Keras 3.15 saves with `np.array(variable)`, for which NumPy 2.4 warns.
 @pytest.mark.parametrize("suffix", [".weights.h5", ".h5", ".keras"])
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_files_of_keras_3_are_sent_to_keras_3(tmp_path, suffix):
-    """Its three formats are told apart from old files and named."""
+def test_files_of_keras_3_are_recognised(tmp_path, suffix):
+    """In its three formats; the message names Keras 3."""
     path = tmp_path / f"m{suffix}"
     model = build_reader()
     model.save_weights(path) if suffix == ".weights.h5" else model.save(path)
-    assert "Keras 3" in refusal(keras_h5.read, path)
+    assert "Keras 3" in message_of(keras_h5.read, path)
 
 
-def test_a_data_set_is_no_model(tmp_path):
-    """The course's data are .h5 files too; the message names what is in them."""
+def test_a_data_set_is_an_error(tmp_path):
+    """The course's data are .h5 files, too; the message names what is in them."""
     path = tmp_path / "train_signs.h5"
     with h5py.File(path, "w") as file:
         file["train_set_x"] = np.zeros((2, 4, 4, 3), "uint8")
         file["train_set_y"] = np.zeros(2, "int64")
-        file[b"\xff"] = 0  # a name that is no UTF-8
-    message = refusal(keras_h5.read, path)
+        file[b"\xff"] = 0  # a name that is not UTF-8
+    message = message_of(keras_h5.read, path)
     assert "train_set_x, train_set_y, \ufffd" in message and "data set" in message
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, b"text"])
 def test_arrays_must_hold_finite_numbers(tmp_path, value):
-    """A diverged training or a text in the place of numbers is refused by name."""
+    """After a diverged training, or if the file has texts; the array is named."""
     weights = {"dense_1": {"dense_1/kernel:0": np.array([[value]])}}
     path = write(tmp_path / "m.h5", weights)
-    assert "dense_1/kernel:0" in refusal(keras_h5.read, path)
+    assert "dense_1/kernel:0" in message_of(keras_h5.read, path)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"config": {"layers": [{"name": "a"}]}}'])
-def test_json_that_is_no_architecture_is_refused(tmp_path, text):
-    """Broken JSON and JSON of another kind get the same clear answer."""
+def test_json_that_is_not_an_architecture_is_an_error(tmp_path, text):
+    """Invalid JSON, and JSON of another kind."""
     path = write(tmp_path / "m.h5", reader_weights())
-    beside = tmp_path / "m.json"
-    beside.write_text(text)
-    message = refusal(keras_h5.read, path, model_json=beside)
+    model_json = tmp_path / "m.json"
+    model_json.write_text(text)
+    message = message_of(keras_h5.read, path, model_json=model_json)
     assert "m.json" in message and "to_json" in message
 
 
-def test_an_architecture_of_another_model_is_refused(tmp_path):
-    """Its layers have other names, so that nothing would be known of the file's."""
+def test_an_architecture_of_another_model_is_an_error(tmp_path):
+    """Its layers have other names than those of the file."""
     config = reader_config()
     config["config"]["layers"][1]["name"] = "lstm_9"
     path = write(tmp_path / "m.h5", reader_weights(), config=config)
-    assert "lstm_5" in refusal(keras_h5.read, path)
+    assert "lstm_5" in message_of(keras_h5.read, path)
 
 
-def test_kernels_in_theanos_order_are_refused(tmp_path):
-    """Told by the backend, by dim_ordering or, in the model's presence, by shape."""
+def test_kernels_in_theanos_order_are_rejected(tmp_path):
+    """Recognised by the backend, by dim_ordering or, given a model, by their shape."""
     name, path = "conv_1/kernel:0", tmp_path / "m.h5"
-    write(path, {"conv_1": {name: draw(3, 3, 2, 8)}}, backend="theano")
-    assert "Theano" in refusal(keras_h5.read, path)
+    write(path, {"conv_1": {name: random(3, 3, 2, 8)}}, backend="theano")
+    assert "Theano" in message_of(keras_h5.read, path)
 
     entry = {"class_name": "Convolution2D", "config": {"name": "conv_1"}}
     entry["config"]["dim_ordering"] = "th"
     config = {"class_name": "Sequential", "config": [entry]}
-    write(path, {"conv_1": {name: draw(8, 8, 8, 8)}}, config=config)
-    assert "Theano" in refusal(keras_h5.read, path)
+    write(path, {"conv_1": {name: random(8, 8, 8, 8)}}, config=config)
+    assert "Theano" in message_of(keras_h5.read, path)
 
-    write(path, {"conv_1": {name: draw(8, 2, 3, 3)}})
+    write(path, {"conv_1": {name: random(8, 2, 3, 3)}})
     conv = layers.Conv2D(8, 3, use_bias=False)
     model = keras.Sequential([keras.Input((5, 5, 2)), conv])
-    assert "Theano" in refusal(keras_h5.fill, model, keras_h5.read(path))
+    assert "Theano" in message_of(keras_h5.fill, model, keras_h5.read(path))
 
 
-def test_recurrent_weights_do_not_care_for_theano(tmp_path):
-    """Only convolutions flip: a recurrent model of that backend is as good as any."""
+def test_recurrent_weights_of_theano_are_accepted(tmp_path):
+    """Only kernels of convolutions have another order there."""
     path = write(tmp_path / "m.h5", reader_weights(), backend="theano")
     model = keras_h5.fill(build_reader(), keras_h5.read(path))
-    x = draw(5, 6, 4)
+    x = random(5, 6, 4)
     np.testing.assert_allclose(model(x), expected(x), **CLOSE)
 
 
@@ -385,8 +385,8 @@ def test_recurrent_weights_do_not_care_for_theano(tmp_path):
 
 
 @pytest.mark.parametrize("gate", [clip_gate, lambda z: 1 / (1 + np.exp(-z))])
-def test_a_filled_model_answers_as_its_arrays_do(tmp_path, gate):
-    """Against an LSTM written out in NumPy, with both kinds of gates."""
+def test_a_filled_model_computes_what_its_arrays_define(tmp_path, gate):
+    """Compared with an LSTM in NumPy, for both kinds of gates."""
     old = gate is clip_gate
     config = reader_config("hard_sigmoid" if old else "sigmoid")
     path = write(tmp_path / "m.h5", reader_weights(), config=config, whole=True)
@@ -395,12 +395,12 @@ def test_a_filled_model_answers_as_its_arrays_do(tmp_path, gate):
     model = keras_h5.fill(built, keras_h5.read(path))
     assert model is built
     assert not any(map(np.array_equal, before, values(model)))
-    x = draw(5, 6, 4)
+    x = random(5, 6, 4)
     np.testing.assert_allclose(model(x), expected(x, gate), **CLOSE)
 
 
-def test_todays_hard_sigmoid_is_another_function(tmp_path):
-    """The trap itself: same arrays, same name, other answers; hence the refusal."""
+def test_the_hard_sigmoid_of_keras_3_is_another_function(tmp_path):
+    """Same arrays and same name, but other outputs; so it is rejected."""
     x = np.array([-3, -2.5, -1, 0, 1, 2.5, 3], "float32")
     np.testing.assert_allclose(
         keras_h5.keras2_hard_sigmoid(x), [0, 0, 0.3, 0.5, 0.7, 1, 1], atol=1e-6
@@ -409,41 +409,41 @@ def test_todays_hard_sigmoid_is_another_function(tmp_path):
 
     path = write(tmp_path / "m.h5", reader_weights(), config=reader_config())
     contents, model = keras_h5.read(path), build_reader("hard_sigmoid")
-    assert "keras2_hard_sigmoid" in refusal(keras_h5.fill, model, contents)
+    assert "keras2_hard_sigmoid" in message_of(keras_h5.fill, model, contents)
     keras_h5.fill(model, contents, gates="as built")
-    x = draw(5, 6, 4)
+    x = random(5, 6, 4)
     assert abs(np.asarray(model(x)) - expected(x)).max() > 1e-2
 
 
-def test_other_gates_than_the_files_need_a_word(tmp_path):
-    """Refused before anything is touched, filled when asked to."""
+def test_other_gates_than_the_files_are_rejected_by_default(tmp_path):
+    """Before the model is changed; gates="as built" accepts them."""
     path = write(tmp_path / "m.h5", reader_weights(), config=reader_config())
     contents, model = keras_h5.read(path), build_reader("sigmoid")
     before = values(model)
-    message = refusal(keras_h5.fill, model, contents)
+    message = message_of(keras_h5.fill, model, contents)
     assert "lstm_5" in message and "keras2_hard_sigmoid" in message
     assert all(map(np.array_equal, before, values(model)))
-    assert "as is" in refusal(keras_h5.fill, model, contents, gates="as is")
+    assert "as is" in message_of(keras_h5.fill, model, contents, gates="as is")
 
     keras_h5.fill(model, contents, gates="as built")
-    x = draw(5, 6, 4)
+    x = random(5, 6, 4)
     wanted = expected(x, lambda z: 1 / (1 + np.exp(-z)))
     np.testing.assert_allclose(model(x), wanted, **CLOSE)
 
 
 def bidirectional(recurrent_activation):
-    """Three units a direction over 4 features."""
+    """Three units per direction over 4 features."""
     reader = layers.LSTM(3, recurrent_activation=recurrent_activation)
     return keras.Sequential([keras.Input((6, 4)), layers.Bidirectional(reader)])
 
 
 def test_a_bidirectional_is_filled_forward_first(tmp_path):
-    """The second half of its arrays reads backwards; its gates are looked at too."""
+    """The second half of its arrays is for the backward layer; gates are compared."""
     names = ("kernel", "recurrent_kernel", "bias")
     shapes = (4, 12), (3, 12), (12,)
     halves = {
         way: {
-            f"both_1/{way}_lstm_1/{name}:0": draw(*shape, seed=seed)
+            f"both_1/{way}_lstm_1/{name}:0": random(*shape, seed=seed)
             for name, shape in zip(names, shapes, strict=True)
         }
         for seed, way in enumerate(("forward", "backward"))
@@ -456,9 +456,9 @@ def test_a_bidirectional_is_filled_forward_first(tmp_path):
         config={"config": [{"class_name": "Bidirectional", "config": config}]},
     )
     contents = keras_h5.read(path)
-    assert "sigmoid" in refusal(keras_h5.fill, bidirectional("sigmoid"), contents)
+    assert "sigmoid" in message_of(keras_h5.fill, bidirectional("sigmoid"), contents)
     model = keras_h5.fill(bidirectional(keras_h5.keras2_hard_sigmoid), contents)
-    x = draw(5, 6, 4)
+    x = random(5, 6, 4)
     wanted = np.hstack(
         [
             lstm(x, *halves["forward"].values()),
@@ -470,16 +470,16 @@ def test_a_bidirectional_is_filled_forward_first(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_the_old_gate_survives_saving_inside_a_wrapper(tmp_path):
-    """It is registered: a Bidirectional copies its layer by name, and so do files."""
+    """It is registered, since Bidirectional and `load_model` look it up by name."""
     model = bidirectional(keras_h5.keras2_hard_sigmoid)
     model.save(tmp_path / "m.keras")
     again = keras.models.load_model(tmp_path / "m.keras")
-    x = draw(2, 6, 4)
+    x = random(2, 6, 4)
     np.testing.assert_array_equal(again(x), model(x))
 
 
-def test_the_single_gates_of_keras_1_are_joined(tmp_path):
-    """Twelve arrays, gate by gate (i, c, f, o), become three with i, f, c, o inside."""
+def test_the_single_gates_of_keras_1_are_concatenated(tmp_path):
+    """Twelve arrays in the order i, c, f, o become three in the order i, f, c, o."""
     _, recurrent, _, dense = reader_weights().values()
     part = dict(zip("WUb", recurrent.values(), strict=True))
     order = {"i": 0, "f": 1, "c": 2, "o": 3}
@@ -497,18 +497,18 @@ def test_the_single_gates_of_keras_1_are_joined(tmp_path):
     contents = keras_h5.read(path)
     assert contents.keras_version == "1"
     model = keras_h5.fill(build_reader(), contents)
-    x = draw(5, 6, 4)
+    x = random(5, 6, 4)
     np.testing.assert_allclose(model(x), expected(x), **CLOSE)
 
 
-def test_the_plan_shows_where_file_and_model_part(tmp_path):
-    """Every row stands in the message, the first that does not fit is marked."""
+def test_the_message_lists_all_arrays_and_variables(tmp_path):
+    """The first pair that does not fit is marked."""
     path = write(tmp_path / "m.h5", reader_weights())
     model = keras.Sequential(
         [keras.Input((6, 4)), layers.LSTM(3, name="read"), layers.Dense(5, name="say")]
     )
     before = values(model)
-    lines = refusal(keras_h5.fill, model, keras_h5.read(path)).splitlines()
+    lines = message_of(keras_h5.fill, model, keras_h5.read(path)).splitlines()
     assert "5 arrays" in lines[0] and "5 variables" in lines[0]
     rows = [line.split() for line in lines[1:]]
     assert " ".join(rows[0]) == "lstm_5/kernel (4, 12) -> read/kernel (4, 12)"
@@ -518,8 +518,8 @@ def test_the_plan_shows_where_file_and_model_part(tmp_path):
     assert all(map(np.array_equal, before, values(model)))
 
 
-def test_too_many_or_too_few_layers_are_refused(tmp_path):
-    """A surplus on either side stands opposite "nothing"; the model stays as it was."""
+def test_too_many_or_too_few_layers_are_rejected(tmp_path):
+    """Their counterpart in the list is "nothing"; the model is not changed."""
     contents = keras_h5.read(write(tmp_path / "m.h5", reader_weights()))
     short = keras.Sequential([keras.Input((6, 4)), layers.LSTM(3)])
     long = keras.Sequential([*build_reader().layers, layers.Dense(2, name="more")])
@@ -529,22 +529,26 @@ def test_too_many_or_too_few_layers_are_refused(tmp_path):
         (long, "nothing -> more/kernel (2, 2)"),
     ]:
         before = values(model)
-        assert row in " ".join(refusal(keras_h5.fill, model, contents).split())
+        assert row in " ".join(message_of(keras_h5.fill, model, contents).split())
         assert all(map(np.array_equal, before, values(model)))
 
 
-def test_an_unbuilt_model_is_told_what_it_lacks(tmp_path):
-    """A Sequential without an input has no variables to fill."""
+def test_a_model_without_input_is_an_error(tmp_path):
+    """A Sequential without keras.Input has no variables yet."""
     contents = keras_h5.read(write(tmp_path / "m.h5", reader_weights()))
     model = keras.Sequential([layers.LSTM(3), layers.Dense(2)])
-    assert "keras.Input" in refusal(keras_h5.fill, model, contents)
+    assert "keras.Input" in message_of(keras_h5.fill, model, contents)
 
 
 @pytest.mark.parametrize("reset_after", [False, True])
-def test_the_bias_tells_which_gru_it_is(tmp_path, reset_after):
-    """The other kind is refused, with the argument that builds the right one."""
-    bias = draw(2, 9) if reset_after else draw(9)
-    arrays = {"kernel:0": draw(4, 9), "recurrent_kernel:0": draw(3, 9), "bias:0": bias}
+def test_the_kind_of_gru_is_recognised_by_its_bias(tmp_path, reset_after):
+    """The other kind is rejected; the message has the argument for the right one."""
+    bias = random(2, 9) if reset_after else random(9)
+    arrays = {
+        "kernel:0": random(4, 9),
+        "recurrent_kernel:0": random(3, 9),
+        "bias:0": bias,
+    }
     path = write(tmp_path / "m.h5", {"gru": arrays})
     contents = keras_h5.read(path)
 
@@ -552,30 +556,30 @@ def test_the_bias_tells_which_gru_it_is(tmp_path, reset_after):
         gru = layers.GRU(3, reset_after=reset_after)
         return keras.Sequential([keras.Input((6, 4)), gru])
 
-    message = refusal(keras_h5.fill, build(not reset_after), contents)
+    message = message_of(keras_h5.fill, build(not reset_after), contents)
     assert f"reset_after={reset_after}" in message
     model = keras_h5.fill(build(reset_after), contents)
     np.testing.assert_array_equal(model.weights[2], bias)
 
 
-def test_equal_shapes_do_not_mix_up_scale_and_shift(tmp_path):
-    """A beta is no gamma although both are vectors of one length."""
+def test_arrays_of_equal_shape_are_distinguished_by_name(tmp_path):
+    """A beta is not assigned to a gamma, although both have the same shape."""
     names = ("beta:0", "moving_mean:0", "moving_variance:0")
-    arrays = {f"bn/{name}": draw(3, seed=i) for i, name in enumerate(names)}
+    arrays = {f"bn/{name}": random(3, seed=i) for i, name in enumerate(names)}
     contents = keras_h5.read(write(tmp_path / "m.h5", {"bn": arrays}))
 
     def build(**kind):
         norm = layers.BatchNormalization(**kind)
         return keras.Sequential([keras.Input((3,)), norm])
 
-    assert "bn/beta (3,)" in refusal(keras_h5.fill, build(center=False), contents)
+    assert "bn/beta (3,)" in message_of(keras_h5.fill, build(center=False), contents)
     keras_h5.fill(build(scale=False), contents)
 
 
-def test_a_frozen_layer_is_filled_like_a_free_one(tmp_path):
-    """Its arrays keep their order: gamma, beta, mean, variance."""
+def test_a_frozen_layer_is_filled_like_a_trainable_one(tmp_path):
+    """Its arrays have the same order: gamma, beta, mean, variance."""
     names = ("gamma:0", "beta:0", "moving_mean:0", "moving_variance:0")
-    arrays = {f"bn/{name}": draw(3, seed=i) for i, name in enumerate(names)}
+    arrays = {f"bn/{name}": random(3, seed=i) for i, name in enumerate(names)}
     contents = keras_h5.read(write(tmp_path / "m.h5", {"bn": arrays}))
     norm = layers.BatchNormalization(trainable=False)
     model = keras_h5.fill(keras.Sequential([keras.Input((3,)), norm]), contents)
@@ -583,33 +587,33 @@ def test_a_frozen_layer_is_filled_like_a_free_one(tmp_path):
         np.testing.assert_array_equal(weight, array)
 
 
-def test_a_model_inside_a_model_is_refused(tmp_path):
-    """The order of its arrays in old files cannot be known."""
+def test_a_nested_model_is_rejected(tmp_path):
+    """The order of its arrays in old files is unknown."""
     contents = keras_h5.read(write(tmp_path / "m.h5", reader_weights()))
     model = keras.Sequential([keras.Input((6, 4)), build_reader()])
-    assert "itself a model" in refusal(keras_h5.fill, model, contents)
+    assert "itself a model" in message_of(keras_h5.fill, model, contents)
 
 
-def test_an_array_that_did_not_stay_is_noticed(tmp_path):
-    """Two layers that share variables cannot hold two layers of a file."""
+def test_shared_variables_with_different_values_are_an_error(tmp_path):
+    """With equal values they are accepted."""
     weights = {
-        f"dense_{i}": {f"dense_{i}/kernel:0": draw(2, 2, seed=i)} for i in (1, 2)
+        f"dense_{i}": {f"dense_{i}/kernel:0": random(2, 2, seed=i)} for i in (1, 2)
     }
     contents = keras_h5.read(write(tmp_path / "m.h5", weights))
     shared = layers.Dense(2, use_bias=False)
     x = keras.Input((3, 2))
     model = keras.Model(x, shared(layers.TimeDistributed(shared)(x)))
-    assert "shares" in refusal(keras_h5.fill, model, contents)
-    weights["dense_2"] = {"dense_2/kernel:0": draw(2, 2, seed=1)}
+    assert "two layers share" in message_of(keras_h5.fill, model, contents)
+    weights["dense_2"] = {"dense_2/kernel:0": random(2, 2, seed=1)}
     contents = keras_h5.read(write(tmp_path / "m.h5", weights))
     np.testing.assert_array_equal(
-        keras_h5.fill(model, contents).weights[0], draw(2, 2, seed=1)
+        keras_h5.fill(model, contents).weights[0], random(2, 2, seed=1)
     )
 
 
 # The course's own files, and the predictions recorded for them with Keras 2.
 
-# Recorded with 5 or 6 decimals on another machine: its note allows 1e-3.
+# Recorded with 5 or 6 decimals on another machine, with a tolerance of 1e-3.
 AS_RECORDED = {"rtol": 0, "atol": 1e-3}
 
 
@@ -622,13 +626,13 @@ def recorded():
 
 @pytest.mark.data
 @pytest.mark.parametrize("variant", ["keras2_hard_sigmoid_gates", "sigmoid_gates"])
-def test_the_date_translator_writes_what_was_recorded(recorded, variant):
-    """Both gate variants: twelve sentences, ten characters each."""
+def test_the_date_translators_output_is_the_recorded_one(recorded, variant):
+    """For both kinds of gates: twelve sentences, ten characters each."""
     contents = keras_h5.read(files.data_folder() / "nmt" / "nmt_model.h5")
     assert keras_h5.gates(contents) == "keras2_hard_sigmoid"
     if variant == "sigmoid_gates":  # as the 2021 course loads it
         model = date_translation.build_model("sigmoid")
-        assert "as built" in refusal(keras_h5.fill, model, contents)
+        assert "as built" in message_of(keras_h5.fill, model, contents)
         keras_h5.fill(model, contents, gates="as built")
     else:
         model = date_translation.build_model(keras_h5.keras2_hard_sigmoid)
@@ -647,8 +651,8 @@ def test_the_date_translator_writes_what_was_recorded(recorded, variant):
 @pytest.mark.parametrize(
     "file", ["model_shakespeare_kiank.h5", "model_shakespeare_kiank_350_epoch.h5"]
 )
-def test_the_poet_goes_on_as_was_recorded(recorded, file):
-    """The next character's distribution after each prompt, and 120 greedy ones."""
+def test_the_shakespeare_models_output_is_the_recorded_one(recorded, file):
+    """The distribution of the next character, and 120 characters of greedy decoding."""
     contents = keras_h5.read(files.data_folder() / "dinosaurus" / file)
     gate = {"recurrent_activation": keras_h5.keras2_hard_sigmoid}
     model = keras.Sequential(
@@ -682,12 +686,12 @@ def test_the_poet_goes_on_as_was_recorded(recorded, file):
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["model", "model_new8"])
-def test_the_trigger_word_is_heard_where_it_was(recorded, name):
-    """Weights only with the JSON beside them, on a clip of ten seconds."""
+def test_the_trigger_word_models_output_is_the_recorded_one(recorded, name):
+    """A file of weights only with its JSON file, on a clip of ten seconds."""
     folder = files.data_folder() / "trigger_word"
-    path, beside = (folder / "models" / f"{name}{end}" for end in (".h5", ".json"))
+    path, model_json = (folder / "models" / f"{name}{end}" for end in (".h5", ".json"))
     assert keras_h5.gates(keras_h5.read(path)) is None
-    contents = keras_h5.read(path, model_json=beside)
+    contents = keras_h5.read(path, model_json=model_json)
     assert keras_h5.gates(contents) == "sigmoid"
     gru = {"return_sequences": True, "reset_after": True}
     parts = [
@@ -711,36 +715,36 @@ def test_the_trigger_word_is_heard_where_it_was(recorded, name):
     with wave.open(str(folder / clip)) as sound:
         samples = np.frombuffer(sound.readframes(-1), "<i2")[:: sound.getnchannels()]
     power, _, _ = matplotlib.mlab.specgram(samples, NFFT=200, Fs=8000, noverlap=120)
-    heard = model.predict_on_batch(power.T[np.newaxis].astype("float32"))[0, :, 0]
+    y_hat = model.predict_on_batch(power.T[np.newaxis].astype("float32"))[0, :, 0]
     wanted = recorded["trigger_word"]["models"][name][clip]["raw"]
-    assert heard.argmax() == wanted["argmax"]
-    np.testing.assert_allclose(heard[::25], wanted["every_25th"], **AS_RECORDED)
+    assert y_hat.argmax() == wanted["argmax"]
+    np.testing.assert_allclose(y_hat[::25], wanted["every_25th"], **AS_RECORDED)
 
 
-# tf_keras, which still is Keras 2, writes the file and answers with it.
+# tf_keras, which is Keras 2, writes the file and gives the expected outputs.
 
 
 @pytest.fixture
 def tf_keras():
-    """The oracle, which is installed by hand and without its dependencies."""
+    """The reference implementation, installed by hand without its dependencies."""
     return pytest.importorskip("tf_keras", reason="pip install --no-deps tf_keras")
 
 
-# What tf_keras warns of (old file format, old NumPy calls) is no business of ours.
-oracle = pytest.mark.filterwarnings("ignore")
+# tf_keras warns of an old file format and of old NumPy calls.
+no_warnings = pytest.mark.filterwarnings("ignore")
 
 
-def recurrent(kind, *, hard=False, both_ways=False, **keywords):
+def recurrent(kind, *, hard=False, bidirectional=False, **keywords):
     """How to make a recurrent layer of 4 units from `keras.layers` or tf_keras's."""
 
     def make(library):
         if hard:
-            ours = keras_h5.keras2_hard_sigmoid
-            gate = ours if library is layers else "hard_sigmoid"
+            old = keras_h5.keras2_hard_sigmoid
+            gate = old if library is layers else "hard_sigmoid"
             layer = getattr(library, kind)(4, recurrent_activation=gate, **keywords)
         else:
             layer = getattr(library, kind)(4, **keywords)
-        return library.Bidirectional(layer) if both_ways else layer
+        return library.Bidirectional(layer) if bidirectional else layer
 
     return make
 
@@ -777,8 +781,8 @@ ZOO = {
     "reader": (
         (6,),
         lambda of: of.Embedding(3, 5),
-        recurrent("LSTM", hard=True, both_ways=True, return_sequences=True),
-        recurrent("GRU", hard=True, both_ways=True, return_sequences=True),
+        recurrent("LSTM", hard=True, bidirectional=True, return_sequences=True),
+        recurrent("GRU", hard=True, bidirectional=True, return_sequences=True),
         recurrent("SimpleRNN", return_sequences=True),
         recurrent("LSTM", hard=True),
         lambda of: of.Dense(3),
@@ -793,34 +797,38 @@ def build(library, name):
     return library.Sequential([library.Input(shape), *made])
 
 
-@oracle
+@no_warnings
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("name", ZOO)
-def test_models_of_tf_keras_answer_the_same_here(tf_keras, tmp_path, name, whole):
-    """Layers of every kind with drawn weights, equal to 1e-5."""
-    theirs, rng = build(tf_keras, name), np.random.default_rng(1)
-    for variable in theirs.weights:
+def test_converted_models_equal_those_of_tf_keras(tf_keras, tmp_path, name, whole):
+    """Layers of every kind with random weights, equal to 1e-5."""
+    saved, rng = build(tf_keras, name), np.random.default_rng(1)
+    for variable in saved.weights:
         array = rng.normal(size=variable.shape) / np.sqrt(np.prod(variable.shape[:-1]))
         variable.assign(abs(array) + 0.5 if "variance" in variable.name else array)
     path = tmp_path / "m.h5"
-    theirs.save(path) if whole else theirs.save_weights(path)
+    saved.save(path) if whole else saved.save_weights(path)
     contents = keras_h5.read(path)
     if whole and name in ("trigger", "reader"):
         gate = "keras2_hard_sigmoid" if name == "reader" else "sigmoid"
         assert keras_h5.gates(contents) == gate
-    ours = keras_h5.fill(build(keras, name), contents)
+    converted = keras_h5.fill(build(keras, name), contents)
     x = rng.uniform(0, 3, (8, *ZOO[name][0])).astype("float32")
-    np.testing.assert_allclose(ours(x), theirs(x), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(converted(x), saved(x), rtol=0, atol=1e-5)
 
 
-@oracle
-def test_tf_keras_joins_the_gates_of_keras_1_likewise(tf_keras, tmp_path):
+@no_warnings
+def test_gates_of_keras_1_are_concatenated_as_by_tf_keras(tf_keras, tmp_path):
     """LSTM and GRU arrays, gate by gate, in a file without a version."""
     weights = {
         layer: {
             f"{layer}_{part}_{gate}": array + 0.1 * i
             for i, gate in enumerate(gates)
-            for part, array in [("W", draw(n, 4)), ("U", draw(4, 4)), ("b", draw(4))]
+            for part, array in [
+                ("W", random(n, 4)),
+                ("U", random(4, 4)),
+                ("b", random(4)),
+            ]
         }
         for layer, gates, n in [("gru_1", "zrh", 5), ("lstm_1", "icfo", 4)]
     }
@@ -837,5 +845,5 @@ def test_tf_keras_joins_the_gates_of_keras_1_likewise(tf_keras, tmp_path):
     ]
     models[1].load_weights(path)
     keras_h5.fill(models[0], keras_h5.read(path))
-    x = draw(8, 6, 5)
+    x = random(8, 6, 5)
     np.testing.assert_allclose(models[0](x), models[1](x), rtol=0, atol=1e-5)

@@ -1,1 +1,1 @@
-"""Foreign weight files, read and checked, into Keras models."""
+"""Converters from weight files of other programs to Keras models."""

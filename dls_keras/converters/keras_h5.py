@@ -1,30 +1,32 @@
-"""Keras 1 and 2 `.h5` files -> models of ours, rebuilt in code.
+"""Keras 1 and 2 `.h5` files -> Keras 3 models that are built in code.
 
-The course's weights were saved between 2017 and 2021. Today's `load_model` fails
-on most of these files and lies about the others, so the model is built in code
-and receives the arrays in layer order:
+The course's weights were saved between 2017 and 2021. The `load_model` of Keras 3 fails
+on most of these files and gives wrong numbers for others, so the model is built in
+code, and the arrays are assigned to it in layer order:
 
     contents = keras_h5.read("model.h5")
     model = keras_h5.fill(build_model(), contents)
 
 No array is transposed: Keras 3 keeps the axes and the gate order (LSTM i, f, c, o;
-GRU z, r, h) of Keras 2 under TensorFlow. Only Keras 1, which kept the gates apart,
-has them joined. What was saved under Theano is refused where the file tells.
+GRU z, r, h) of Keras 2 with TensorFlow. Only the arrays of Keras 1, which saved each
+gate separately, are concatenated. Files that were saved with Theano are rejected if
+they state it.
 
 Five traps lie on this road, and none of them raises an error of its own:
 
 * `hard_sigmoid`, the gates' activation until TensorFlow 2, was clip(0.2 x + 0.5, 0, 1)
   and is relu6(x + 3) / 6 in Keras 3: the date translator falls from 99.4 % exact
-  dates to 32.9 %. `gates` tells what a file asks for, `keras2_hard_sigmoid` is the
-  old function, and `fill` refuses a model that was built with other gates.
+  dates to 32.9 %. `gates` returns the activation that a file names,
+  `keras2_hard_sigmoid` is the old function, and `fill` rejects a model that was built
+  with other gates.
 * A softmax over another axis than the last was a function of the course's own; the
-  file says plain "softmax" (the date translator's attention, over time, axis 1).
-* `load_weights(by_name=True)` loads nothing where names differ. `fill` goes by
-  order and shape, and looks afterwards whether every array arrived.
+  file names it just "softmax" (the date translator's attention, over time, axis 1).
+* `load_weights(by_name=True)` loads nothing if names differ. `fill` goes by order and
+  shape, and checks afterwards that every variable has its array.
 * A GRU's `reset_after` shows in the shape of its bias: (3 u,) without, (2, 3 u) with.
-* `Adam(decay=...)` is ignored by Keras 3: write an `InverseTimeDecay` schedule.
+* `Adam(decay=...)` is ignored by Keras 3: use an `InverseTimeDecay` schedule.
 
-Only JSON is read of an architecture: a Lambda's byte code is never revived.
+Of an architecture only the JSON is read: the byte code of a Lambda layer is never run.
 """
 
 import itertools
@@ -42,7 +44,8 @@ import numpy as np
 from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
 
-# Names with one meaning in all versions; equal shapes must not mix them up.
+# Names with the same meaning in all versions: arrays of equal shape are distinguished
+# by them.
 ROLES = {"kernel", "recurrent_kernel", "bias"}
 ROLES |= {"gamma", "beta", "moving_mean", "moving_variance"}
 
@@ -52,34 +55,34 @@ PARTS = {"W": "kernel", "U": "recurrent_kernel", "b": "bias"}
 
 
 @keras.saving.register_keras_serializable(package="dls_keras")
-def keras2_hard_sigmoid(x):
+def keras2_hard_sigmoid(x: Any) -> Any:
     """The `hard_sigmoid` of Keras 1 and 2: clip(0.2 x + 0.5, 0, 1)."""
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
 class Layer(NamedTuple):
-    """One layer of a file, in the words of that file."""
+    """One layer of a file, with the names that the file has."""
 
     name: str
     weights: dict[str, np.ndarray]  # "lstm_5_2/kernel:0" and so on, in order
     class_name: str | None  # "LSTM"; None in a file of weights only
-    config: dict[str, Any]  # what the JSON says of the layer; empty likewise
+    config: dict[str, Any]  # from the JSON; empty in a file of weights only
 
     @property
     def gates(self) -> str | None:
-        """The gate activation the file names, of a wrapped layer too; else None."""
-        said = next(
+        """The gate activation in the file, also of a wrapped layer; None without."""
+        named = next(
             _values(self.config, "recurrent_activation", "inner_activation"), None
         )
-        return "keras2_hard_sigmoid" if said == "hard_sigmoid" else said
+        return "keras2_hard_sigmoid" if named == "hard_sigmoid" else named
 
 
 class Contents(NamedTuple):
-    """What `read` found: the layers in the file's order, most without weights."""
+    """The result of `read`: the layers in the file's order, most without weights."""
 
     layers: tuple[Layer, ...]
     path: Path
-    keras_version: str  # "2.1.3"; "1" where the file does not say
+    keras_version: str  # "2.1.3"; "1" if the file does not state it
 
 
 def read(path: str | Path, *, model_json: str | Path | None = None) -> Contents:
@@ -87,38 +90,38 @@ def read(path: str | Path, *, model_json: str | Path | None = None) -> Contents:
 
     Args:
         path: the `.h5` file.
-        model_json: the architecture, where `model.to_json()` stands in a file of
-            its own; a whole model carries it.
+        model_json: a file with the architecture that `model.to_json()` returned, for
+            an `.h5` file of weights only.
 
     Raises:
         MissingFileError: if a file does not exist.
-        InputError: if the file is no HDF5, holds no weights of Keras, was written
-            by Keras 3 or under Theano, is damaged or holds NaN.
+        InputError: if the file is not HDF5, has no Keras weights, was written by
+            Keras 3 or with Theano, is damaged or contains NaN.
     """
     path = Path(path)
     for needed in filter(None, (path, model_json)):
         if not Path(needed).is_file():
-            raise MissingFileError(f"There is no file {needed}. Name an existing one.")
+            raise MissingFileError(f"There is no file at {needed}. Check the path.")
     facts, weights, top = _opened(path)
     version = str(_text(facts.get("keras_version", "1")))
     if version.startswith("3.") or (not weights and {"layers", "vars"} & set(top)):
         raise InputError(
-            f"{path} was written by Keras 3. Expected a file of Keras 1 or 2; build "
-            "this one's model and call its `load_weights`."
+            f"{path} was written by Keras 3. Expected a file of Keras 1 or 2; for this "
+            "one, build the model and call its `load_weights`."
         )
     if not weights:
         raise InputError(
-            f"{path} holds no weights of Keras (no layer_names), only "
-            f"{', '.join(top) or 'nothing'}. Expected a file that Keras 1 or 2 saved "
-            "a model or its weights in; is this a data set?"
+            f"{path} has no Keras weights (no layer_names), but "
+            f"{', '.join(top) or 'nothing'}. Expected a model or its weights, saved by "
+            "Keras 1 or 2; this may be a data set."
         )
     convolves = False
     for name, array in itertools.chain(*(layer.items() for layer in weights.values())):
         convolves |= array.ndim > 2
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise InputError(
-                f"{name} in {path} holds other things than finite numbers. "
-                "Its training diverged or the file is damaged: take another file."
+                f"{name} in {path} has values that are not finite numbers. Its "
+                "training diverged, or the file is damaged. Use another file."
             )
     if model_json is not None:
         facts["model_config"] = Path(model_json).read_bytes()
@@ -127,14 +130,14 @@ def read(path: str | Path, *, model_json: str | Path | None = None) -> Contents:
         raise InputError(
             f"The architecture in {model_json or path} has the layers "
             f"{', '.join(known)}, but {path} has {', '.join(weights)}. "
-            "Give the JSON of the very model that was saved."
+            "Use the JSON of the model that was saved."
         )
-    # Keras 2 notes the backend; Keras 1 a dim_ordering, "th" or "tf".
+    # Keras 2 saved the backend; Keras 1 a dim_ordering, "th" or "tf".
     theano = convolves and _text(facts.get("backend")) == "theano"
     if theano or "th" in _values([*known.values()], "dim_ordering"):
         raise InputError(
-            f"{path} holds convolution kernels in the order of Theano. Expected those "
-            "of TensorFlow; save the file again under Keras 2 with TensorFlow."
+            f"{path} has convolution kernels in Theano's order. Expected TensorFlow's; "
+            "save the file again by Keras 2 with TensorFlow."
         )
     layers = (
         Layer(name, _join_gates(arrays), *known.get(name, (None, {})))
@@ -144,17 +147,20 @@ def read(path: str | Path, *, model_json: str | Path | None = None) -> Contents:
 
 
 def gates(contents: Contents) -> str | None:
-    """The gate activation the file asks for: "sigmoid" or "keras2_hard_sigmoid".
+    """The gate activation in the file: "sigmoid" or "keras2_hard_sigmoid".
 
-    None where the file says nothing: it holds weights only, or no recurrent layer.
+    None if the file does not name one: it has weights only, or no recurrent layer.
+
+    Raises:
+        InputError: if its layers have different gates.
     """
-    said = {layer.gates for layer in contents.layers} - {None}
-    if len(said) > 1:
+    named = {layer.gates for layer in contents.layers} - {None}
+    if len(named) > 1:
         raise InputError(
-            f"The layers of {contents.path} differ in their gates: {sorted(said)}. "
+            f"The layers of {contents.path} have different gates: {sorted(named)}. "
             "Build each one with the `gates` of its own layer in `contents.layers`."
         )
-    return said.pop() if said else None
+    return named.pop() if named else None
 
 
 def fill(
@@ -163,11 +169,11 @@ def fill(
     *,
     gates: Literal["as in file", "as built"] = "as in file",
 ) -> keras.Model:
-    """Give `model` the file's arrays, in layer order; return it.
+    """Assign the file's arrays to `model`, in layer order; return it.
 
-    The number of arrays, every shape and the gates are compared before the model
-    is touched. A file of weights only says nothing about gates: `read` it with its
-    `model_json`, or know them.
+    The number of arrays, every shape and the gates are compared before the model is
+    changed. A file of weights only does not name its gates: `read` it with its
+    `model_json`, or find them out in another way.
 
     Args:
         model: built in code, without models as layers.
@@ -175,15 +181,19 @@ def fill(
             as the 2021 course does with its date translator.
 
     Raises:
-        InputError: if model and file do not fit; the message shows the whole plan.
+        InputError: if the file does not fit the model; the message lists all arrays
+            with the variables that they would be assigned to.
     """
     if gates not in ("as in file", "as built"):
-        raise InputError(f'gates must be "as in file" or "as built", not {gates!r}.')
+        raise InputError(
+            f'gates must be "as in file" or "as built", received {gates!r}.'
+        )
     for layer in model.layers:
         if isinstance(getattr(layer, "layer", layer), keras.Model):
             raise InputError(
-                f"Layer {layer.name} is itself a model, whose arrays Keras 2 wrote in "
-                "an order that depends on what was trainable. Build the model flat."
+                f"Layer {layer.name} is itself a model. Keras 2 saved its arrays in an "
+                "order that depends on which were trainable. Build the model without "
+                "nested models."
             )
     stored = [
         _Slot(layer, name.removesuffix(":0").rpartition("/")[-1], array)
@@ -200,23 +210,23 @@ def fill(
                 + _picture(plan, row)
             )
     for source, target in plan:
-        said, built = source.layer.gates, _gates(target.layer)
-        if gates == "as in file" and said and said != built:
+        named, built = source.layer.gates, _gates(target.layer)
+        if gates == "as in file" and named and named != built:
             raise InputError(
-                f"{source.layer.name} of {contents.path} has {said} gates, "
-                f"{target.layer.name} of the model has {built}: the answers would "
-                "differ. Build it with the file's recurrent_activation (the "
+                f"{source.layer.name} of {contents.path} has {named} gates, "
+                f"{target.layer.name} of the model has {built}: the outputs would "
+                "differ. Build the model with the file's recurrent_activation (the "
                 "hard_sigmoid of Keras 1 and 2 is keras_h5.keras2_hard_sigmoid), or "
-                'keep its own with fill(..., gates="as built").'
+                'keep its gates with fill(..., gates="as built").'
             )
     for source, target in plan:
         target.value.assign(source.value)
     for source, target in plan:
         if not np.array_equal(target.value, source.value.astype(target.value.dtype)):
             raise InputError(
-                f"{target} of the model has not kept {source} of {contents.path}: it "
-                "shares the variable with a layer that has other values in the file. "
-                "Build the model with layers of their own."
+                f"{target} of the model does not have the values of {source} in "
+                f"{contents.path}: two layers share the variable, but have different "
+                "values in the file. Build the model with separate layers."
             )
     return model
 
@@ -233,7 +243,7 @@ class _Slot(NamedTuple):
 
 
 def _opened(path: Path) -> tuple[dict[str, Any], dict[str, dict], list[str]]:
-    """The attributes of a file, each layer's arrays by name, and the top's names."""
+    """The attributes of a file, each layer's arrays by name, and the groups' names."""
     try:
         with h5py.File(path) as file:
             group = file.get("model_weights", file)
@@ -246,7 +256,7 @@ def _opened(path: Path) -> tuple[dict[str, Any], dict[str, dict], list[str]]:
                 for layer in _names(facts, "layer_names")
             }
             return facts, weights, [_text(name) for name in file]
-    # h5py has no error of its own: damage shows as any of these.
+    # h5py has no error class of its own: a damaged file raises any of these.
     except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
         kind = files.what_is(path)
         if zipfile.is_zipfile(path):
@@ -278,7 +288,7 @@ def _architecture(text: Any, origin: str | Path) -> dict[str, tuple[str, dict]]:
 
 
 def _join_gates(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A layer's arrays, Keras 1's single gates (i, c, f, o) joined as i, f, c, o."""
+    """A layer's arrays, Keras 1's single gates concatenated in the order i, f, c, o."""
     matches = [ONE_GATE.fullmatch(name) for name in weights]
     if not all(matches):
         return weights
@@ -293,7 +303,7 @@ def _join_gates(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _gates(layer: Any) -> str | None:
-    """The name of a built layer's gate activation, of a wrapped layer too."""
+    """The name of a built layer's gate activation, also of a wrapped layer."""
     if activation := getattr(layer, "recurrent_activation", None):
         return getattr(activation, "__name__", repr(activation))
     inner = (getattr(layer, name, None) for name in ("forward_layer", "layer", "cell"))
@@ -301,13 +311,13 @@ def _gates(layer: Any) -> str | None:
 
 
 def _fits(source: _Slot, target: _Slot) -> bool:
-    """Whether this array of the file can be this variable of the model."""
-    mixed_up = source.name != target.name and {source.name, target.name} <= ROLES
-    return source.value.shape == tuple(target.value.shape) and not mixed_up
+    """Whether this array of the file can be assigned to this variable of the model."""
+    other_role = source.name != target.name and {source.name, target.name} <= ROLES
+    return source.value.shape == tuple(target.value.shape) and not other_role
 
 
 def _advice(source: _Slot | None, target: _Slot | None) -> str:
-    """What to do about a row of the plan that does not fit."""
+    """What to do about an array that does not fit its variable."""
     if source and target:
         array, variable = source.value.shape, tuple(target.value.shape)
         if target.name == "bias" and (2, *array) == variable:
@@ -316,11 +326,11 @@ def _advice(source: _Slot | None, target: _Slot | None) -> str:
             return f"A bias {array} is that of a GRU with reset_after=True."
         if len(array) == 4 and (*array[2:], *array[1::-1]) == variable:
             return "Kernels in Theano's order (out, in, y, x) are not converted."
-    return "Build every layer as the file has it, on a keras.Input."
+    return "Build every layer of the file, starting with a keras.Input."
 
 
 def _picture(plan: list[tuple[_Slot | None, _Slot | None]], marked: int) -> str:
-    """The plan as lines "file -> model", one of them marked."""
+    """The assignment as lines "array -> variable", one of them marked."""
     lines = [(str(source or "nothing"), target or "nothing") for source, target in plan]
     width = max(len(source) for source, _ in lines)
     return "\n".join(
@@ -330,7 +340,7 @@ def _picture(plan: list[tuple[_Slot | None, _Slot | None]], marked: int) -> str:
 
 
 def _values(config: Any, *keys: str) -> Iterator[Any]:
-    """Every value under one of `keys`, however deep."""
+    """Every value under one of `keys`, at any depth."""
     if isinstance(config, dict):
         yield from (config[key] for key in keys if key in config)
         config = config.values()
@@ -341,13 +351,13 @@ def _values(config: Any, *keys: str) -> Iterator[Any]:
 
 
 def _names(attributes: Mapping[str, Any], name: str) -> list[str]:
-    """A list of names, which Keras cuts into name0, name1, ... when it is long."""
-    cut = (f"{name}{i}" for i in itertools.count())
-    pieces = itertools.takewhile(attributes.__contains__, cut)
+    """A list of names, which Keras splits into name0, name1, ... if it is long."""
+    numbered = (f"{name}{i}" for i in itertools.count())
+    pieces = itertools.takewhile(attributes.__contains__, numbered)
     whole = [name] if name in attributes else pieces
     return [_text(item) for piece in whole for item in attributes[piece]]
 
 
 def _text(value: Any) -> Any:
-    """`value`, as text if it is bytes, which older h5py wrote."""
+    """`value`, decoded if it is bytes, which older versions of h5py wrote."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -1,1 +1,1 @@
-"""Architectures that the course hands out ready made."""
+"""Architectures that assignments use but do not teach."""
