@@ -191,7 +191,7 @@ def draw_boxes(image, boxes, box_classes, class_names, scores=None):
     thickness = max(1, (image.width + image.height) // 500)
     font = ImageFont.load_default(size=max(10, image.height // 40))
     colors = get_colors_for_classes(len(class_names))
-    # The best box comes first and is drawn last, so that no other box covers it.
+    # The best box comes first and is painted last, so that no other box covers it.
     for i in reversed(range(len(boxes))):
         k = int(box_classes[i])
         label = class_names[k] + ("" if scores is None else f" {float(scores[i]):.2f}")
@@ -448,7 +448,7 @@ def evaluate(detector: Detector | None = None) -> list[Row]:
 
 
 def picture(image: Any, answer: Answer) -> Image.Image:
-    """The image with the boxes of `answer` drawn on it."""
+    """A copy of the image with the boxes of `answer`."""
     found = answer.details["boxes"]
     names = sorted({box["class"] for box in found})
     drawing = images.read(image)
@@ -468,4 +468,4 @@ def example() -> tuple[str, Any]:
     if photo:
         return "Where are the cars on this road?", photo
     road = car_boxes.make_roads(3, seed=7).images[2]  # (380, 676, 3) uint8
-    return "Where are the cars on this drawn road?", road
+    return "Where are the cars in this synthetic image?", road

@@ -262,10 +262,10 @@ def test_a_picture_shows_the_boxes_of_the_answer(pretrained):
     road = example_road()
     before = road.copy()
     answer = cd.infer(pretrained, road)
-    drawn = np.asarray(cd.picture(road, answer))
+    figure = np.asarray(cd.picture(road, answer))
     np.testing.assert_array_equal(road, before)
-    assert drawn.shape == road.shape
-    changed = (drawn != road).any(axis=2)
+    assert figure.shape == road.shape
+    changed = (figure != road).any(axis=2)
     for box in answer.details["boxes"]:
         y1, x1, y2, x2 = (int(edge) for edge in box["box"])
         assert changed[y2, x1:x2].all() and changed[y1:y2, x1].all()
