@@ -1,40 +1,77 @@
-"""Saved Keras models find our layers, although importing `dls_keras` is lazy.
+"""Keras finds the custom layers of saved models, although `dls_keras` imports lazily.
 
-`keras.models.load_model` looks custom classes up by name, "dls_keras>GRU", and knows
-only those whose module has been imported. As soon as Keras is imported, `register`
-enters a stand-in for each of our classes, which imports the module when a model needs
-the class:
+`keras.models.load_model` looks custom classes up by name, such as "dls_keras>GRU", and
+knows only those whose module has been imported. As soon as Keras is imported,
+`register` enters a stand-in for each of ours, which imports the module when a model
+needs it. So this is enough:
 
     import dls_keras, keras
     model = keras.models.load_model("translator.keras")
 """
 
 import importlib
+from collections.abc import Callable
+from types import ModuleType
 
-# Each custom class or function that models of the package are saved with.
-OBJECTS = {
+# The classes and functions that models of the package are saved with, by module.
+CLASSES = {
     "Adam": "dls_keras.fast.layers",
     "BatchNormalization": "dls_keras.fast.layers",
     "Conv2D": "dls_keras.fast.layers",
     "Dropout": "dls_keras.fast.layers",
     "PReLU": "dls_keras.fast.layers",
     "GRU": "dls_keras.fast.recurrent",
+    "Reorg": "dls_keras.networks.darknet",
+    "L2Pooling": "dls_keras.networks.open_face",
+    "LocalResponseNormalization": "dls_keras.networks.normalization",
+    "PartialConv2D": "dls_keras.course4.classic_networks",
+    "RadialBasis": "dls_keras.course4.classic_networks",
+    "Encoder": "dls_keras.course5.transformer",
+    "EncoderLayer": "dls_keras.course5.transformer",
+    "Decoder": "dls_keras.course5.transformer",
+    "DecoderLayer": "dls_keras.course5.transformer",
+    "Transformer": "dls_keras.course5.transformer",
+    "SpanPredictor": "dls_keras.course5.question_answering",
+    "TokenClassifier": "dls_keras.course5.named_entities",
 }
+FUNCTIONS = {
+    "keras2_hard_sigmoid": "dls_keras.converters.keras_h5",
+    "softmax_over_time": "dls_keras.course5.date_translation",
+    "squash": "dls_keras.course4.classic_networks",
+    "log1p": "dls_keras.course5.trigger_word",
+}
+OBJECTS = CLASSES | FUNCTIONS
 
 
-def register(keras) -> None:
+def register(keras: ModuleType) -> None:
     """Enter all of `OBJECTS` in Keras's table of custom objects."""
-    table = keras.saving.get_custom_objects()
-    for name, module in OBJECTS.items():
-        table.setdefault(f"dls_keras>{name}", _stand_in(name, module))
+    known = keras.saving.get_custom_objects()
+    for stand_in, objects in ((_class, CLASSES), (_function, FUNCTIONS)):
+        for name, module in objects.items():
+            if f"dls_keras>{name}" not in known:
+                decorate = keras.saving.register_keras_serializable("dls_keras", name)
+                decorate(stand_in(name, module))
 
 
-def _stand_in(name, module):
+def _class(name: str, module: str) -> type:
     """A class whose `from_config` is that of `module.name`, imported then."""
 
     def from_config(cls, config, **more):
-        return getattr(importlib.import_module(module), name).from_config(
-            config, **more
-        )
+        own = getattr(importlib.import_module(module), name)
+        return own.from_config(config, **more)
 
-    return type(name, (), {"from_config": classmethod(from_config)})
+    methods = {
+        "from_config": classmethod(from_config),
+        "get_config": lambda self: {},  # Keras asks for one, and never calls it
+    }
+    return type(name, (), methods)
+
+
+def _function(name: str, module: str) -> Callable:
+    """A function that calls `module.name`, imported then."""
+
+    def function(*args, **more):
+        return getattr(importlib.import_module(module), name)(*args, **more)
+
+    function.__name__ = name
+    return function

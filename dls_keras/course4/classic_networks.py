@@ -40,6 +40,7 @@ from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import digits
 from dls_keras.datasets.draw import digits as draw_digits
 from dls_keras.fast.layers import Adam
+from dls_keras.networks.normalization import LocalResponseNormalization
 
 SIZE = 32  # height and width of LeNet-5's input, in pixels: MNIST's 28, zero-padded
 J = 10.0  # the penalty of "none"; halfway between two codes it is 20 or more for both
@@ -183,20 +184,6 @@ def LeNet5_modern(input_shape: Shape = (32, 32, 1), classes: int = 10) -> keras.
 # AlexNet, 2012.
 
 
-@serializable
-class LocalResponseNormalization(layers.Layer):
-    """Divides each channel by the activity of its neighbouring channels, per pixel.
-
-    b[c] = a[c] / (2 + 1e-4 (a[c-2]^2 + ... + a[c+2]^2))^0.75
-    """
-
-    def call(self, A: Any) -> Any:
-        """(m, n_H, n_W, n_C) -> the same shape."""
-        return tf.nn.local_response_normalization(
-            A, depth_radius=2, bias=2, alpha=1e-4, beta=0.75
-        )
-
-
 def AlexNet(input_shape: Shape = (227, 227, 3), classes: int = 1000) -> keras.Model:
     """Eight layers with parameters: 60,965,224 for 1000 classes.
 
@@ -209,10 +196,10 @@ def AlexNet(input_shape: Shape = (227, 227, 3), classes: int = 1000) -> keras.Mo
     """
     X_input = keras.Input(input_shape)
     A = layers.Conv2D(96, 11, strides=4, activation="relu", name="conv1")(X_input)
-    A = LocalResponseNormalization()(A)
+    A = LocalResponseNormalization(depth_radius=2, bias=2.0)(A)
     A = layers.MaxPooling2D(3, strides=2)(A)  # (m, 27, 27, 96)
     A = _conv(A, 256, 5, "conv2", groups=2)
-    A = LocalResponseNormalization()(A)
+    A = LocalResponseNormalization(depth_radius=2, bias=2.0)(A)
     A = layers.MaxPooling2D(3, strides=2)(A)  # (m, 13, 13, 256)
     A = _conv(A, 384, 3, "conv3")
     A = _conv(A, 384, 3, "conv4", groups=2)
@@ -299,10 +286,10 @@ def GoogLeNet(
     X_input = keras.Input(input_shape)
     A = _conv(X_input, 64, 7, "conv1", strides=2)
     A = layers.MaxPooling2D(3, strides=2, padding="same")(A)
-    A = LocalResponseNormalization()(A)
+    A = LocalResponseNormalization(depth_radius=2, bias=2.0)(A)
     A = _conv(A, 64, 1, "conv2_reduce")
     A = _conv(A, 192, 3, "conv2")
-    A = LocalResponseNormalization()(A)
+    A = LocalResponseNormalization(depth_radius=2, bias=2.0)(A)
     A = layers.MaxPooling2D(3, strides=2, padding="same")(A)  # (m, 28, 28, 192)
     heads = []
     for name, filters in INCEPTION.items():

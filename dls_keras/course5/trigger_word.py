@@ -217,6 +217,12 @@ def load_data(
     return keyword_clips.mix(recordings, m, seed=seed, processes=processes)
 
 
+@keras.saving.register_keras_serializable(package="dls_keras")
+def log1p(x: tf.Tensor) -> tf.Tensor:
+    """log(1 + x), under a name by which Keras finds it in a saved model."""
+    return keras.ops.log1p(x)
+
+
 def build_model(units: int = 64) -> keras.Model:
     """A smaller network than the course's, for spectrograms of any length, untrained.
 
@@ -224,7 +230,7 @@ def build_model(units: int = 64) -> keras.Model:
     """
     X_input = keras.Input((None, N_FREQ))
     X = layers.Rescaling(10.0)(X_input)
-    X = layers.Activation(keras.ops.log1p, name="logarithm")(X)
+    X = layers.Activation(log1p, name="logarithm")(X)
     X = layers.Conv1D(units, KERNEL, strides=STRIDE)(X)
     X = layers.BatchNormalization()(X)
     X = layers.Activation("relu")(X)

@@ -22,10 +22,10 @@ https://arxiv.org/abs/1503.03832; Amos, Ludwiczuk & Satyanarayanan (2016), OpenF
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import layers
 
 from dls_keras.fast.layers import BatchNormalization
+from dls_keras.networks.normalization import LocalResponseNormalization
 
 SIZE = 96  # height and width of a face, in pixels
 EPSILON = 1e-5  # added to the variance in batch normalisation
@@ -124,15 +124,3 @@ class L2Pooling(layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"pool_size": self.pool_size}
-
-
-@keras.saving.register_keras_serializable(package="dls_keras")
-class LocalResponseNormalization(layers.Layer):
-    """Divide each value by (1 + 1e-4 * sum of squares of 11 channels) ** 0.75.
-
-    These are the channel itself and five on either side: `tf.nn.lrn` with its default
-    radius, as in Keras-OpenFace.
-    """
-
-    def call(self, x):
-        return tf.nn.local_response_normalization(x, alpha=1e-4, beta=0.75)

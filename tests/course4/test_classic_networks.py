@@ -213,7 +213,10 @@ def test_local_response_normalisation_is_its_formula():
         neighbours = A[..., max(0, c - 2) : c + 3]
         expected[..., c] = A[..., c] / (2 + 1e-4 * (neighbours**2).sum(-1)) ** 0.75
     np.testing.assert_allclose(
-        cn.LocalResponseNormalization()(A), expected, rtol=1e-5, atol=1e-5
+        cn.LocalResponseNormalization(depth_radius=2, bias=2.0)(A),
+        expected,
+        rtol=1e-5,
+        atol=1e-5,
     )
 
 
