@@ -178,8 +178,7 @@ def preprocess_image(img_path, model_image_size):
         model_image_size: (height, width) of the network's input.
 
     Returns:
-        The PIL image, and (1, height, width, 3) float32 in [0, 1], resized without
-        keeping the aspect ratio.
+        The PIL image, and the resized image (1, height, width, 3) float32 in [0, 1].
     """
     image = images.read(img_path)
     return image, images.resized(image, *model_image_size)[np.newaxis]

@@ -441,9 +441,9 @@ def picture(image: Any, answer: Answer) -> Figure:
 
 def example() -> tuple[str, np.ndarray]:
     """The question of the tour: a canvas with MNIST's test digits or synthetic ones."""
-    source = None
+    kind, source = "synthetic", None
     if files.in_data_folder(digits.TEST_PART):
         mnist = digits.load_digits()
-        source = mnist.x_test, mnist.y_test
+        kind, source = "handwritten", (mnist.x_test, mnist.y_test)
     canvas = digits.make_canvases(1, source, seed=7).images[0]
-    return "Which digits are on this canvas?", canvas
+    return f"Which {kind} digits are on this canvas?", canvas
