@@ -24,13 +24,14 @@ from dls_keras.cli import tour
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 900  # a picture's largest, in pixels
-INTERNAL = "ref_stubs|skip_runner|peer|independent solution|data/"  # notes to ourselves
+# Notes of the reference files that are not for readers.
+INTERNAL = "ref_stubs|skip_runner|pee[r]|independent solution|data/"
 COPIED = {"decisions.md": "docs/decisions.md", "changelog.md": "CHANGELOG.md"}
 
 
 @contextlib.contextmanager
 def without_data():
-    """Neither the course's data nor a cache: the pictures shall be ours to publish."""
+    """Without the course's data and the cache, whose images may not be published."""
     hidden = {"DLS_KERAS_DATA": "", "DLS_KERAS_OFFLINE": "1"}
     with tempfile.TemporaryDirectory() as home:
         with mock.patch.dict(os.environ, hidden, DLS_KERAS_HOME=home):

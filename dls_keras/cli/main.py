@@ -387,7 +387,7 @@ def convert_keras_h5(file, name, model_json, out):
     from dls_keras import models
 
     module = models.open_assignment(name, "build_model")
-    from dls_keras.converters import keras_h5  # late, since it brings Keras
+    from dls_keras.converters import keras_h5  # lazy import of Keras
 
     contents = keras_h5.read(file, model_json=model_json)
     gates = keras_h5.gates(contents)

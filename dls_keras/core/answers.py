@@ -184,7 +184,7 @@ class Row(NamedTuple):
     """
 
     what: str
-    ours: float
+    ours: float | np.floating
     at_least: float | None = None
     at_most: float | None = None
     equals: float | None = None

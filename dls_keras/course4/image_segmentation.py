@@ -332,11 +332,11 @@ def infer(model: keras.Model, image: Any) -> Answer:
     x = images.resized(photo, *network_size(photo.height, photo.width))
     y_hat = probabilities(model, x[np.newaxis])
     confidence = tf.reduce_mean(tf.reduce_max(y_hat, axis=-1))
-    mask = Image.fromarray(create_mask(y_hat).numpy()[..., 0].astype("uint8"))
-    mask = np.asarray(mask.resize(photo.size, Image.Resampling.NEAREST))
+    small = Image.fromarray(create_mask(y_hat).numpy()[..., 0].astype("uint8"))
+    mask = np.asarray(small.resize(photo.size, Image.Resampling.NEAREST))
     counts = np.bincount(mask.ravel(), minlength=len(camvid.CLASSES))
     shares = dict(zip(camvid.CLASSES, (counts / mask.size).tolist(), strict=True))
-    largest = sorted(shares, key=shares.get, reverse=True)[:3]
+    largest = sorted(shares, key=shares.__getitem__, reverse=True)[:3]
     text = ", ".join(f"{name} {shares[name]:.0%}" for name in largest if shares[name])
     return Answer(text.replace("%", " %"), confidence, shares=shares, mask=mask)
 

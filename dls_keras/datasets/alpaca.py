@@ -122,15 +122,16 @@ def make_alpacas(
 
 def _folder() -> Path:
     """The folder of the photos, in `$DLS_KERAS_DATA` or in the cache."""
-    folders = [files.data_folder(), files.home() / "data"]
-    for folder in filter(None, folders):
+    data, cache = files.data_folder(), files.home() / "data"
+    folders = [data, cache] if data else [cache]
+    for folder in folders:
         if (folder / "alpaca").is_dir():
             return folder / "alpaca"
     raise MissingFileError(
         "The course's photos of alpacas are not available locally and cannot be "
         "downloaded as one file.\n"
         f"Put the folders {' and '.join(map(repr, CLASSES))} into "
-        f"{(folders[0] or folders[1]) / 'alpaca'}: they are the folder dataset of "
+        f"{folders[0] / 'alpaca'}: they are the folder dataset of "
         "github.com/phunggiahuy159/alpaca-classifier (commit bd6e4287683e), or "
         "sid4sal/alpaca-dataset-small on Kaggle.\n"
         "Or make synthetic images with dls_keras.datasets.alpaca.make_alpacas."

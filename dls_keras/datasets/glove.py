@@ -12,7 +12,7 @@ import zipfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -127,12 +127,11 @@ def load_glove(path: str | Path | None = None, dimension: int = 50) -> WordVecto
         for folder in (files.data_folder(), files.home() / "data"):
             if folder and (folder / FOLDER / name).is_file():
                 return read([folder / FOLDER / name], member)
-    parts = [
-        files.in_data_folder(part.name)
-        for part in weights.published("word_vectors")["glove"]
-    ]
-    if dimension == 50 and all(parts):
-        return read(parts)
+    published = weights.published("word_vectors")["glove"]
+    parts = [files.in_data_folder(remote.name) for remote in published]
+    local = [part for part in parts if part is not None]
+    if dimension == 50 and len(local) == len(published):
+        return read(local)
     raise MissingFileError(
         f"{member} is not available. {INSTEAD.format(dimension=dimension)}"
     )
@@ -165,7 +164,7 @@ def read(paths: Sequence[str | Path], member: str | None = None) -> WordVectors:
 
 
 @contextlib.contextmanager
-def _opened(path, member) -> Iterator[BinaryIO]:
+def _opened(path, member) -> Iterator[IO[bytes]]:
     """The open text file, also if it is inside a zip archive."""
     path = Path(path)
     if not path.is_file():

@@ -25,11 +25,6 @@ MS = 10_000  # length of a clip
 TY = 1375  # labels in it
 WORD_ENDED = 50  # labels of 1 after the word, 0.36 s
 
-MY_AUDIO = files.Remote(
-    name="trigger_word/audio_examples/my_audio.wav",
-    sha256="ebeca83419e48d23d92e56c014df63c4dc685ab5dc8c005c416672e99ad0b1e9",
-    instead="It is one of the course's audio_examples; put it below $DLS_KERAS_DATA.",
-)
 _INSTEAD = (
     "It is in raw_data.zip of the course (sha256 f2ed2c38fd724726b9503cb60e442a39"
     "4956652d8061440fc337d64985b93628). Unpack it to $DLS_KERAS_DATA/trigger_word/, or "
@@ -270,7 +265,7 @@ def mix(
         with concurrent.futures.ProcessPoolExecutor(processes, context) as pool:
             parts = list(pool.map(_mixed, jobs))
     x = np.empty((m, MS * RATE // 1000), np.int16)
-    ends = [()] * m
+    ends: list[tuple[float, ...]] = [()] * m
     for k, (sound, ended) in enumerate(parts):
         x[k::processes] = sound
         ends[k::processes] = ended

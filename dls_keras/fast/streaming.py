@@ -36,7 +36,7 @@ def advance(
     Returns:
         The outputs for the part, and the GRU states after it.
     """
-    after = []
+    after: list[tf.Tensor] = []
     for layer in model.layers[1:]:
         # A dense layer handles all time steps at once, without TimeDistributed.
         layer = getattr(layer, "layer", layer)
@@ -60,12 +60,12 @@ def power_spectrogram(x: tf.Tensor, *, window: int, hop: int, rate: float) -> tf
         (m, frames, window / 2 + 1) float32.
     """
     hann = np.hanning(window)
-    hann = np.float32(hann / np.sqrt(rate * np.sum(hann**2)))
+    hann = (hann / np.sqrt(rate * np.sum(hann**2))).astype("float32")
     windows = tf.signal.frame(tf.cast(x, tf.float32), window, hop)
     waves = tf.signal.rfft(windows * hann)
     power = tf.math.real(waves) ** 2 + tf.math.imag(waves) ** 2
     # Twice, for the negative frequencies, but for 0 and half the rate.
-    return power * np.float32([1, *[2] * (window // 2 - 1), 1])
+    return power * np.array([1, *[2] * (window // 2 - 1), 1], "float32")
 
 
 def stream(
