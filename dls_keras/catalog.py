@@ -5,6 +5,8 @@ assignments here; a new assignment is one module and one row.
 """
 
 import importlib
+from collections.abc import Callable
+from types import ModuleType
 from typing import NamedTuple
 
 COURSES = {
@@ -405,7 +407,7 @@ def check(name: str) -> None:
         raise InputError(f"There is no assignment {name!r}. {hint}")
 
 
-def load(name: str):
+def load(name: str) -> ModuleType:
     """The module of the assignment `name`, imported now.
 
     Raises:
@@ -415,7 +417,7 @@ def load(name: str):
     return importlib.import_module(BY_NAME[name].module)
 
 
-def lazy(package: str, course: int | None = None):
+def lazy(package: str, course: int | None = None) -> tuple[Callable, Callable]:
     """The `__getattr__` and `__dir__` (PEP 562) that import assignments lazily."""
     names = [a.name for a in ASSIGNMENTS if course in (None, a.course)]
 

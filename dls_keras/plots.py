@@ -35,7 +35,11 @@ def show(picture: Figure | Image.Image, path: str | Path) -> None:
 
 
 def curve(
-    values: Sequence[float], *, title: str, xlabel="epoch", ylabel="loss"
+    values: Sequence[float],
+    *,
+    title: str,
+    xlabel: str = "epoch",
+    ylabel: str = "loss",
 ) -> Figure:
     """One curve over 1, 2, …, such as the loss of each epoch."""
     figure, axes = _new(5, 3.2)
@@ -50,8 +54,8 @@ def curves(
     *,
     title: str,
     every: int = 1,
-    xlabel="iteration",
-    ylabel="cost",
+    xlabel: str = "iteration",
+    ylabel: str = "cost",
 ) -> Figure:
     """Several curves in one diagram, such as the costs for three learning rates.
 
@@ -113,8 +117,8 @@ def line(
     predict: Callable[[np.ndarray], np.ndarray],
     *,
     title: str,
-    xlabel="x",
-    ylabel="y",
+    xlabel: str = "x",
+    ylabel: str = "y",
 ) -> Figure:
     """Data points, and the predictions of a model as a line.
 

@@ -122,7 +122,7 @@ JSON = click.option(
 )
 @click.version_option(dls_keras.__version__)
 @click.pass_context
-def main(context):
+def main(context: click.Context) -> None:
     """The assignments of the Deep Learning Specialization, running.
 
     Start with `dls-keras tour`.
@@ -133,7 +133,7 @@ def main(context):
 
 @main.command("list")
 @click.argument("course", required=False, type=click.IntRange(1, len(catalog.COURSES)))
-def list_assignments(course):
+def list_assignments(course: int | None) -> None:
     """List the assignments of one COURSE (1 to 5), or all."""
     for number in [course] if course else catalog.COURSES:
         click.secho(f"Course {number}: {catalog.COURSES[number]}", bold=True)
@@ -144,7 +144,7 @@ def list_assignments(course):
 
 @main.command()
 @NAME
-def info(name):
+def info(name: str) -> None:
     """Describe NAME: its idea, its functions, its weights."""
     from dls_keras import models
 
@@ -167,7 +167,9 @@ def info(name):
 @WEIGHTS
 @_written("--out", _answer, "Save the answer to one INPUT as an image, MIDI or sound.")
 @JSON
-def infer(name, inputs, weights, out, as_json):
+def infer(
+    name: str, inputs: tuple[str, ...], weights: str, out: Path | None, as_json: bool
+) -> int:
     """Run the model of NAME on each INPUT, a text or an image file.
 
     Prints the answer and its confidence, separated by a tab; with several inputs,
@@ -235,7 +237,7 @@ def infer(name, inputs, weights, out, as_json):
 )
 @_written("--out", _new, "Where to save the weights.  [default: NAME.h5]")
 @_written("--curve", _picture, "Save the loss curve as an image.")
-def train(name, out, curve, **settings):
+def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> None:
     """Train the model of NAME from scratch and save its weights.
 
     Options left out have the values of the published recipe.
@@ -284,7 +286,7 @@ def train(name, out, curve, **settings):
 @NAME
 @WEIGHTS
 @JSON
-def evaluate(name, weights, as_json):
+def evaluate(name: str, weights: str, as_json: bool) -> None:
     """Evaluate NAME on held-out data and compare with its goals."""
     from dls_keras import models
 
@@ -303,14 +305,14 @@ def evaluate(name, weights, as_json):
 
 @main.group("weights", invoke_without_command=True)
 @click.pass_context
-def weights_group(context):
+def weights_group(context: click.Context) -> None:
     """List, download, verify or locate weights."""
     if context.invoked_subcommand is None:
         context.invoke(weights_list)
 
 
 @weights_group.command("list")
-def weights_list():
+def weights_list() -> None:
     """List all weights: shipped ones with their metrics, and published ones."""
     from dls_keras import models
     from dls_keras.core import files
@@ -326,7 +328,7 @@ def weights_list():
 
 @weights_group.command("fetch")
 @click.argument("text", metavar="NAME[/VARIANT]")
-def weights_fetch(text):
+def weights_fetch(text: str) -> None:
     """Download weights if needed, verify the checksum, print the path."""
     from dls_keras import models
 
@@ -336,7 +338,7 @@ def weights_fetch(text):
 
 @weights_group.command("verify")
 @click.argument("text", metavar="[NAME[/VARIANT]]", required=False)
-def weights_verify(text):
+def weights_verify(text: str | None) -> int:
     """Verify weights by loading them: those of NAME, or all that ship."""
     from dls_keras import models
 
@@ -356,7 +358,7 @@ def weights_verify(text):
 
 @weights_group.command("path")
 @click.argument("text", metavar="NAME[/VARIANT]")
-def weights_path(text):
+def weights_path(text: str) -> None:
     """Print the path of weights, after a download if needed."""
     from dls_keras import models
 
@@ -365,7 +367,7 @@ def weights_path(text):
 
 
 @main.group(no_args_is_help=False)
-def convert():
+def convert() -> None:
     """Convert weights of Keras 1, Keras 2 or Darknet."""
 
 
@@ -379,7 +381,7 @@ def convert():
     help="Architecture from model.to_json(), if FILE holds weights only.",
 )
 @_written("--out", _new, "The converted weights, a new file.", required=True)
-def convert_keras_h5(file, name, model_json, out):
+def convert_keras_h5(file: Path, name: str, model_json: Path | None, out: Path) -> None:
     """Convert a FILE of Keras 1 or 2.
 
     Use the result with `dls-keras infer NAME INPUT --weights`.
@@ -411,7 +413,7 @@ def convert_keras_h5(file, name, model_json, out):
     help="Class names, one per line.  [default: COCO's 80 or Pascal VOC's 20]",
 )
 @_written("--out", _new, "The converted weights, a new file.", required=True)
-def convert_darknet(cfg, file, names, out):
+def convert_darknet(cfg: Path, file: Path, names: Path | None, out: Path) -> None:
     """Convert a FILE.weights of Darknet and its FILE.cfg.
 
     Use the result with `dls-keras infer car_detection PHOTO --weights`.
@@ -436,7 +438,7 @@ def convert_darknet(cfg, file, names, out):
 @click.option("--notebook", is_flag=True, help="Write a notebook instead of a module.")
 @_written("--out", _in_a_folder, "Output file.  [default: NAME.py or NAME.ipynb]")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def start(name, notebook, out, force):
+def start(name: str, notebook: bool, out: Path | None, force: bool) -> None:
     """Write NAME's functions as stubs for you to implement.
 
     Each stub has the signature, the return values, and an error that says it is not
@@ -488,7 +490,16 @@ def start(name, notebook, out, force):
     metavar="N",
     help="Files checked in parallel.  [default: as cores and memory allow]",
 )
-def check(name, path, as_json, junit, csv, timeout, memory, workers):
+def check(
+    name: str,
+    path: Path,
+    as_json: bool,
+    junit: Path | None,
+    csv: Path | None,
+    timeout: float,
+    memory: int,
+    workers: int | None,
+) -> int:
     """Check your own solution of NAME.
 
     FILE is a module (.py) or a notebook (.ipynb), FOLDER holds those of a class. Each
@@ -535,7 +546,7 @@ def check(name, path, as_json, junit, csv, timeout, memory, workers):
 @_written(
     "--out", _in_a_folder, "The web page.", default="tour.html", show_default=True
 )
-def tour(out):
+def tour(out: Path) -> int:
     """Let every assignment answer one question; write a web page.
 
     Works offline, with the shipped weights.

@@ -199,7 +199,7 @@ def load(
     return model
 
 
-def load_file(model, path: str | Path):
+def load_file(model: Any, path: str | Path) -> Any:
     """Fill `model` from any file that `save` wrote; return the model.
 
     Raises:
@@ -275,12 +275,12 @@ def load_settings(path: str | Path) -> dict[str, Any]:
         return json.loads(file.attrs.get("settings", "{}"))
 
 
-def arrays(model) -> dict[str, np.ndarray]:
+def arrays(model: Any) -> dict[str, np.ndarray]:
     """The variables of a Keras model as arrays, by the names they have in a file."""
     return {name: variable.numpy() for name, variable in _names(model).items()}
 
 
-def save(model, path: str | Path, *, half: bool = False) -> Path:
+def save(model: Any, path: str | Path, *, half: bool = False) -> Path:
     """Write the variables of a Keras model to a new file."""
     return save_arrays(arrays(model), path, half=half)
 
@@ -322,7 +322,7 @@ def save_arrays(
     return path
 
 
-def facts(path: str | Path, model=None) -> dict:
+def facts(path: str | Path, model: Any = None) -> dict[str, Any]:
     """The fields of a record that are read off the file and the model."""
     arrays = load_arrays(path)
     return {
@@ -334,7 +334,7 @@ def facts(path: str | Path, model=None) -> dict:
     }
 
 
-def golden(model) -> tuple[float, ...]:
+def golden(model: Any) -> tuple[float, ...]:
     """The first five outputs of a Keras model for its `fixed_input`."""
     outputs = model(fixed_input(model), training=False)
     while isinstance(outputs, list | tuple | dict):
@@ -347,7 +347,7 @@ def _first_five(outputs) -> tuple[float, ...]:
     return tuple(float(f"{v:.5g}") for v in np.ravel(outputs)[:5])
 
 
-def fixed_input(model):
+def fixed_input(model: Any) -> Any:
     """One example for each input of a Keras model: uniform in [0, 1), seed 0.
 
     Axes of any length have 64 entries.

@@ -53,9 +53,8 @@ def initialize_parameters_deep(layer_dims):
     Returns:
         Dict of "W1" (n[1], n[0]), "b1" (n[1], 1), ..., "WL", "bL".
     """
-    rng = np.random.RandomState(
-        1
-    )  # the course's seed; the global generator is not used
+    # The course's seed, without a change of the global generator.
+    rng = np.random.RandomState(1)
     parameters = {}
     for layer, (n_prev, n) in enumerate(itertools.pairwise(layer_dims), start=1):
         parameters[f"W{layer}"] = rng.randn(n, n_prev) / np.sqrt(n_prev)

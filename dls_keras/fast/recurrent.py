@@ -40,6 +40,7 @@ Its backward pass carries dh and dc; again the local derivatives are computed fi
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -56,7 +57,9 @@ class GRU(keras.layers.GRU):
     `go_backwards`, `unroll`, `use_bias=False` or `reset_after=False`.
     """
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def inner_loop(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> Any:
         if not self._can_use_loop(mask, training):
             return super().inner_loop(sequences, initial_state, mask, training=training)
         (h,) = keras.tree.flatten(initial_state)

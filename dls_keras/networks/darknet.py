@@ -126,7 +126,7 @@ class Reorg(layers.Layer):
         self.stride = stride
         self.darknet = darknet
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         s, (H, W, C) = self.stride, input_shape[1:]
         if H % s or W % s or (self.darknet and C % (s * s)):
             raise ValueError(
@@ -135,7 +135,7 @@ class Reorg(layers.Layer):
                 f"{s * s}; received {H} x {W} x {C}."
             )
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         s, (H, W, C) = self.stride, x.shape[1:]
         if not self.darknet:
             x = ops.reshape(x, (-1, H // s, s, W // s, s, C))
@@ -147,11 +147,11 @@ class Reorg(layers.Layer):
         x = ops.reshape(x, (-1, s * s * C, H // s, W // s))
         return ops.transpose(x, (0, 2, 3, 1))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple:
         s, (m, H, W, C) = self.stride, input_shape
         return (m, H // s, W // s, s * s * C)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"stride": self.stride, "darknet": self.darknet}
 
 

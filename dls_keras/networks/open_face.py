@@ -116,11 +116,11 @@ class L2Pooling(layers.Layer):
         super().__init__(**kwargs)
         self.pool_size = pool_size
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         size = self.pool_size
         mean = keras.ops.average_pool(keras.ops.square(x), size, strides=size)
         # The lower bound keeps the gradient of the root finite if all values are 0.
         return keras.ops.sqrt(keras.ops.maximum(mean * size**2, 1e-12))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"pool_size": self.pool_size}
