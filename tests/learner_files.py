@@ -1,7 +1,7 @@
-"""Learners' files for the tests of `check`: solutions, spoilt ones, notebooks.
+"""Learners' files for the tests of `check`: correct and wrong solutions, notebooks.
 
-The solutions in `submissions/` are in percent format. `spoilt` puts a mistake into
-one; `notebook` writes it as people have it from the course, in the style of a year.
+The solutions in `submissions/` are in percent format. `with_mistake` adds a mistake to
+one; `notebook` writes one as a notebook in the style of an edition of the course.
 """
 
 import contextlib
@@ -9,13 +9,14 @@ import gc
 import json
 from pathlib import Path
 
-from dls_keras.grading import course_helpers, judge, namespace, parse, runner
+from dls_keras.grading import course_helpers, judge, parse, runner
 from dls_keras.grading.hints import choose
+from dls_keras.grading.namespace import Namespace
 from dls_keras.reference import cases
 
 FOLDER = Path(__file__).parent / "submissions"
 
-# What stands in the first code cell of such notebooks.
+# The first code cell of such notebooks.
 OPENINGS = {
     "2017": "%matplotlib inline\n%load_ext autoreload\n!pip install h5py",
     "2021": "### v1.2\n%matplotlib inline\nfrom google.colab import drive\n"
@@ -24,12 +25,12 @@ OPENINGS = {
 
 
 def solution(name):
-    """The text of a right solution."""
+    """The source of a correct solution."""
     return (FOLDER / f"{name}.py").read_text("utf-8")
 
 
-def spoilt(name, *changes):
-    """A solution after the changes (old, new), each of which must apply."""
+def with_mistake(name, *changes):
+    """A solution after the replacements (old, new), each of which must apply."""
     text = solution(name)
     for old, new in changes:
         assert old in text, f"{name} has no {old!r}"
@@ -38,7 +39,7 @@ def spoilt(name, *changes):
 
 
 def notebook(text, path, style="2021"):
-    """Write a solution as a notebook; outputs, prose and magics are as people's."""
+    """Write a solution as a notebook with outputs, Markdown cells and magics."""
     sources = [OPENINGS[style], *text.split("# %%\n")]
     code = [
         {
@@ -46,7 +47,7 @@ def notebook(text, path, style="2021"):
             "execution_count": 1,
             "metadata": {"collapsed": True},
             "outputs": [{"output_type": "stream", "text": ["def f(): broken"]}],
-            # Both forms that the format allows.
+            # The format allows both forms.
             "source": source if style == "2017" else source.splitlines(keepends=True),
         }
         for source in sources
@@ -60,7 +61,7 @@ def notebook(text, path, style="2021"):
 
 @contextlib.contextmanager
 def _as_in_a_new_process():
-    """No garbage collection walks what other tests have left, within a time limit."""
+    """Keep objects of other tests out of garbage collections, which take CPU time."""
     gc.freeze()
     try:
         yield
@@ -69,33 +70,33 @@ def _as_in_a_new_process():
 
 
 @_as_in_a_new_process()
-def judged(name, path, *, timeout=5):
-    """The verdicts of a file, {function: (verdict, hint)}, and its workspace.
+def checked(name, path, *, timeout=5):
+    """The verdicts of a file, {function: (verdict, hint)}, and its namespace.
 
-    In this process, for speed: files that end it or do not end are for `check`.
+    The file runs in this process, which is faster. Files that end the process or do not
+    end are tested with `runner.check`.
     """
-    space = namespace.Workspace(course_helpers.helpers(name))
+    space = Namespace(course_helpers.helpers(name))
     space.run(parse.read(path))
     references = [cases.read(file) for file in runner.known(name).reference]
-    trials = judge.Judge(name, space, judge.signatures(references), timeout)
+    case_runner = judge.CaseRunner(name, space, judge.signatures(references), timeout)
     found = {}
-    for function, its in judge.subjects(references).items():
-        if not trials.found(function):
-            if not (
-                function in space.supplied or course_helpers.optional(name, function)
-            ):
-                trials.leave(function)
+    for function, its_cases in judge.cases_by_function(references).items():
+        if not case_runner.name_in_file(function):
+            optional = course_helpers.optional(name, function)
+            if function not in space.provided and not optional:
+                case_runner.skip(function)
                 found[function] = ({"status": "missing"}, "")
             continue
-        for case in its:
-            trials.try_case(function, case)
-        found[function] = (trials.verdict(function), "")
+        for case in its_cases:
+            case_runner.record_case(function, case)
+        found[function] = (case_runner.verdict(function), "")
     for function, (verdict, _) in found.items():
         if verdict["status"] == "wrong":
-            found[function] = (verdict, choose.on(trials, function))
+            found[function] = (verdict, choose.hint(case_runner, function))
     return found, space
 
 
 def wrong(found):
     """The functions that are wrong or missing."""
-    return {name for name, (told, _) in found.items() if told["status"] != "ok"}
+    return {name for name, (verdict, _) in found.items() if verdict["status"] != "ok"}

@@ -1,13 +1,13 @@
-"""Mistakes that learners make, each put into a right solution, each recognised."""
+"""Each common mistake, added to a correct solution, gets the hint for it."""
 
 import re
 
 import pytest
-from learner_files import judged, spoilt
+from learner_files import checked, with_mistake
 
 LOSS = "cost = -1 / m * np.sum("
 
-# (solution, old, new, the function that is wrong then, words of the hint)
+# (solution, old text, new text, the function that is then wrong, words of the hint)
 MISTAKES = [
     # Course 1
     (
@@ -15,7 +15,7 @@ MISTAKES = [
         "axis=1, keepdims=True)\n    return x_exp",
         "axis=1)\n    return x_exp",
         "softmax",
-        "does keepdims=True keep it?",
+        "is keepdims=True missing?",
     ),
     (
         "numpy_basics",
@@ -29,7 +29,7 @@ MISTAKES = [
         "axis=1, keepdims=True)\n    return x_exp",
         "keepdims=True)\n    return x_exp",
         "softmax",
-        "axis missing?",
+        "is axis= missing?",
     ),
     (
         "numpy_basics",
@@ -43,7 +43,7 @@ MISTAKES = [
         "np.sum(np.abs(y - yhat))",
         "np.abs(y - yhat)",
         "L1",
-        "The sum of it would be right",
+        "Its sum would be right",
     ),
     (
         "numpy_basics",
@@ -59,7 +59,13 @@ MISTAKES = [
         "sigmoid",
         "sign in this exp",
     ),
-    ("numpy_basics", "s * (1 - s)", "None", "sigmoid_derivative", "Not written yet"),
+    (
+        "numpy_basics",
+        "s * (1 - s)",
+        "None",
+        "sigmoid_derivative",
+        "Not implemented yet",
+    ),
     (
         "logistic_regression",
         "dw = 1 / m * np",
@@ -74,7 +80,13 @@ MISTAKES = [
         "propagate",
         "s a minus missing",
     ),
-    ("logistic_regression", "np.log(A) +", "np.log2(A) +", "propagate", "np.log meant"),
+    (
+        "logistic_regression",
+        "np.log(A) +",
+        "np.log2(A) +",
+        "propagate",
+        "did you mean np.log",
+    ),
     (
         "logistic_regression",
         "np.dot(X, (A - Y).T)",
@@ -101,14 +113,14 @@ MISTAKES = [
         "A[0, i] > 0.5",
         "A[0, i] < 0.5",
         "predict",
-        "s > meant, not <?",
+        "id you mean >, not <?",
     ),
     (
         "deep_network_steps",
         "Z = np.dot(W, A) + b",
         "Z = W * A + b",
         "linear_forward",
-        "s np.dot or @ meant",
+        "did you mean np.dot or @",
     ),
     (
         "deep_network_steps",
@@ -122,21 +134,21 @@ MISTAKES = [
         "Z = np.dot(W, A) + b",
         "Z = np.dot(W, A)",
         "linear_forward",
-        "exactly b: is it forgotten",
+        "exactly b: is it missing",
     ),
     (
         "deep_network_steps",
         "(1, L):\n        A_prev",
         "(1, L - 1):\n        A_prev",
         "L_model_forward",
-        "one off",
+        "off by one",
     ),
     (
         "deep_network_steps",
         "axis=1, keepdims=True)",
         "axis=1)",
         "linear_backward",
-        "keepdims=True keep",
+        "is keepdims=True missing",
     ),
     (
         "deep_network_steps",
@@ -150,28 +162,28 @@ MISTAKES = [
         ' - learning_rate * grads["dW"',
         ' + learning_rate * grads["dW"',
         "update_parameters",
-        "s - meant, not [+]",
+        "id you mean -, not [+]",
     ),
     (
         "deep_network_steps",
         '"relu"\n        )',
         '"sigmoid"\n        )',
         "L_model_forward",
-        "'sigmoid' right",
+        "'sigmoid' the right value",
     ),
     (
         "deep_network_steps",
         "np.random.seed(3)\n    parameters = {}\n",
         "parameters = {}\n",
         "initialize_parameters_deep",
-        "another draw",
+        "other random numbers",
     ),
     (
         "deep_network_steps",
         "np.random.randn(layer_dims",
         "np.random.rand(layer_dims",
         "initialize_parameters_deep",
-        "s randn, the normal one, meant",
+        "did you mean randn",
     ),
     # Course 2
     (
@@ -186,7 +198,7 @@ MISTAKES = [
         "np.sqrt(2 / layers",
         "np.sqrt(2 // layers",
         "initialize_parameters_he",
-        "// cuts to whole numbers",
+        "// rounds down to whole numbers",
     ),
     (
         "regularization",
@@ -207,21 +219,21 @@ MISTAKES = [
         "np.random.rand(A1.shape[0], A1.shape[1]) < keep_prob",
         "np.random.rand(A1.shape[0], A1.shape[1]) > keep_prob",
         "forward_propagation_with_dropout",
-        "s < meant, not >",
+        "id you mean <, not >",
     ),
     (
         "optimization",
         "learning_rate0 / (1 +",
         "learning_rate0 * (1 +",
         "update_lr",
-        "s a division meant",
+        "id you mean a division",
     ),
     (
         "optimization",
         "np.floor(epoch_num / time_interval)",
         "(epoch_num / time_interval)",
         "schedule_lr_decay",
-        "whole number meant",
+        "id you mean a whole number",
     ),
     (
         "optimization",
@@ -235,7 +247,7 @@ MISTAKES = [
         "math.ceil(",
         "math.floor(",
         "random_mini_batches",
-        "ounding up meant",
+        "to round up",
     ),
     # Course 4
     (
@@ -243,14 +255,14 @@ MISTAKES = [
         "np.multiply(a_slice_prev, W)",
         "np.dot(a_slice_prev, W)",
         "conv_single_step",
-        "element by element, meant",
+        "did you mean [*], element by element",
     ),
     (
         "convolution_steps",
         "stride) + 1\n    n_W",
         "stride)\n    n_W",
         "conv_forward",
-        "one short",
+        "too short by one",
     ),
     (
         "convolution_steps",
@@ -259,13 +271,13 @@ MISTAKES = [
         "pool_forward",
         "f squared",
     ),
-    ("convolution_steps", "+= mask *", "= mask *", "pool_backward", "sums build up"),
+    ("convolution_steps", "+= mask *", "= mask *", "pool_backward", "accumulate a sum"),
     (
         "convolution_steps",
         "return d_padded[:, inside, inside, :], dW, db",
         "return dW, db",
         "conv_backward",
-        r"Return 3 values, \(dA_prev, dW, db\); 2 came",
+        r"Return 3 values, \(dA_prev, dW, db\), not 2",
     ),
     # Course 5
     (
@@ -280,7 +292,7 @@ MISTAKES = [
         "= rnn_cell_forward(x[:, :, t], a_next",
         "= rnn_cell_forward(x[:, :, t], a0",
         "rnn_forward",
-        "Only the first of axis 2 is right",
+        "Only the first index of axis 2 is right",
     ),
     (
         "recurrent_steps",
@@ -294,14 +306,14 @@ MISTAKES = [
         "(1 - a_next**2)",
         "(1 + a_next**2)",
         "rnn_cell_backward",
-        "s - meant",
+        "id you mean -",
     ),
     (
         "recurrent_steps",
         "dWax += gradients",
         "dWax = gradients",
         "rnn_backward",
-        "sums build up",
+        "accumulate a sum",
     ),
     (
         "word_vectors",
@@ -315,14 +327,14 @@ MISTAKES = [
         "return e - e_biascomponent",
         "return e + e_biascomponent",
         "neutralize",
-        "s - meant, not [+]",
+        "id you mean -, not [+]",
     ),
     (
         "word_vectors",
         "cosine_sim > max",
         "cosine_sim < max",
         "complete_analogy",
-        "s > meant",
+        "id you mean >",
     ),
     ("dinosaurs", "gradients = copy.deepcopy(gradients)", "pass", "clip", "in place"),
     (
@@ -330,7 +342,7 @@ MISTAKES = [
         "np.clip(gradient, -maxValue",
         "np.clip(gradient, maxValue",
         "clip",
-        "minus of maxValue",
+        "minus before maxValue",
     ),
 ]
 
@@ -340,19 +352,17 @@ MISTAKES = [
     MISTAKES,
     ids=[f"{m[0]}-{m[3]}-{n}" for n, m in enumerate(MISTAKES)],
 )
-def test_a_mistake_is_found_and_its_kind_is_told(
-    tmp_path, name, old, new, function, words
-):
-    """The function is wrong, and the hint says what kind of mistake it is."""
+def test_the_hint_names_the_kind_of_mistake(tmp_path, name, old, new, function, words):
+    """The function is wrong, and its hint matches the words."""
     path = tmp_path / "mine.py"
-    path.write_text(spoilt(name, (old, new)), encoding="utf-8")
-    found, _ = judged(name, path)
+    path.write_text(with_mistake(name, (old, new)), encoding="utf-8")
+    found, _ = checked(name, path)
     verdict, hint = found[function]
     assert verdict["status"] == "wrong"
     assert re.search(words, hint), hint
 
 
-# Tensors: half a transformer, as people have it from 2021.
+# Tensors: an unfinished transformer in the style of 2021.
 
 ATTENTION = """
 import numpy as np
@@ -409,15 +419,15 @@ class Encoder(tf.keras.layers.Layer):
 """
 
 
-def test_half_a_transformer_gets_a_hint_each(tmp_path):
-    """Brackets, a root, a mask by position, a gap; what follows from them waits."""
+def test_each_function_of_an_unfinished_transformer_gets_its_hint(tmp_path):
+    """Brackets, a square root, a mask by position, a placeholder, and their callers."""
     path = tmp_path / "mine.py"
     path.write_text(ATTENTION, encoding="utf-8")
-    found, _ = judged("transformer", path)
+    found, _ = checked("transformer", path)
     hints = {function: hint for function, (_, hint) in found.items()}
-    assert hints["get_angles"].endswith("Do brackets say what goes first?")
-    assert hints["positional_encoding"].startswith("It is right as soon as get_angles")
+    assert hints["get_angles"].endswith("Are brackets missing?")
+    assert hints["positional_encoding"].startswith("It will be right when get_angles")
     assert "square root missing" in hints["scaled_dot_product_attention"]
     assert "write attention_mask=mask" in hints["EncoderLayer"]
-    assert hints["Encoder"] == "Not written yet: line 51 still holds a gap."
+    assert hints["Encoder"] == "Not implemented yet: line 51 has a placeholder."
     assert found["Transformer"][0]["status"] == "missing"

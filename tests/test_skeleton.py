@@ -1,4 +1,4 @@
-"""An assignment started anew: every function waits, under our signature."""
+"""`dls-keras start`: an assignment as stubs with the signatures of the package."""
 
 import ast
 import inspect
@@ -18,8 +18,8 @@ from dls_keras.reference import cases
 ROWS = [row for row in catalog.ASSIGNMENTS if row.reference]
 started = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
-# What our own runner brings to the cases; no learner writes it.
-OURS = {"as_model", "outputs_of"}
+# Harnesses of the cases, which no learner writes.
+HARNESSES = {"as_model", "outputs_of"}
 
 
 def run(*args):
@@ -41,20 +41,20 @@ def made(row):
 
 
 @started
-def test_every_function_of_the_reference_waits(row):
-    """By its name, with our signature and docstring."""
-    found, ours = made(row), catalog.load(row.name)
+def test_every_function_of_the_reference_has_a_stub(row):
+    """With the name, the signature and the docstring of the package's function."""
+    found, solution = made(row), catalog.load(row.name)
     names = {f for file in row.reference for f in cases.read(file).functions}
-    assert set(skeleton.functions(row.name)) == names - OURS
-    for name in names - OURS:
-        stub, function = getattr(found, name), getattr(ours, name)
+    assert set(skeleton.functions(row.name)) == names - HARNESSES
+    for name in names - HARNESSES:
+        stub, function = getattr(found, name), getattr(solution, name)
         assert stub.__module__ != function.__module__
         assert inspect.getdoc(stub) == inspect.getdoc(function)
         assert _arguments(stub) == _arguments(function)
 
 
 def _arguments(thing):
-    """Names, kinds and defaults; those that are no plain value by their text."""
+    """Names, kinds and the text of default values."""
     thing = thing.__init__ if inspect.isclass(thing) else thing
     return [
         (p.name, p.kind, str(p.default))
@@ -63,8 +63,8 @@ def _arguments(thing):
 
 
 @started
-def test_a_stub_does_nothing_but_refuse(row):
-    """Its whole body is a docstring and one raise: nothing of ours is given away."""
+def test_a_stub_contains_no_part_of_the_solution(row):
+    """Its body is a docstring and one raise statement."""
     for node in defined(skeleton.module(row.name, "mine.py")).values():
         methods = node.body if isinstance(node, ast.ClassDef) else [node]
         for method in methods:
@@ -78,7 +78,7 @@ def test_a_stub_does_nothing_but_refuse(row):
 
 @started
 def test_a_stub_raises_not_implemented(row):
-    """Whatever it is handed."""
+    """For any arguments."""
     found = made(row)
     for name in skeleton.functions(row.name):
         stub = getattr(found, name)
@@ -97,8 +97,8 @@ def test_a_notebook_holds_the_same_cells(row):
     assert len({cell["id"] for cell in content["cells"]}) == len(content["cells"])
     code = ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == "code"]
     assert code[-1].endswith(f"!dls-keras check {row.name} mine.ipynb")
-    ours = defined(skeleton.module(row.name, "mine.py"))
-    assert defined("\n\n".join(code[:-1])).keys() == ours.keys()
+    stubs = defined(skeleton.module(row.name, "mine.py"))
+    assert defined("\n\n".join(code[:-1])).keys() == stubs.keys()
 
 
 def test_a_notebook_is_valid():
@@ -110,22 +110,22 @@ def test_a_notebook_is_valid():
 
 @started
 def test_lines_are_not_long(row):
-    """88 columns, as ours; prose has two more for its marks."""
+    """88 columns; lines of Markdown have two more for the comment mark."""
     text = skeleton.module(row.name, "mine.py")
     lines = [line for line in text.split("\n") if not line.startswith("# ")]
     assert [line for line in lines if len(line) > 88 or line != line.rstrip()] == []
 
 
-def test_constants_of_a_signature_come_along():
+def test_constants_of_a_signature_are_included():
     """`vector_to_dictionary` needs the shapes of the example."""
     found = made(catalog.BY_NAME["gradient_checking"])
     assert found.SHAPES == catalog.load("gradient_checking").SHAPES
 
 
-def test_helpers_of_the_course_can_be_taken_from_ours():
-    """Uncommented, the last cell before the check replaces their stubs."""
+def test_helpers_of_the_course_can_be_imported_from_the_package():
+    """Without comment marks, the last cell before the check replaces their stubs."""
     text = skeleton.module("optimization", "mine.py")
-    head, tail = text.split("# To take ours", 1)
+    head, tail = text.split("# To import them from dls_keras", 1)
     lines = tail.split("\n\n# %%")[0].split("\n")[1:]
     space = {}
     exec(head + "\n".join(line.removeprefix("# ") for line in lines), space)
@@ -135,11 +135,11 @@ def test_helpers_of_the_course_can_be_taken_from_ours():
 
 
 def test_start_writes_a_module_or_a_notebook(tmp_path, monkeypatch):
-    """NAME.py or NAME.ipynb here; or what --out names."""
+    """NAME.py or NAME.ipynb in the current folder, or the file of --out."""
     monkeypatch.chdir(tmp_path)
     result = run("start", "numpy_basics")
     assert result.stdout == (
-        "numpy_basics.py: 8 functions to write; "
+        "numpy_basics.py: 8 functions to implement; "
         "`dls-keras check numpy_basics numpy_basics.py` checks them\n"
     )
     assert "def softmax(x):" in (tmp_path / "numpy_basics.py").read_text("utf-8")
@@ -158,44 +158,44 @@ def test_start_writes_a_module_or_a_notebook(tmp_path, monkeypatch):
 
 
 def test_start_never_overwrites_without_force(tmp_path):
-    """What stands there may be an evening's work."""
+    """An existing file may be an evening's work."""
     path = tmp_path / "mine.py"
     path.write_text("precious")
     result = run("start", "numpy_basics", "--out", path)
     assert result.exit_code == 2
-    assert "exists and stays" in result.stderr
+    assert "already exists" in result.stderr
     assert path.read_text() == "precious"
     assert run("start", "numpy_basics", "--out", path, "--force").exit_code == 0
     assert "def softmax(x):" in path.read_text("utf-8")
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "words"),
     [
         (["numpy_basic"], "Did you mean 'numpy_basics'?"),
         (["strategy"], "Start one of these: numpy_basics, "),
-        (["numpy_basics", "--out", "mine.txt"], "end it in .py"),
-        (["numpy_basics", "--notebook", "--out", "mine.py"], "end it in .ipynb"),
+        (["numpy_basics", "--out", "mine.txt"], "expected .py"),
+        (["numpy_basics", "--notebook", "--out", "mine.py"], "expected .ipynb"),
         (["numpy_basics", "--out", "nowhere/mine.py"], "does not exist"),
     ],
 )
-def test_start_says_what_is_wrong(args, said, tmp_path, monkeypatch):
-    """In one sentence, and nothing is written."""
+def test_an_invalid_start_writes_nothing(args, words, tmp_path, monkeypatch):
+    """The message says what is wrong."""
     monkeypatch.chdir(tmp_path)
     result = run("start", *args)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert words in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_reference_no_start():
-    """The command's sentence is an InputError."""
+def test_an_assignment_without_reference_values_is_an_input_error():
+    """There would be nothing to check."""
     with pytest.raises(InputError, match="strategy has no reference values"):
         skeleton.functions("strategy")
 
 
 def test_a_started_file_checks_itself(tmp_path):
-    """Run as a program, it tells what is still to be written."""
+    """Run as a program, it reports the functions that are not implemented."""
     import subprocess
 
     path = tmp_path / "mine.py"

@@ -1,17 +1,22 @@
-"""Is a learner's solution right? Its functions, run on the cases of `reference`.
+"""Check a learner's solution: run its functions on the cases of `reference`.
 
-    cells       a file as pieces of Python, each read by itself
-    workspace   the functions in it, defined without running the rest
-    supplies    what the course hands out, and where its editions differ
-    recording   a function under test that remembers its call
-    verdicts    the cases of a function, and what came of them
-    advice      one hint on a wrong function, by looks at its
-    mistakes        text and errors,
-    hints           numbers, and
-    repairs         runs with one small change
-    child       all of that in a process of its own
-    checking    starts the child, stops what does not end, takes whole classes
-    reports     tables, JSON, JUnit XML, CSV
+    parse             split a file into top-level statements, parsed one by one
+    namespace         define the functions of the file without running the rest
+    course_helpers    the helper functions that the course provides
+    course_editions   the differences between the course's editions
+    call_record       record the call of a function under test
+    judge             run the cases of a function and describe the first problem
+    hints/            one hint about a wrong function:
+        from_source       from its source text and its exceptions,
+        from_numbers      from its numbers,
+        from_mutations    from a single-edit mutation that passes;
+        choose            applies these rules in order
+    worker            all of the above, in a process of its own
+    runner            start the worker, stop it at a limit, check whole classes
+    report            tables, JSON, JUnit XML, CSV
+    skeleton          an assignment as stubs to implement
+    pytest_plugin     one test per case
 
-A convenience for one's own and one's pupils' code, not a sandbox against hostile one.
+This is a convenience for checking your own code and that of your students. It is not
+a sandbox against hostile code.
 """

@@ -1,4 +1,4 @@
-"""A function under test that remembers how it was called and what came of it."""
+"""Record how a function under test was called and how the call ended."""
 
 import contextlib
 import copy
@@ -7,171 +7,193 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, TextIO
 
 import numpy as np
 
-from dls_keras.grading.course_helpers import Fit
+from dls_keras.grading.course_editions import OlderForm
 
-FLOOD = 100_000  # characters printed in one call that are kept
-
-
-class OutOfTime(BaseException):
-    """The time limit of a call is over; no `except Exception` catches it."""
+MAX_OUTPUT = 100_000  # printed characters per call that are kept
 
 
-class Stopped(Exception):
-    """A call ended otherwise than by returning or by an ordinary exception."""
+class TimeLimitExceeded(BaseException):
+    """The time limit of a call is over. `except Exception` does not catch it."""
+
+
+class CallAborted(Exception):
+    """A call ended without returning and without an ordinary exception."""
 
 
 @contextlib.contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Raise OutOfTime in a block that takes more processor time, where one can.
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeLimitExceeded in a block that uses more CPU time, if supported.
 
-    What waits instead of computing is stopped by the parent process, by the clock.
+    Code that waits instead of computing is stopped by the parent process, which
+    measures wall-clock time.
     """
     if not hasattr(signal, "setitimer"):
         yield
         return
 
-    def ring(number, frame):
-        raise OutOfTime(f"takes longer than {seconds:g} seconds")
+    def expire(number, frame):
+        raise TimeLimitExceeded(f"takes longer than {seconds:g} seconds")
 
-    before = signal.signal(signal.SIGPROF, ring)
-    signal.setitimer(signal.ITIMER_PROF, seconds, 1)  # again, should it be swallowed
+    previous = signal.signal(signal.SIGPROF, expire)
+    # It repeats each second, in case a bare `except:` catches the first one.
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+        signal.signal(signal.SIGPROF, previous)
 
 
-class Recorded:
-    """`function` with a memory of its last call.
+class RecordedFunction:
+    """A function that records its last call.
 
     Attributes:
-        arguments: the positional and keyword arguments as they came, copied.
-        after: the same objects, as the call left them.
-        result: what it returned.
-        error: what it raised, or None.
-        seconds: how long it took, 0 before the first call.
-        drew: whether NumPy's global generator moved.
-        flooded: whether it printed more than is kept.
+        arguments: copies of the arguments by name, made before the call.
+        arguments_after: the same arguments, as the call left them.
+        result: the returned value.
+        error: the exception that was raised, or None.
+        seconds: the duration of all calls so far.
+        used_random: whether the call used NumPy's global generator.
+        output_truncated: whether a call printed more than is kept.
     """
 
-    def __init__(self, function: Callable, signature=(), fit: Fit | None = None):
-        self.function, self.signature, self.fit = function, tuple(signature), fit
-        self.arguments, self.after = {}, {}
-        self.result = self.error = None
-        self.seconds, self.drew, self.flooded = 0.0, False, False
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        signature: Sequence[str] = (),
+        form: OlderForm | None = None,
+    ):
+        self.function, self.signature, self.form = function, tuple(signature), form
+        self.arguments: dict[str, Any] = {}
+        self.arguments_after: dict[str, Any] = {}
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.seconds = 0.0
+        self.used_random = self.output_truncated = False
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         named = dict(zip(self.signature, args, strict=False)) | kwargs
-        if self.fit:
-            args, kwargs = self.fit.adapt(named)
-        self.arguments, self.after = copied(named), named
+        positional: Sequence[Any] = args
+        if self.form:
+            positional, kwargs = self.form.adapt(named)
+        self.arguments, self.arguments_after = copied(named), named
         self.result = self.error = None
-        state = _state()
+        state = _generator_state()
         started = time.perf_counter()
-        out = Bounded(sys.stdout)
+        output = BoundedOutput(sys.stdout)
         try:
-            with contextlib.redirect_stdout(out), self._outside(named):
-                self.result = self.function(*args, **kwargs)
-        except OutOfTime as error:
+            with contextlib.redirect_stdout(output), self._global_arguments(named):
+                self.result = self.function(*positional, **kwargs)
+        except TimeLimitExceeded as error:
             self.error = error
-            raise Stopped(str(error)) from error
+            raise CallAborted(str(error)) from error
         except Exception as error:
             self.error = error
             raise
         except BaseException as error:
             self.error = error
             what = "sys.exit" if isinstance(error, SystemExit) else type(error).__name__
-            raise Stopped(f"calls {what}") from error
+            raise CallAborted(f"calls {what}") from error
         finally:
             self.seconds += time.perf_counter() - started
-            self.drew = state != _state()
-            self.flooded |= out.over
+            self.used_random = state != _generator_state()
+            self.output_truncated |= output.truncated
         if inspect.isclass(self.function):
-            return Method(self.result, self)
+            return RecordedObject(self.result, self)
         return self.result
 
     @contextlib.contextmanager
-    def _outside(self, named):
-        """Put arguments that the function finds among its globals there."""
+    def _global_arguments(self, named):
+        """Define, during a call, the arguments that the function reads as globals."""
         names = getattr(self.function, "__globals__", {})
-        wanted = self.fit.outside if self.fit else ()
-        before = {name: names[name] for name in wanted if name in names}
-        names.update({name: named[name] for name in wanted if name in named})
-        if "reshapor" in wanted and "reshaper" in named:  # as 2017 spells it
-            names["reshapor"] = named["reshaper"]
+        wanted = self.form.global_arguments if self.form else {}
+        previous = {name: names[name] for name in wanted if name in names}
+        names.update(
+            {
+                name: named[argument]
+                for name, argument in wanted.items()
+                if argument in named
+            }
+        )
         try:
             yield
         finally:
             for name in wanted:
                 names.pop(name, None)
-            names.update(before)
+            names.update(previous)
 
 
-class Method:
-    """An object of a class under test whose calls are remembered, too."""
+class RecordedObject:
+    """An object of a class under test; calls of the object are recorded, too."""
 
-    def __init__(self, made, record):
+    def __init__(self, made: Any, record: RecordedFunction):
         self._made, self._record = made, record
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._made, name)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             self._record.result = self._made(*args, **kwargs)
         except BaseException as error:
             self._record.error = error
             if isinstance(error, Exception):
                 raise
-            raise Stopped(str(error)) from error
+            raise CallAborted(str(error)) from error
         return self._record.result
 
 
-class Bounded:
-    """A text stream that passes on so many characters and drops the rest."""
+class BoundedOutput:
+    """A text stream that forwards at most `limit` characters and drops the rest."""
 
-    def __init__(self, stream, most: int = FLOOD):
-        self._stream, self._left, self.over = stream, most, False
+    def __init__(self, stream: TextIO, limit: int = MAX_OUTPUT):
+        self._stream, self._left, self.truncated = stream, limit, False
 
-    def write(self, text):
-        self.over |= len(text) > self._left
+    def write(self, text: str) -> int:
+        """Forward the characters that the limit still allows."""
+        self.truncated |= len(text) > self._left
         self._stream.write(text[: self._left])
         self._left = max(0, self._left - len(text))
         return len(text)
 
-    def flush(self):
+    def flush(self) -> None:
+        """Flush the underlying stream."""
         self._stream.flush()
 
-    def isatty(self):
+    def isatty(self) -> bool:
+        """Always False."""
         return False
 
 
-def copied(value):
-    """A copy of nested lists, tuples, dicts and arrays; anything else as it is."""
+def copied(value: Any) -> Any:
+    """A copy of nested lists, tuples, dicts, sets and arrays.
+
+    Other objects are returned as they are.
+    """
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, Mapping):
         return {key: copied(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return (
-            type(value)(map(copied, value)) if type(value) in (list, tuple) else value
-        )
+    if type(value) in (list, tuple):
+        return type(value)(map(copied, value))
     return copy.copy(value) if isinstance(value, set) else value
 
 
-def line_of(error: BaseException, cells) -> tuple[str, int] | None:
-    """The cell and line of the innermost frame of the learner's that raised."""
+def learner_line(
+    error: BaseException, cells: Collection[str]
+) -> tuple[str, int] | None:
+    """The cell and line of the innermost frame in the learner's code, or None."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename in cells]
-    return (own[-1].filename, own[-1].lineno) if own else None
+    return (own[-1].filename, own[-1].lineno or 0) if own else None
 
 
-def _state():
-    """A number that changes when NumPy's global generator is drawn from."""
-    _, keys, place, *_ = np.random.get_state()
-    return hash((keys.tobytes(), place))
+def _generator_state():
+    """A number that changes whenever NumPy's global generator is used."""
+    _, keys, position, *_ = np.random.get_state()
+    return hash((keys.tobytes(), position))

@@ -1,53 +1,72 @@
-"""The cases of a function, run on a learner's: what came of them.
+"""Run the reference cases of a learner's functions and describe what is wrong.
 
-A verdict tells one problem, the first: where it is, one number and one shape. Expected
-arrays and our own code are never shown. What may be the matter says `advice`.
+A verdict describes one problem, the first one: its position in the result, one number
+and one shape. It never shows expected arrays or the code of this package. What may have
+caused the problem is the task of `hints`.
 """
 
+import ast
 import contextlib
 import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.grading import call_record, course_helpers, namespace
-from dls_keras.grading.call_record import OutOfTime, Recorded
+from dls_keras.grading import call_record, course_editions
+from dls_keras.grading.call_record import (
+    RecordedFunction,
+    TimeLimitExceeded,
+    time_limit,
+)
+from dls_keras.grading.course_editions import OlderForm
 from dls_keras.grading.hints import from_source
+from dls_keras.grading.namespace import (
+    DefinitionNode,
+    MissingImport,
+    Namespace,
+    execute,
+)
 from dls_keras.reference import cases, compare
 from dls_keras.reference import values as reference_values
 
 
-class Trial(NamedTuple):
-    """One case, run: what is wrong, "" if nothing, and the recorded call.
+class CaseResult(NamedTuple):
+    """The result of one case.
 
-    `direct` tells that the case is about what the function returns, not about what a
-    harness makes of it.
+    Attributes:
+        message: what is wrong, "" if the case passed.
+        call: the recorded call of the learner's function.
+        direct: whether the case compares the function's own result, not that of a
+            harness which calls the function.
     """
 
     case: cases.Case
     message: str
-    record: Recorded
+    call: RecordedFunction
     direct: bool = True
 
 
 class Part(NamedTuple):
-    """A part of a result: its path, what came, what was expected, and the difference.
+    """A part of a result that a case compares.
 
-    `words` is "" where they agree; `actual` is None where there is no such part.
+    Attributes:
+        path: its path in the result, such as "grads/dw".
+        actual: the received value, None if the path does not exist.
+        difference: a description of the difference, "" if the values agree.
     """
 
     path: str
-    actual: object
-    expected: object
+    actual: Any
+    expected: Any
     terms: compare.Terms
-    words: str
+    difference: str
 
 
 def signatures(references: Iterable[cases.Reference]) -> dict[str, tuple[str, ...]]:
-    """The parameters of the functions, in the order of 2021."""
+    """The parameters of each function, in the order of 2021."""
     return {
         name: tuple(entry.get("signature", ()))
         for reference in references
@@ -55,25 +74,27 @@ def signatures(references: Iterable[cases.Reference]) -> dict[str, tuple[str, ..
     }
 
 
-def subjects(references: Iterable[cases.Reference]) -> dict[str, list[cases.Case]]:
-    """The cases by the function of the learner's that each is about.
+def cases_by_function(
+    references: Iterable[cases.Reference],
+) -> dict[str, list[cases.Case]]:
+    """The cases of each function that the learner writes.
 
-    A case calls its function itself or hands it to a harness. Harnesses and runs, which
-    take long, are left out; a function whose cases all need what is not here has an
-    empty list.
+    A case calls its function directly or through a harness. Harnesses themselves and
+    runs, which take long, are not included. A function has an empty list if all its
+    cases need data that is not available.
     """
-    found = {}
+    found: dict[str, list[cases.Case]] = {}
     for reference in references:
         for case in (*reference.cases, *reference.models):
-            if name := _subject(case, reference):
+            if name := _function_under_test(case, reference):
                 found.setdefault(name, [])
                 if not cases.unmet(case):
                     found[name].append(case)
     return found
 
 
-def _subject(case, reference):
-    """The function that a case is about, "" if it is none of the learner's."""
+def _function_under_test(case, reference):
+    """The name of the learner's function that a case tests, "" if there is none."""
     if not case.calls:
         return ""
     call = case.calls[0]
@@ -86,215 +107,233 @@ def _subject(case, reference):
     return ""
 
 
-class Judge:
-    """Runs the cases of an assignment on the functions of a workspace.
+class CaseRunner:
+    """Runs the cases of an assignment on the functions of a namespace.
+
+    Args:
+        assignment: the name of an assignment.
+        namespace: the learner's functions.
+        signatures: the parameters of the assignment's functions.
+        timeout: the CPU time limit of a case in seconds.
 
     Attributes:
-        assignment, space, timeout: what it was made with; seconds of processor time.
-        signatures: those of the functions of the assignment.
-        trials: function -> what came of its cases; an empty list for a function that
-            is missing or cannot be tried.
+        results: function -> the results of its cases, in order; an empty list for a
+            function that is missing or cannot be run.
     """
 
     def __init__(
         self,
         assignment: str,
-        space: namespace.Workspace,
+        namespace: Namespace,
         signatures: dict[str, tuple[str, ...]],
         timeout: float,
     ):
-        self.assignment, self.space, self.timeout = assignment, space, timeout
-        self.signatures = signatures
-        self.trials: dict[str, list[Trial]] = {}
-        self._fits: dict[str, course_helpers.Fit | None] = {}
+        self.assignment, self.namespace = assignment, namespace
+        self.signatures, self.timeout = signatures, timeout
+        self.results: dict[str, list[CaseResult]] = {}
+        self._forms: dict[str, OlderForm | None] = {}
         self._remarks: dict[str, list[str]] = {}
 
-    def found(self, function: str) -> str:
-        """The name by which the file has `function`, "" if it has it under none."""
-        names = self.space.names
-        for name in (
-            function,
-            course_helpers.OLD_NAMES.get((self.assignment, function)),
-        ):
-            if name and callable(names.get(name)) and name not in self.space.supplied:
-                if not isinstance(names[name], namespace.Absent):
+    def name_in_file(self, function: str) -> str:
+        """The name of `function` in the file, which an edition may spell differently.
+
+        "" if the file does not define it.
+        """
+        names = self.namespace.names
+        old_name = course_editions.OLD_NAMES.get((self.assignment, function))
+        for name in filter(None, (function, old_name)):
+            if callable(names.get(name)) and name not in self.namespace.provided:
+                if not isinstance(names[name], MissingImport):
                     return name
         return ""
 
-    def node(self, function: str):
-        """The definition of a function as the learner wrote it, None if it has none."""
-        statement = self.space.nodes.get(self.found(function))
-        return statement.node if statement else None
+    def definition(self, function: str) -> DefinitionNode | None:
+        """The syntax tree of the learner's function, None if there is none."""
+        found = self.namespace.definitions.get(self.name_in_file(function))
+        return found.node if found else None
 
-    def right(self, function: str) -> bool:
-        """Whether a function has been tried and all its cases agree."""
-        trials = self.trials.get(function)
-        return bool(trials) and not any(trial.message for trial in trials)
+    def is_right(self, function: str) -> bool:
+        """Whether the function has been run and all its cases passed."""
+        results = self.results.get(function)
+        return bool(results) and not any(result.message for result in results or ())
 
-    # Trying.
+    # Run cases.
 
-    def leave(self, function: str) -> None:
-        """Remember a function that cannot be tried, so that others may wait for it."""
-        self.trials[function] = []
+    def skip(self, function: str) -> None:
+        """Record that a function cannot be run, for hints about its callers."""
+        self.results[function] = []
 
-    def try_case(self, function: str, case: cases.Case) -> Trial:
-        """Run one case and remember it."""
-        trial = self.attempt(function, case)
-        count = course_helpers.OLD_COUNTS.get((self.assignment, function))
-        result = trial.record.result
-        if trial.message and isinstance(result, tuple) and len(result) == count:
-            fewer = _first_values(trial.case, count)
-            trial = self.attempt(function, fewer)
+    def record_case(self, function: str, case: cases.Case) -> CaseResult:
+        """Run one case and add its result to `results`."""
+        result = self.run_case(function, case)
+        count = course_editions.OLD_COUNTS.get((self.assignment, function))
+        value = result.call.result
+        if result.message and isinstance(value, tuple) and len(value) == count:
+            result = self.run_case(function, _first_values(result.case, count))
             self._remark(function, f"returns {count} values, as in 2017")
-        self.trials.setdefault(function, []).append(trial)
-        return trial
+        self.results.setdefault(function, []).append(result)
+        return result
 
-    def attempt(
+    def run_case(
         self,
         function: str,
         case: cases.Case,
-        names: dict | None = None,
+        names: dict[str, Any] | None = None,
         limit: float | None = None,
-        adapt: Callable[[dict], tuple] | None = None,
-    ) -> Trial:
-        """Run a case and do not remember it.
+        adapt: Callable[[dict[str, Any]], tuple[list, dict]] | None = None,
+    ) -> CaseResult:
+        """Run one case without adding its result to `results`.
 
         Args:
-            names: in the place of the names of the workspace.
-            limit: seconds, in the place of the time limit.
-            adapt: makes other arguments of those of the case, as that of a `Fit` does.
+            names: global variables to use instead of those of the namespace.
+            limit: CPU time limit in seconds, by default `timeout`.
+            adapt: converts the arguments of the case, as `OlderForm.adapt` does.
         """
-        names = names or self.space.names
-        own = names[self.found(function)]
-        fit = course_helpers.Fit(adapt, "") if adapt else self._fit(function, own)
-        record = Recorded(own, self.signatures[function], fit)
-        case = _fitted(case, fit)
+        names = names or self.namespace.names
+        own = names[self.name_in_file(function)]
+        form = OlderForm(adapt, "") if adapt else self._form(function, own)
+        call = RecordedFunction(own, self.signatures[function], form)
+        case = _for_form(case, form)
         direct = case.calls[0].function == function
         try:
-            with call_record.within(limit or self.timeout):
-                outcome = cases.run_case(case, {**names, function: record})
-        except OutOfTime as error:
-            return Trial(case, str(error), record, direct)
-        return Trial(case, outcome.message, record, direct)
+            with time_limit(limit or self.timeout):
+                outcome = cases.run_case(case, {**names, function: call})
+        except TimeLimitExceeded as error:
+            return CaseResult(case, f"It {error}", call, direct)
+        return CaseResult(case, outcome.message, call, direct)
 
-    def passes(self, function: str, node, names: dict | None = None) -> bool:
-        """Whether all cases agree with a function that is defined as `node`.
+    def passes(
+        self,
+        function: str,
+        definition: ast.stmt,
+        names: dict[str, Any] | None = None,
+    ) -> bool:
+        """Whether all cases pass with another definition of the function.
 
         Args:
-            node: a definition, perhaps not the learner's own.
-            names: what it finds as globals; it is put among them.
+            definition: a definition, such as a mutation of the learner's.
+            names: its global variables, by default a copy of the namespace. The
+                function is added to them.
         """
-        names = dict(self.space.names) if names is None else names
+        names = dict(self.namespace.names) if names is None else names
         try:
-            with call_record.within(self.timeout):
-                cell = self.space.nodes[self.found(function)].cell
-                namespace.run(node, cell, names)
-        except (Exception, OutOfTime):
+            with time_limit(self.timeout):
+                own = self.namespace.definitions[self.name_in_file(function)]
+                execute(definition, own.cell, names)
+        except (Exception, TimeLimitExceeded):
             return False
-        trials = sorted(self.trials[function], key=lambda trial: not trial.message)
-        limit = 2 * max(trial.record.seconds for trial in trials) + 0.5
+        # The cases that failed come first: most mutations fail them again.
+        results = sorted(self.results[function], key=lambda result: not result.message)
+        limit = 2 * max(result.call.seconds for result in results) + 0.5
         return not any(
-            self.attempt(function, trial.case, names, limit).message for trial in trials
+            self.run_case(function, result.case, names, limit).message
+            for result in results
         )
 
-    def _fit(self, function, code):
-        """The older form that the learner's function may have."""
-        if function not in self._fits:
-            self._fits[function] = None
+    def _form(self, function, code):
+        """The older form that the learner's function may have, or None."""
+        if function not in self._forms:
+            self._forms[function] = None
             signature = self.signatures[function]
             if not inspect.isclass(code) and signature:
                 with contextlib.suppress(TypeError, ValueError):
-                    takes = inspect.signature(code).parameters.values()
-                    plain = [p.name for p in takes if p.kind is p.POSITIONAL_OR_KEYWORD]
-                    fit = course_helpers.fit(
-                        self.assignment, function, plain, signature
+                    parameters = inspect.signature(code).parameters.values()
+                    names = [
+                        p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD
+                    ]
+                    form = course_editions.older_form(
+                        self.assignment, function, names, signature
                     )
-                    self._fits[function] = fit
-                    if fit:
-                        self._remark(function, fit.note)
-        return self._fits[function]
+                    self._forms[function] = form
+                    if form:
+                        self._remark(function, form.note)
+        return self._forms[function]
 
     def _remark(self, function, text):
         remarks = self._remarks.setdefault(function, [])
         if text not in remarks:
             remarks.append(text)
 
-    # Telling.
+    # Describe the results.
 
-    def verdict(self, function: str) -> dict:
-        """What came of all trials of a function: the fields of `runner.Verdict`."""
-        trials = self.trials.get(function, [])
-        wrong = [trial for trial in trials if trial.message]
-        own = self.found(function)
+    def verdict(self, function: str) -> dict[str, Any]:
+        """The fields of a `runner.Verdict` on a function whose cases have been run."""
+        results = self.results.get(function, [])
+        wrong = [result for result in results if result.message]
+        own = self.name_in_file(function)
         if own != function:
             self._remark(function, f"is called {own} here, as in another edition")
-        if any(trial.record.flooded for trial in trials):
-            flood = f"prints more than {call_record.FLOOD:,} characters a call"
-            self._remark(function, flood)
-        told = {
+        if any(result.call.output_truncated for result in results):
+            limit = f"{call_record.MAX_OUTPUT:,}"
+            self._remark(function, f"prints more than {limit} characters per call")
+        fields = {
             "function": function,
             "status": "wrong" if wrong else "ok",
-            "passed": len(trials) - len(wrong),
-            "cases": len(trials),
-            "seconds": round(sum(trial.record.seconds for trial in trials), 3),
+            "passed": len(results) - len(wrong),
+            "cases": len(results),
+            "seconds": round(sum(result.call.seconds for result in results), 3),
             "remarks": self._remarks.get(function, []),
         }
-        return told | (self._problem(wrong[0]) if wrong else {})
+        return fields | (self._problem(wrong[0]) if wrong else {})
 
-    def _problem(self, trial):
-        """The first thing that is wrong: a sentence, a place, a number, a shape."""
-        told = {"case": trial.case.id, "problem": trial.message}
-        error = trial.record.error
+    def _problem(self, result):
+        """The fields of a verdict that describe the first problem."""
+        fields = {"case": result.case.id, "problem": result.message}
+        error = result.call.error
         if error is not None:
-            cells = {statement.cell for statement in self.space.nodes.values()}
-            line = call_record.line_of(error, cells)
-            words = from_source.told(error)
-            told["problem"] = f"{words} ({line[0]}, line {line[1]})" if line else words
-            return told
-        place = self.place(trial)
-        if place is None:
-            return told
-        where = "the result" if place.path == "return" else place.path
-        told["where"] = where
-        actual, expected = array(place.actual), array(place.expected)
+            cells = {found.cell for found in self.namespace.definitions.values()}
+            line = call_record.learner_line(error, cells)
+            place = f" ({line[0]}, line {line[1]})" if line else ""
+            fields["problem"] = f"It {from_source.described(error)}{place}"
+            return fields
+        part = self.first_difference(result)
+        if part is None:
+            return fields
+        where = "the result" if part.path == "return" else part.path
+        fields["where"] = where
+        actual, expected = as_array(part.actual), as_array(part.expected)
         if actual is None or expected is None:
-            if not isinstance(place.expected, reference_values.Rule):
-                kinds = _kind(place.expected), _kind(place.actual)
-                told["problem"] = "{}: expected {}, received {}".format(where, *kinds)
-            return told
-        told["shape"] = [list(actual.shape), list(expected.shape)]
+            if not isinstance(part.expected, reference_values.Rule):
+                kinds = _kind(part.expected), _kind(part.actual)
+                fields["problem"] = "{}: expected {}, received {}".format(where, *kinds)
+            return fields
+        fields["shape"] = [list(actual.shape), list(expected.shape)]
         if actual.shape != expected.shape:
-            shapes = _shaped(expected), _shaped(actual)
-            told["problem"] = "{}: expected {}, received {}".format(where, *shapes)
-            return told
-        index = _worst(actual, expected, place.terms)
-        came, wanted = actual[index], expected[index]
-        told["number"] = [np.asarray(came).item(), np.asarray(wanted).item()]
-        spot = f"[{', '.join(map(str, index))}]" if index else ""
-        told["problem"] = (
-            f"{where}{spot}: expected {compare.shown(wanted)}, "
-            f"received {compare.shown(came)}"
+            shapes = _shape_words(expected), _shape_words(actual)
+            fields["problem"] = "{}: expected {}, received {}".format(where, *shapes)
+            return fields
+        index = _worst_index(actual, expected, part.terms)
+        received, wanted = actual[index], expected[index]
+        fields["number"] = [np.asarray(received).item(), np.asarray(wanted).item()]
+        position = f"[{', '.join(map(str, index))}]" if index else ""
+        fields["problem"] = (
+            f"{where}{position}: expected {compare.shown(wanted)}, "
+            f"received {compare.shown(received)}"
         ) + (f" (shape {actual.shape} is right)" if index else "")
-        return told
+        return fields
 
-    def place(self, trial: Trial) -> Part | None:
-        """Where the result differs first, as deep as one can tell; None if nowhere."""
-        record = trial.record
-        if not trial.direct or record.error:
+    def first_difference(self, result: CaseResult) -> Part | None:
+        """The innermost part of the result that differs first.
+
+        None if no part differs, or the case does not compare the result directly.
+        """
+        call = result.call
+        if not result.direct or call.error:
             return None
-        for part in self.parts(trial.case, record.result):
-            if part.words:
-                return _deepest(part)
-        for name, written in trial.case.expected_inputs.items():
-            actual, expected = record.after.get(name), self._decode(trial.case, written)
-            terms = trial.case.terms
+        for part in self.parts(result.case, call.result):
+            if part.difference:
+                return _innermost(part)
+        for name, written in result.case.expected_inputs.items():
+            actual = call.arguments_after.get(name)
+            expected = self._decode(result.case, written)
+            terms = result.case.terms
             if words := compare.difference(actual, expected, terms):
                 path = f"{name} after the call"
-                return _deepest(Part(path, actual, expected, terms, words))
+                return _innermost(Part(path, actual, expected, terms, words))
         return None
 
-    def parts(self, case: cases.Case, result: object) -> Iterator[Part]:
-        """The parts of a result that a case asks for."""
+    def parts(self, case: cases.Case, result: Any) -> Iterator[Part]:
+        """The parts of a result that a case compares."""
         order = case.calls[0].returns_order
         for key, written in case.expected.items():
             path = key.removeprefix("#0:")
@@ -305,35 +344,35 @@ class Judge:
             try:
                 actual = compare.pick(result, path, order)
                 words = compare.difference(actual, expected, terms)
-            except Exception as error:  # reading a strange result may raise anything
+            except Exception as error:  # an unusual object may raise anything
                 words = str(error) or type(error).__name__
-            if (
-                isinstance(expected, reference_values.Rule)
-                and expected.kind == "any_of"
-            ):
-                expected = expected.argument[0]
+            rule = expected if isinstance(expected, reference_values.Rule) else None
+            if rule and rule.kind == "any_of":
+                accepted: Any = rule.argument
+                expected = accepted[0]
             yield Part(path, actual, expected, terms, words)
 
     def _decode(self, case, written):
-        sources = reference_values.Sources(case.folder, None, self.space.names.get)
+        names = self.namespace.names
+        sources = reference_values.Sources(case.folder, None, names.get)
         return reference_values.decode(written, sources)
 
 
-def array(value: object) -> np.ndarray | None:
+def as_array(value: Any) -> np.ndarray | None:
     """`value` as an array of numbers, or None."""
     with contextlib.suppress(Exception):
         return compare.numbers(value)
     return None
 
 
-# Cases, for a function of an older form.
+# Cases for a function of an older form.
 
 
-def _fitted(case, fit):
-    """The case as a function of an older form can meet it."""
-    if fit and fit.mutates:
+def _for_form(case, form):
+    """The case, without comparisons that a function of this form cannot pass."""
+    if form and form.changes_arguments:
         return dataclasses.replace(case, inputs_unchanged=())
-    if fit and fit.shapes_only:
+    if form and form.shapes_only:
         expected = {
             key: {"shape_only": value["shape"]}
             for key, value in case.expected.items()
@@ -344,7 +383,7 @@ def _fitted(case, fit):
 
 
 def _first_values(case, count):
-    """The case of a function that returns the first `count` values alone."""
+    """The case for a function that returns only the first `count` values."""
     call = case.calls[0]
     order = call.returns_order[:count]
     expected = {k: v for k, v in case.expected.items() if k.split("/")[0] in order}
@@ -355,14 +394,15 @@ def _first_values(case, count):
 # Results.
 
 
-def _deepest(part: Part) -> Part:
-    """The part within nested dicts and tuples where values differ first."""
+def _innermost(part: Part) -> Part:
+    """The first differing part within nested dicts and tuples."""
     actual, expected, terms = part.actual, part.expected, part.terms
+    keys: Iterable[Any]
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
-        keys = [key for key in expected if key in actual]
-        if len(keys) < len(expected):
-            return part  # a key is missing, which is to be told
-    elif isinstance(expected, tuple | list) and array(expected) is None:
+        if not all(key in actual for key in expected):
+            return part  # a key is missing: the dict itself is the problem
+        keys = expected
+    elif isinstance(expected, tuple | list) and as_array(expected) is None:
         if not isinstance(actual, tuple | list) or len(actual) != len(expected):
             return part
         keys = range(len(expected))
@@ -371,12 +411,12 @@ def _deepest(part: Part) -> Part:
     for key in keys:
         if words := compare.difference(actual[key], expected[key], terms):
             path = f"{part.path}[{key!r}]".removeprefix("return")
-            return _deepest(Part(path, actual[key], expected[key], terms, words))
+            return _innermost(Part(path, actual[key], expected[key], terms, words))
     return part
 
 
-def _worst(actual, expected, terms):
-    """The index of the number that is furthest from what is allowed."""
+def _worst_index(actual, expected, terms):
+    """The index of the number that exceeds its tolerance most."""
     if not actual.ndim:
         return ()
     with np.errstate(all="ignore"):
@@ -387,11 +427,11 @@ def _worst(actual, expected, terms):
 
 
 def _kind(value):
-    """What a value is, in a few words; a list by its length, whatever it holds."""
+    """A short description of a value; of a list, its length only."""
     if isinstance(value, list | tuple):
         return f"a {type(value).__name__} of {len(value)} values"
     return compare.described(value)
 
 
-def _shaped(values):
+def _shape_words(values):
     return f"shape {values.shape}" if values.ndim else "a number"

@@ -1,13 +1,13 @@
-"""The functions of a learner's file, defined without running the rest of it.
+"""Define the functions of a learner's file without running the rest of the file.
 
-Of the top-level statements those are run that a function may need: imports,
-definitions, and assignments to names that functions use as globals, with what these
-need in turn. What only loads data, trains, tests, draws or prints is left alone, so a
-notebook is opened in the time of its imports. A statement that fails leaves a note.
+Of the top-level statements only these are executed: imports, definitions, and
+assignments to global names that the functions use, together with what these need in
+turn. Statements that only load data, train, test, plot or print are skipped, so a
+notebook takes no longer than its imports. A statement that fails adds a note.
 
-An import that fails binds a stand-in: the helpers of the course come from this
-package, names that moved within Keras from their new place, and anything else
-complains only when it is used.
+The name of a failed import is bound to a replacement: a helper of the course comes from
+this package, a name that moved within Keras comes from its new module, and any other
+name raises MissingImportError only when it is used.
 """
 
 import ast
@@ -18,98 +18,125 @@ import sys
 import types
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from dls_keras.grading.call_record import within
-from dls_keras.grading.parse import Statement, Unreadable
+from dls_keras.grading.call_record import TimeLimitExceeded, time_limit
+from dls_keras.grading.parse import Statement, Unparsable
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 IMPORTS = (ast.Import, ast.ImportFrom)
 MODULE = "solution"
 
-# Where Keras 3 keeps what older notebooks import from elsewhere.
-KERAS_ROOMS = ("layers", "models", "utils", "initializers", "optimizers", "losses")
-KERAS_ROOMS += ("applications", "activations", "regularizers", "callbacks", "backend")
+# The modules of Keras 3 in which names are searched that moved.
+KERAS_MODULES = (
+    "layers",
+    "models",
+    "utils",
+    "initializers",
+    "optimizers",
+    "losses",
+    "applications",
+    "activations",
+    "regularizers",
+    "callbacks",
+    "backend",
+)
+
+DefinitionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-class NotHere(ImportError):
-    """Something was used whose module could not be imported."""
+class Definition(NamedTuple):
+    """A function or class of the file: its syntax tree and its cell or file."""
+
+    node: DefinitionNode
+    cell: str
 
 
-class Absent:
-    """In the place of what could not be imported; using it raises NotHere."""
+class MissingImportError(ImportError):
+    """Code used a name whose import had failed."""
 
-    def __init__(self, name, helpers):
+
+class MissingImport:
+    """The value of a name whose import failed; calling it raises MissingImportError."""
+
+    def __init__(self, name: str, helpers: dict[str, Callable[[], Any]]):
         self._name, self._helpers = name, helpers
 
-    def __getattr__(self, attribute):
+    def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):
             raise AttributeError(attribute)
         if attribute in self._helpers:
             return self._helpers[attribute]()
-        return Absent(f"{self._name}.{attribute}", self._helpers)
+        return MissingImport(f"{self._name}.{attribute}", self._helpers)
 
-    def __call__(self, *args, **kwargs):
-        raise NotHere(f"{self._name} could not be imported and is not here")
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise MissingImportError(f"{self._name} could not be imported")
 
 
-class Workspace:
-    """The names that a file defines.
+class Namespace:
+    """The global names that a file defines.
 
     Attributes:
-        names: the file's global names, as its functions see them.
-        nodes: function -> the statement that defines it.
-        supplied: the names that are ours, since the file does not bring them.
-        notes: sentences about cells and imports.
-        unreadable: function -> why its definition is no Python.
+        names: the global variables, as the functions of the file see them.
+        definitions: name -> the function or class that the learner wrote.
+        provided: the names of helpers that come from this package.
+        notes: messages about cells and imports.
+        undefined: name -> the reason why its definition failed.
     """
 
-    def __init__(self, helpers: dict[str, Callable[[], object]]):
+    def __init__(self, helpers: dict[str, Callable[[], Any]]):
         module = types.ModuleType(MODULE)
-        sys.modules[MODULE] = module  # where the file's classes say they are from
+        sys.modules[MODULE] = module  # classes of the file look up their module here
         self.names = module.__dict__
-        self.nodes: dict[str, Statement] = {}
-        self.supplied: set[str] = set()
+        self.definitions: dict[str, Definition] = {}
+        self.provided: set[str] = set()
         self.notes: list[str] = []
-        self.unreadable: dict[str, str] = {}
+        self.undefined: dict[str, str] = {}
         self._helpers = helpers
 
     def run(
         self,
-        pieces: Iterable[Statement | Unreadable],
+        pieces: Iterable[Statement | Unparsable],
         begin: Callable[[str, bool], bool] = lambda key, importing: True,
         timeout: float = 10,
     ) -> None:
-        """Run the statements that functions may need.
+        """Execute the statements that the functions may need.
 
         Args:
-            pieces: the file, as `cells.read` gives it.
+            pieces: the file, as `parse.read` returns it.
             begin: called before each statement with its key, such as "cell 3, line
-                1", and whether it imports; False leaves it out.
-            timeout: seconds that a statement may take, unless it imports.
+                1", and whether it is an import; if it returns False, the statement is
+                skipped.
+            timeout: the CPU time limit of a statement in seconds; imports have none.
         """
         pieces = list(pieces)
         for piece in pieces:
-            if isinstance(piece, Unreadable):
+            if isinstance(piece, Unparsable):
                 self.notes.append(piece.message)
-                self.unreadable |= dict.fromkeys(piece.defines, piece.message)
+                self.undefined |= dict.fromkeys(piece.defines, piece.message)
         for statement in needed([p for p in pieces if isinstance(p, Statement)]):
             key = f"{statement.cell}, line {statement.node.lineno}"
             importing = isinstance(statement.node, IMPORTS)
             if not begin(key, importing):
                 continue
-            limit = contextlib.nullcontext() if importing else within(timeout)
+            limit = contextlib.nullcontext() if importing else time_limit(timeout)
             try:
                 with limit:
                     self._run(statement)
             except Exception as error:
                 first_line = str(error).split("\n")[0][:200]
-                self.notes.append(
-                    f"{key} stopped: {type(error).__name__}: {first_line}."
-                )
+                note = f"{key} failed: {type(error).__name__}: {first_line}."
+                self.notes.append(note)
                 if isinstance(statement.node, DEFINITIONS):
-                    self.unreadable[statement.node.name] = self.notes[-1]
-            except BaseException as error:  # sys.exit, or out of time
-                self.notes.append(f"{key} stopped: {said(error)}.")
+                    self.undefined[statement.node.name] = note
+            except TimeLimitExceeded as error:
+                self.notes.append(f"{key} failed: it {error}.")
+            except SystemExit:
+                self.notes.append(f"{key} failed: it calls sys.exit.")
+            except BaseException as error:
+                self.notes.append(
+                    f"{key} failed: {str(error) or type(error).__name__}."
+                )
 
     def _run(self, statement):
         node = statement.node
@@ -120,79 +147,70 @@ class Workspace:
             for alias in node.names:
                 self._import_from(node, alias, statement)
         else:
-            run(node, statement.cell, self.names)
+            execute(node, statement.cell, self.names)
             if isinstance(node, DEFINITIONS):
-                self.nodes[node.name] = statement
-                self.supplied.discard(node.name)
+                self.definitions[node.name] = Definition(node, statement.cell)
+                self.provided.discard(node.name)
 
     def _import(self, alias, statement):
         try:
-            run(ast.Import([alias]), statement.cell, self.names)
+            execute(ast.Import([alias]), statement.cell, self.names)
         except Exception as error:
             name = alias.asname or alias.name.split(".")[0]
-            self.names[name] = Absent(alias.name, self._helpers)
-            self._note_import(statement, alias.name, error, ())
+            self.names[name] = MissingImport(alias.name, self._helpers)
+            self._note_import(statement, alias.name, error)
 
     def _import_from(self, node, alias, statement):
         try:
             single = ast.ImportFrom(node.module, [alias], node.level)
-            run(single, statement.cell, self.names)
+            execute(single, statement.cell, self.names)
             return
         except Exception as failed:
             error = failed
         module = node.module or "."
         if alias.name == "*" and "test" in module.lower():
-            self._note_import(statement, module, error, ())
+            self._note_import(statement, module, error)
             return
         if alias.name == "*":
             for name in self._helpers:
-                self._supply(name, name)
-            self._note_import(statement, module, error, tuple(self._helpers))
+                self._provide(name, name)
+            self._note_import(statement, module, error, provided=bool(self._helpers))
             return
         name = alias.asname or alias.name
         if alias.name in self._helpers:
-            self._supply(name, alias.name)
-            self._note_import(statement, module, error, (alias.name,))
+            self._provide(name, alias.name)
+            self._note_import(statement, module, error, provided=True)
         elif (found := _moved(module, alias.name)) is not None:
             self.names[name] = found
         else:
-            absent = Absent(f"{module}.{alias.name}", self._helpers)
-            self.names[name] = absent
-            self._note_import(statement, module, error, ())
+            self.names[name] = MissingImport(f"{module}.{alias.name}", self._helpers)
+            self._note_import(statement, module, error)
 
-    def _supply(self, name, helper):
+    def _provide(self, name, helper):
         self.names[name] = self._helpers[helper]()
-        self.supplied.add(name)
+        self.provided.add(name)
 
-    def _note_import(self, statement, module, error, ours):
-        """Say once a module that it is missing, and what stands in for it."""
+    def _note_import(self, statement, module, error, provided=False):
+        """Add one note per module: it is missing, and what replaces it."""
         opening = f"{statement.cell}: {module} "
-        missing = isinstance(error, ModuleNotFoundError)
-        why = (
-            "is not here" if missing else f"cannot be imported ({error})".split("\n")[0]
-        )
-        note = opening + why
-        if ours:
-            note = f"{note}; helpers of the course come from dls_keras instead"
+        if isinstance(error, ModuleNotFoundError):
+            note = f"{opening}was not found"
+        else:
+            note = f"{opening}cannot be imported ({error})".split("\n")[0]
+        if provided:
+            note = f"{note}; the course's helpers come from dls_keras instead"
         if not any(known.startswith(opening) for known in self.notes):
             self.notes.append(note + ".")
 
 
-def run(node: ast.stmt, cell: str, names: dict) -> None:
-    """Run one statement among `names`; errors in it name the cell."""
+def execute(node: ast.stmt, cell: str, names: dict[str, Any]) -> None:
+    """Execute one statement in the namespace `names`; tracebacks name the cell."""
     tree = ast.fix_missing_locations(ast.Module([node], []))
     exec(compile(tree, cell, "exec"), names)
 
 
-def said(error: BaseException) -> str:
-    """An error that is no Exception, in words."""
-    if isinstance(error, SystemExit):
-        return "it calls sys.exit"
-    return str(error) or type(error).__name__
-
-
-def beside(path: Path) -> None:
-    """Let the learner's file import the modules beside it, after all others."""
+def allow_imports_next_to(path: Path) -> None:
+    """Let the learner's file import modules of its own folder, searched last."""
     sys.path.append(str(path.resolve().parent))
 
 
@@ -200,28 +218,29 @@ def beside(path: Path) -> None:
 
 
 def needed(statements: list[Statement]) -> list[Statement]:
-    """Imports, definitions, and what binds or changes a name that these use."""
-    chosen, wanted = set(), set()
+    """Imports, definitions, and statements that bind or change a name they use."""
+    chosen: set[int] = set()
+    wanted: set[str] = set()
     for number, statement in enumerate(statements):
-        if isinstance(statement.node, (*DEFINITIONS, *IMPORTS)) or _holds_one(
+        if isinstance(statement.node, (*DEFINITIONS, *IMPORTS)) or _contains_definition(
             statement.node
         ):
             chosen.add(number)
-            wanted |= uses(statement.node)
-    changes = [changed(statement.node) for statement in statements]
+            wanted |= used_names(statement.node)
+    changes = [changed_names(statement.node) for statement in statements]
     grown = True
     while grown:
         grown = False
         for number, names in enumerate(changes):
             if number not in chosen and names & wanted:
                 chosen.add(number)
-                wanted |= uses(statements[number].node)
+                wanted |= used_names(statements[number].node)
                 grown = True
     return [statements[number] for number in sorted(chosen)]
 
 
-def uses(node: ast.stmt) -> set[str]:
-    """The global names that a statement uses, now or in its functions later."""
+def used_names(node: ast.stmt) -> set[str]:
+    """The global names that a statement reads, now or when its functions are called."""
 
     def tables(table):
         yield table
@@ -240,8 +259,8 @@ def uses(node: ast.stmt) -> set[str]:
     }
 
 
-def changed(node: ast.stmt) -> set[str]:
-    """The names that a statement binds, or whose value it changes.
+def changed_names(node: ast.stmt) -> set[str]:
+    """The names that a statement binds or whose value it changes.
 
     `a = 1`, `a, b = f()`, `a[0] = 1`, `a.x = 1` and `a.append(1)` all change `a`.
     """
@@ -261,14 +280,14 @@ def changed(node: ast.stmt) -> set[str]:
 
 
 def _base(node) -> str:
-    """The name on the left of `a.b[c].d`."""
+    """The leftmost name of an expression such as `a.b[c].d`: "a"; or ""."""
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _holds_one(node) -> bool:
-    """Whether an `if` or a `try` holds imports or definitions."""
+def _contains_definition(node) -> bool:
+    """Whether an `if`, `try` or `with` contains imports or definitions."""
     if not isinstance(node, ast.If | ast.Try | ast.With):
         return False
     test = getattr(node, "test", None)
@@ -278,11 +297,11 @@ def _holds_one(node) -> bool:
 
 
 def _moved(module, name):
-    """What `from module import name` meant, where Keras 3 keeps it; None if nothing."""
+    """The object of `from module import name` in Keras 3, or None."""
     if "keras" not in module.split("."):
         return None
     keras = importlib.import_module("keras")
-    for place in (keras, *(getattr(keras, room, None) for room in KERAS_ROOMS)):
+    for place in (keras, *(getattr(keras, part, None) for part in KERAS_MODULES)):
         if hasattr(place, name):
             return getattr(place, name)
     return None

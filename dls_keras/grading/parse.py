@@ -1,9 +1,9 @@
-"""A learner's file as statements of Python, however broken some of them are.
+"""Parse a learner's file into top-level statements, even if some have syntax errors.
 
-A notebook's code cells and a module's text are read piece by piece: where a cell
-cannot be read as a whole it is cut at its top-level lines, so that a slip of the pen
-in one function hides no other. Lines that only a notebook understands (`%matplotlib`,
-`!pip install`) are left out. Outputs are never looked at.
+If a notebook cell or a module cannot be parsed as a whole, it is split at its top-level
+lines, and each piece is parsed by itself. So a syntax error in one function does not
+hide the others. Lines that only a notebook understands (`%matplotlib`, `!pip install`)
+are skipped. The outputs of a notebook are ignored.
 """
 
 import ast
@@ -19,39 +19,38 @@ from dls_keras.core.errors import InputError, MissingFileError
 
 SUFFIXES = (".py", ".ipynb")
 SHELL = re.compile(r"[ \t]*(?:[%!?]|[\w.]+ *= *[%!])|.*[\w)]\?+\s*$")
-FOREIGN_CELL = re.compile(r"\s*%%(?!time|timeit|capture|prun|python3?\b)(\w+)")
+OTHER_LANGUAGE = re.compile(r"\s*%%(?!time|timeit|capture|prun|python3?\b)(\w+)")
 DEFINES = re.compile(r"^(?:async )?(?:def|class) +(\w+)", re.MULTILINE)
-STARTS = re.compile(r"[\w@]")  # of a statement that stands at the left edge
-GOES_ON = re.compile(r"(?:else|elif|except|finally)\b")  # the statement before
+STARTS = re.compile(r"[\w@]")  # the first character of an unindented statement
+CONTINUES = re.compile(r"(?:else|elif|except|finally)\b")  # the preceding statement
 
 
 class Statement(NamedTuple):
-    """A top-level statement: its tree, and the name of the cell that holds it."""
+    """A top-level statement: its syntax tree and the name of its cell or file."""
 
     node: ast.stmt
     cell: str
 
 
-class Unreadable(NamedTuple):
-    """A piece that is no Python: what it would define, and why it cannot be read."""
+class Unparsable(NamedTuple):
+    """A piece with a syntax error: the names that it would define, and a message."""
 
     defines: tuple[str, ...]
     message: str
 
 
-def read(path: Path) -> list[Statement | Unreadable]:
-    """The statements of a module or a notebook, in their order.
+def read(path: Path) -> list[Statement | Unparsable]:
+    """The top-level statements of a module (.py) or a notebook (.ipynb), in order.
 
     Raises:
-        MissingFileError: if there is no such file.
-        InputError: if it is neither, or its notebook is not JSON.
+        MissingFileError: if the file does not exist.
+        InputError: if it has another suffix, or the notebook is not valid.
     """
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist. Name a .py or .ipynb file.")
     if path.suffix not in SUFFIXES:
         raise InputError(
-            f"{path} ends in {path.suffix or 'nothing'}; expected a module (.py) or a "
-            "notebook (.ipynb)."
+            f"Expected a module (.py) or a notebook (.ipynb), received {path}."
         )
     if path.suffix == ".py":
         return list(_pieces(_text(path), path.name))
@@ -62,8 +61,8 @@ def read(path: Path) -> list[Statement | Unreadable]:
     ]
 
 
-def _text(path):
-    """The text of a module, in the encoding that it declares."""
+def _text(path: Path) -> str:
+    """The text of a module in its declared encoding, or else in Latin-1."""
     try:
         with tokenize.open(path) as file:
             return file.read()
@@ -71,8 +70,8 @@ def _text(path):
         return path.read_text("latin-1")
 
 
-def _code_cells(path) -> list[str]:
-    """The sources of a notebook's code cells, of format 3 or 4."""
+def _code_cells(path: Path) -> list[str]:
+    """The sources of the code cells of a notebook in format 3 or 4."""
     try:
         notebook = json.loads(path.read_text("utf-8-sig"))
         sheets = notebook.get("worksheets", [notebook])
@@ -85,33 +84,33 @@ def _code_cells(path) -> list[str]:
         return [text if isinstance(text, str) else "".join(text) for text in sources]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} is no notebook that can be read ({type(error).__name__}: {error})."
-            " Save it again in Jupyter, or export it as a .py file."
+            f"{path} is not a valid notebook ({type(error).__name__}: {error}). Save "
+            "it again in Jupyter, or export it as a .py file."
         ) from None
 
 
-def _pieces(source, cell) -> Iterator[Statement | Unreadable]:
-    """The statements of a cell; where it is broken, those of its sound pieces."""
-    if foreign := FOREIGN_CELL.match(source):
-        yield Unreadable((), f"{cell} is {foreign[1]}, not Python, and is left out.")
+def _pieces(source, cell) -> Iterator[Statement | Unparsable]:
+    """The statements of a cell; if it has a syntax error, those of its pieces."""
+    if other := OTHER_LANGUAGE.match(source):
+        yield Unparsable((), f"{cell} is {other[1]}, not Python; it is skipped.")
         return
     source = source.expandtabs() if "\t" in source else source
     tree = _parsed(source) or _parsed(_without_shell(source))
     if isinstance(tree, ast.Module):
         yield from (Statement(node, cell) for node in tree.body)
         return
-    for first_line, piece in _cut(_without_shell(source)):
+    for first_line, piece in _split(_without_shell(source)):
         tree = _parsed(piece, first_line)
         if isinstance(tree, ast.Module):
             yield from (Statement(node, cell) for node in tree.body)
         else:
-            yield _unreadable(piece, first_line, cell)
+            yield _unparsable(piece, first_line, cell)
 
 
 def _parsed(source, first_line=1) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "\d" in a string is no concern of ours
+            warnings.simplefilter("ignore")  # such as that of "\d" in a string
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
@@ -119,18 +118,19 @@ def _parsed(source, first_line=1) -> ast.Module | None:
 
 
 def _without_shell(source):
-    """The source with an empty line for each that only a notebook understands."""
+    """The source with lines that only a notebook understands replaced by empty ones."""
     return "\n".join(
         "" if SHELL.match(line) and not _parsed(line.strip()) else line
         for line in source.split("\n")
     )
 
 
-def _cut(source) -> list[tuple[int, str]]:
-    """The source cut where a statement may begin: (first line, piece) pairs."""
-    pieces, decorated = [], False
+def _split(source: str) -> list[tuple[int, str]]:
+    """The source split where a statement may begin: (first line, piece) pairs."""
+    pieces: list[tuple[int, list[str]]] = []
+    decorated = False
     for number, line in enumerate(source.split("\n"), start=1):
-        starts = STARTS.match(line) and not GOES_ON.match(line) and not decorated
+        starts = STARTS.match(line) and not CONTINUES.match(line) and not decorated
         if starts or not pieces:
             pieces.append((number, []))
         pieces[-1][1].append(line)
@@ -138,14 +138,14 @@ def _cut(source) -> list[tuple[int, str]]:
     return [(number, "\n".join(lines)) for number, lines in pieces]
 
 
-def _unreadable(piece, first_line, cell):
+def _unparsable(piece, first_line, cell):
     try:
         compile(piece, cell, "exec")
-        line, why = first_line, "it cannot be read"
+        line, why = first_line, "it cannot be parsed"
     except SyntaxError as error:
         line, why = first_line + (error.lineno or 1) - 1, error.msg
     except (ValueError, RecursionError, MemoryError) as error:
         line, why = first_line, str(error)
     defines = tuple(DEFINES.findall(piece))
-    what = f"{defines[0]} is no Python" if defines else "no Python"
-    return Unreadable(defines, f"{cell}, line {line}: {what}: {why}.")
+    where = f" in {defines[0]}" if defines else ""
+    return Unparsable(defines, f"{cell}, line {line}: syntax error{where}: {why}.")

@@ -1,4 +1,4 @@
-"""A report as a table, a line of JSON, JUnit XML, or a row of a class's CSV."""
+"""Write reports as a table, a line of JSON, JUnit XML, or the rows of a CSV file."""
 
 import csv
 import io
@@ -12,9 +12,9 @@ from dls_keras.grading.runner import Report, Verdict
 
 COLOURS = {"ok": "green", "wrong": "red", "missing": "yellow"}
 WORDS = {
-    "given": "the course hands it out; not judged",
-    "unchecked": "no case can be run here",
-    "missing": "the file does not define it",
+    "provided": "Provided by the course, not checked",
+    "unchecked": "No case can be run here",
+    "missing": "The file does not define it",
 }
 UNPRINTABLE = re.compile(
     r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
@@ -22,12 +22,12 @@ UNPRINTABLE = re.compile(
 
 
 def printable(text: str) -> str:
-    """`text` without control characters, which a terminal or XML might obey."""
+    """`text` with "?" for control characters, which terminals and XML interpret."""
     return UNPRINTABLE.sub("?", text)
 
 
 def sentence(verdict: Verdict) -> str:
-    """What there is to say about a function, in one paragraph."""
+    """The problem, the hint and the remarks of a verdict as one paragraph."""
     parts = [verdict.problem or WORDS.get(verdict.status, "")]
     parts += [verdict.hint, *(f"It {remark}" for remark in verdict.remarks)]
     ended = (
@@ -37,19 +37,19 @@ def sentence(verdict: Verdict) -> str:
 
 
 def summary(report: Report) -> str:
-    """One line on a file: how many functions are right."""
+    """One line about a file: how many functions are right."""
     if report.error:
         return printable(f"{report.file}: {report.error}")
-    judged = [v for v in report.verdicts if v.status in COLOURS]
+    checked = [v for v in report.verdicts if v.status in COLOURS]
     right = report.count("ok")
-    words = f"{right} of {len(judged)} functions right"
+    words = f"{right} of {len(checked)} functions right"
     if missing := report.count("missing"):
         words += f", {missing} missing"
     return printable(f"{report.file}: {words} ({report.seconds:.1f} s)")
 
 
 def lines(report: Report) -> str:
-    """Function, verdict and what there is to say, tabs between, a line each."""
+    """One line per function: name, status and message, separated by tabs."""
     rows = [(v.function, v.status, sentence(v)) for v in report.verdicts]
     notes = (*report.notes, *filter(None, [report.error]))
     rows += [("note", "", printable(note)) for note in notes]
@@ -57,7 +57,7 @@ def lines(report: Report) -> str:
 
 
 def show(report: Report) -> None:
-    """A table on the terminal, in colours where it has some."""
+    """Print a table on the terminal, in colours if it supports them."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -67,7 +67,7 @@ def show(report: Report) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
     table.add_column(report.assignment, no_wrap=True)
     table.add_column("")
-    table.add_column("what", overflow="fold")
+    table.add_column("message", overflow="fold")
     for verdict in report.verdicts:
         if verdict.status in COLOURS:
             table.add_row(
@@ -76,10 +76,10 @@ def show(report: Report) -> None:
                 Text(sentence(verdict)),
             )
     console.print(table)
-    for status in ("given", "unchecked"):
+    for status in ("provided", "unchecked"):
         names = [v.function for v in report.verdicts if v.status == status]
         if names:
-            console.print(Text(f"{', '.join(names)}: {WORDS[status]}.", style="dim"))
+            console.print(Text(f"{WORDS[status]}: {', '.join(names)}", style="dim"))
     for note in (*report.notes, report.error):
         if note:
             console.print(Text(printable(note), style="dim"))
@@ -92,13 +92,14 @@ def as_json(report: Report) -> str:
     `functions`, a list of objects with the fields of `runner.Verdict`.
     """
     functions = [verdict._asdict() for verdict in report.verdicts]
-    told: dict[str, Any] = report._asdict() | {"ok": report.ok, "functions": functions}
-    del told["verdicts"]
-    return json.dumps(_plain(told), ensure_ascii=False, allow_nan=False)
+    fields: dict[str, Any] = report._asdict()
+    del fields["verdicts"]
+    fields |= {"ok": report.ok, "functions": functions}
+    return json.dumps(_plain(fields), ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value):
-    """`value` with NaN and infinities, which JSON does not know, as strings."""
+    """`value` with NaN and infinities as strings, since JSON has no such numbers."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -109,7 +110,7 @@ def _plain(value):
 
 
 def as_junit(reports: Sequence[Report]) -> str:
-    """JUnit XML: a suite a file, a test case a function."""
+    """JUnit XML: one test suite per file, one test case per function."""
     root = ElementTree.Element("testsuites")
     for report in reports:
         suite = ElementTree.SubElement(
@@ -119,7 +120,7 @@ def as_junit(reports: Sequence[Report]) -> str:
             tests=str(len(report.verdicts) or 1),
             failures=str(report.count("wrong") + report.count("missing")),
             errors=str(int(bool(report.error))),
-            skipped=str(report.count("given") + report.count("unchecked")),
+            skipped=str(report.count("provided") + report.count("unchecked")),
             time=f"{report.seconds:.2f}",
         )
         if report.error:
@@ -143,7 +144,7 @@ def _case(suite, classname, name, seconds):
 
 
 def as_csv(reports: Sequence[Report]) -> str:
-    """A row a file: how many functions are right, and each one's verdict."""
+    """CSV: one row per file, with counts and the status of each function."""
     functions = list(dict.fromkeys(v.function for r in reports for v in r.verdicts))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -158,6 +159,6 @@ def as_csv(reports: Sequence[Report]) -> str:
 
 
 def _cell(value):
-    """A text that no spreadsheet takes for a formula."""
+    """The value as text that a spreadsheet does not evaluate as a formula."""
     text = printable(str(value))
     return f"'{text}" if text[:1] in tuple("=+-@") else text

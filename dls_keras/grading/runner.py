@@ -1,10 +1,10 @@
-"""Check a learner's file, or a class of them, in processes that may be stopped.
+"""Check a learner's file, or the files of a class, in separate processes.
 
-`check` gives a `Report` of one file, `check_all` one after the other of many, several
-at a time. The learner's code runs in a child process with a time limit a case and a
-memory limit; what does not end, or ends Python, is stopped, told in a sentence, and
-left out when the rest is tried again. It is a convenience, not a sandbox: code that
-means harm can do it.
+`check` returns the `Report` of one file, `check_all` yields those of many, several of
+which are checked in parallel. The learner's code runs in a worker process with a time
+limit per case and a memory limit. If a function does not end or ends the process, the
+report says so, and a new worker checks the rest without it. This is a convenience, not
+a sandbox: it does not protect against hostile code.
 """
 
 import contextlib
@@ -25,30 +25,34 @@ from dls_keras import catalog
 from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
 
-TIMEOUT = 10.0  # seconds of processor time a case
-MEMORY = 2000  # megabytes that a child may use beyond what its imports take
-IMPORTS = 300.0  # seconds an import may take; TensorFlow's first one is slow
-PATIENCE = 4  # times as long on the clock, on a busy machine, and a few seconds more
+TIMEOUT = 10.0  # seconds of CPU time per case
+MEMORY = 2000  # megabytes that a worker may use in addition to its imports
+IMPORT_TIMEOUT = 300.0  # seconds per import; the first import of TensorFlow is slow
+# A worker is stopped after CLOCK_FACTOR * timeout + GRACE seconds of wall-clock time:
+# on a busy machine a case takes longer than its CPU time.
+CLOCK_FACTOR = 4
 GRACE = 5.0
-RESTARTS = 25
+RESTARTS = 25  # at most so many workers per file
 
 SUFFIXES = (".py", ".ipynb")
 
 
 class Verdict(NamedTuple):
-    """What came of one function.
+    """The result of checking one function.
 
     Attributes:
-        status: "ok"; "wrong"; "missing"; "given", a helper that the course hands out
-            and the file leaves to it; "unchecked", if no case can be run here.
-        passed, cases: how many of how many cases agree.
-        problem: what is wrong first, in a sentence; "" if nothing is.
-        hint: what may be the matter, in a sentence or two, or "".
-        case: the id of that case; `where` in its result.
-        number: the number that came and the expected one, where it differs most.
-        shape: the shape that came and the expected one.
-        remarks: further sentences, such as an older order of arguments.
-        trials: case id -> what is wrong there, "" if it agrees.
+        status: "ok"; "wrong"; "missing"; "provided", a helper of the course that the
+            file does not define; "unchecked", if none of its cases can be run.
+        passed, cases: how many of how many cases passed.
+        problem: a description of the first problem, or "".
+        hint: the likely cause, in one or two sentences, or "".
+        case: the id of the case with the first problem.
+        where: the path of the wrong value in the result of that case.
+        number: the received and the expected number where they differ most.
+        shape: the received and the expected shape.
+        remarks: further remarks, such as an older order of arguments.
+        seconds: the duration of all cases.
+        messages: case id -> what is wrong, "" if the case passed.
     """
 
     function: str
@@ -63,11 +67,18 @@ class Verdict(NamedTuple):
     shape: Sequence[Sequence[int]] | None = None
     remarks: Sequence[str] = ()
     seconds: float = 0.0
-    trials: dict[str, str] = {}
+    messages: dict[str, str] = {}
 
 
 class Report(NamedTuple):
-    """What came of one file; `error` says why it could not be checked at all."""
+    """The result of checking one file.
+
+    Attributes:
+        verdicts: one per function, in the order of the reference.
+        notes: messages about cells and imports.
+        seconds: the duration of the check.
+        error: the reason why the file could not be checked, or "".
+    """
 
     assignment: str
     file: str
@@ -78,7 +89,7 @@ class Report(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong or missing."""
+        """Whether some function is right, and none is wrong or missing."""
         bad = self.error or self.count("wrong") or self.count("missing")
         return not bad and self.count("ok") > 0
 
@@ -88,13 +99,13 @@ class Report(NamedTuple):
 
 
 def known(name: str) -> catalog.Assignment:
-    """The catalogue's row of an assignment that can be checked.
+    """The catalogue's row of an assignment that has reference values.
 
     Raises:
         InputError: if there is no such assignment, or it has no reference values.
     """
     if name not in catalog.BY_NAME:
-        catalog.load(name)  # raises, and says which name is close
+        catalog.load(name)  # raises an InputError that suggests a similar name
     row = catalog.BY_NAME[name]
     if not row.reference:
         raise InputError(
@@ -103,8 +114,8 @@ def known(name: str) -> catalog.Assignment:
     return row
 
 
-def our_file(row: catalog.Assignment) -> Path:
-    """The file of our own module of an assignment."""
+def package_file(row: catalog.Assignment) -> Path:
+    """The file of this package's own solution of an assignment."""
     return files.PACKAGE / f"course{row.course}" / f"{row.name}.py"
 
 
@@ -113,15 +124,15 @@ def case_names(row: catalog.Assignment) -> dict[str, list[str]]:
     from dls_keras.grading import judge
     from dls_keras.reference import cases
 
-    subjects = judge.subjects(cases.read(name) for name in row.reference)
-    return {name: [case.id for case in found] for name, found in subjects.items()}
+    found = judge.cases_by_function(cases.read(name) for name in row.reference)
+    return {name: [case.id for case in its_cases] for name, its_cases in found.items()}
 
 
 def solutions(folder: Path) -> list[Path]:
-    """The modules and notebooks below a folder, without hidden and cached ones.
+    """The modules and notebooks in a folder, except hidden and cached ones.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there are none.
     """
     found = [
         path
@@ -133,12 +144,14 @@ def solutions(folder: Path) -> list[Path]:
         )
     ]
     if not found:
-        raise InputError(f"{folder} holds no .py or .ipynb file.")
+        raise InputError(
+            f"Expected .py or .ipynb files in the folder {folder}, found none."
+        )
     return found
 
 
 def workers(memory: int = MEMORY) -> int:
-    """How many files to check at once: a core each, and memory for all."""
+    """How many files to check in parallel, as the cores and the memory allow."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     cores = cores or os.cpu_count() or 1
     try:
@@ -156,16 +169,23 @@ def check_all(
     memory: int = MEMORY,
     workers: int = 1,
 ) -> Iterator[Report]:
-    """A report of each file, in the order of `paths`, `workers` at a time.
+    """Yield the report of each file, in the order of `paths`.
 
-    A file that cannot be read makes a report with an error; nothing stops the rest.
+    A file that cannot be read has a report with an error; the others are still checked.
+
+    Args:
+        name: an assignment with reference values.
+        paths: modules and notebooks.
+        timeout: CPU time limit per case in seconds.
+        memory: memory limit per file in megabytes, in addition to its imports.
+        workers: how many files are checked in parallel.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
 
     def one(path):
         try:
             return check(name, path, timeout=timeout, memory=memory, threads=threads)
-        except Exception as error:  # whatever a file holds, the others are checked
+        except Exception as error:  # the other files are still checked
             return Report(name, str(path), error=str(error) or type(error).__name__)
 
     with futures.ThreadPoolExecutor(workers) as pool:
@@ -188,9 +208,11 @@ def check(
     Args:
         name: an assignment with reference values.
         path: a module (.py) or a notebook (.ipynb).
-        timeout: seconds of processor time that a case may take.
-        memory: megabytes it may use, where the system can limit that.
-        threads: how many the libraries may use, by default as many as they like.
+        timeout: CPU time limit per case in seconds.
+        memory: memory limit in megabytes, in addition to the imports, if the system
+            supports one.
+        threads: how many threads the libraries may use, by default as many as they
+            choose.
 
     Raises:
         InputError: if there is no such assignment, or the file cannot be read.
@@ -199,73 +221,80 @@ def check(
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist. Name a .py or .ipynb file.")
     started = time.monotonic()
-    ended = {}  # what did not end -> a sentence
+    aborted: dict[str, str] = {}  # a function or statement -> how it ended the worker
     for _ in range(RESTARTS):
         task = {"assignment": row.name, "path": str(path.resolve()), "memory": memory}
-        task |= {"timeout": timeout, "leave_out": list(ended)}
-        lines, last, sentence = _run_child(task, threads)
-        if sentence is None or last in ended:
+        task |= {"timeout": timeout, "skip": list(aborted)}
+        lines, last, ending = _run_worker(task, threads)
+        if ending is None or last in aborted:
             break
-        ended[last] = sentence
+        aborted[last] = ending
     for line in lines:
         if "error" in line:
             raise InputError(line["error"])
-    report = _report(row.name, path, lines, ended, time.monotonic() - started)
-    if sentence is not None:
-        report = report._replace(error=f"The check did not end: {last} {sentence}")
+    report = _report(row.name, path, lines, aborted, time.monotonic() - started)
+    if ending is not None:
+        report = report._replace(error=f"The check did not finish: {last} {ending}")
     return report
 
 
-def _run_child(task, threads):
-    """What a child tells, what it did last, and why it ended early, if it did."""
-    child = subprocess.Popen(
+def _run_worker(task, threads):
+    """Let a worker process check a file.
+
+    Returns:
+        lines: the messages of the worker.
+        last: the function or statement that it ran last.
+        ending: None if the worker finished, otherwise how it ended, in words.
+    """
+    worker = subprocess.Popen(
         [sys.executable, "-P", "-m", "dls_keras.grading.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=_environment(threads),
-        start_new_session=True,  # so that it can be stopped with what it started
+        start_new_session=True,  # so that it is stopped with the processes it started
         text=True,
         encoding="utf-8",
     )
-    told = queue.Queue()
+    received = queue.Queue()
 
     def listen():
-        for line in child.stdout:
-            with contextlib.suppress(ValueError):  # of a learner's code that meddles
-                told.put(json.loads(line))
-        told.put(None)
+        for line in worker.stdout:
+            # The learner's code may have written to the pipe.
+            with contextlib.suppress(ValueError):
+                received.put(json.loads(line))
+        received.put(None)
 
     threading.Thread(target=listen, daemon=True).start()
-    lines, last, limit = [], "the start", IMPORTS
+    lines, last, limit = [], "the start", IMPORT_TIMEOUT
     try:
-        with child.stdin as stdin:
+        with worker.stdin as stdin:
             stdin.write(json.dumps(task) + "\n")
         while True:
             try:
-                line = told.get(timeout=limit)
+                line = received.get(timeout=limit)
             except queue.Empty:
                 return lines, last, f"does not end: stopped after {limit:g} seconds."
             if line is None:
-                return lines, last, _end(child.wait())
+                return lines, last, _ending(worker.wait())
             lines.append(line)
             if "done" in line or "error" in line:
                 return lines, last, None
             if "begin" in line:
-                last = line["begin"]
+                last, seconds = line["begin"], line["limit"]
                 limit = (
-                    IMPORTS
-                    if line["limit"] is None
-                    else line["limit"] * PATIENCE + GRACE
+                    IMPORT_TIMEOUT
+                    if seconds is None
+                    else seconds * CLOCK_FACTOR + GRACE
                 )
     except BrokenPipeError:
-        return lines, last, _end(child.wait())
+        return lines, last, _ending(worker.wait())
     finally:
-        _stop(child)
+        _stop(worker)
 
 
 def _environment(threads):
-    """The child's environment: this package, quiet libraries, so many threads."""
+    """The worker's environment: this package, no library logs, a number of threads."""
     path = os.pathsep.join(
         [str(files.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
@@ -277,61 +306,61 @@ def _environment(threads):
     return {**os.environ, **quiet}
 
 
-def _end(code):
-    """Why a child has ended by itself, in words."""
+def _ending(code):
+    """How a worker ended by itself, in words, from its exit code."""
     if code >= 0:
-        return f"ends Python (exit code {code})."
+        return f"ends the Python process (exit code {code})."
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    reasons = {"SIGKILL": "out of memory?", "SIGSEGV": "a fault in compiled code"}
+    reasons = {"SIGKILL": "out of memory?", "SIGSEGV": "an error in compiled code"}
     reason = reasons.get(name)
-    return f"crashes Python ({name}{', ' + reason if reason else ''})."
+    return f"crashes the Python process ({name}{', ' + reason if reason else ''})."
 
 
-def _stop(child):
-    """End a child and all that it has started."""
+def _stop(worker):
+    """Stop a worker and all processes that it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended
         if hasattr(os, "killpg"):
-            os.killpg(child.pid, signal.SIGKILL)
+            os.killpg(worker.pid, signal.SIGKILL)
         else:
-            child.kill()
-    child.wait()
-    child.stdout.close()
+            worker.kill()
+    worker.wait()
+    worker.stdout.close()
 
 
-def _report(name, path, lines, ended, seconds):
-    """The report of what a child has told and of what did not end."""
-    verdicts, trials, hints, notes, order = {}, {}, {}, [], []
+def _report(name, path, lines, aborted, seconds):
+    """The report, from the worker's messages and from what ended a worker."""
+    verdicts, messages, hints, notes, order = {}, {}, {}, [], []
     for line in lines:
         match line:
             case {"functions": names}:
                 order = names
-            case {"absent": function, "given": given, "why": why}:
-                status = "given" if given else "wrong" if why else "missing"
+            case {"undefined": function, "provided": provided, "why": why}:
+                status = "provided" if provided else "wrong" if why else "missing"
                 verdicts[function] = Verdict(function, status, problem=why)
             case {"unchecked": function}:
                 verdicts[function] = Verdict(function, "unchecked")
             case {"case": case, "function": function, "message": message}:
-                trials.setdefault(function, {})[case] = message
-            case {"verdict": told}:
-                verdicts[told["function"]] = Verdict(**told)
+                messages.setdefault(function, {})[case] = message
+            case {"verdict": fields}:
+                verdicts[fields["function"]] = Verdict(**fields)
             case {"hint": hint, "function": function}:
                 hints[function] = hint
-            case {"notes": told}:
-                notes += told
-    for key, sentence in ended.items():
+            case {"notes": further}:
+                notes += further
+    for key, ending in aborted.items():
         if key.startswith(("cell ", f"{path.name}, ", "the ")):
-            notes.append(f"{key} {sentence}")
+            notes.append(f"{key} {ending}")
         elif not key.startswith("a hint on "):
-            verdicts[key] = Verdict(key, "wrong", problem=sentence)
+            verdicts[key] = Verdict(key, "wrong", problem=f"It {ending}")
     return Report(
         assignment=name,
         file=str(path),
         verdicts=tuple(
             verdicts[function]._replace(
-                hint=hints.get(function, ""), trials=trials.get(function, {})
+                hint=hints.get(function, ""), messages=messages.get(function, {})
             )
             for function in order
             if function in verdicts

@@ -1,9 +1,9 @@
 """The process in which a learner's code runs.
 
-The first line on stdin says what to do; each line on stdout tells what is being done
-or what came of it, as JSON. The learner's code sees neither: its own output goes
-nowhere. The parent may stop this process at any time and start another one that
-leaves out what did not end.
+It reads its task from the first line of stdin and writes one message per line to
+stdout, both as JSON: what it starts, and the results. The learner's code has no access
+to either; its own output is discarded. The parent process may stop this process at any
+time and start another one that skips what did not end.
 """
 
 import json
@@ -11,106 +11,113 @@ import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 MEGABYTE = 2**20
 
 
 def main() -> None:
-    """Do what stdin says, and tell it line by line."""
+    """Run the task that stdin describes and write the results to stdout."""
     task = json.loads(sys.stdin.readline())
-    tell = _teller()
+    send = _sender()
     os.environ["MPLBACKEND"] = "Agg"
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(prefix="dls_keras_check_") as folder:
         os.chdir(folder)
-        check(task, tell)
+        check(task, send)
         os.chdir("/")
-    os._exit(0)  # whatever threads a learner's code has left running
+    os._exit(0)  # even if the learner's code has left threads running
 
 
-def _teller():
-    """What writes a line to the parent; stdin, stdout and stderr lead nowhere."""
+def _sender():
+    """A function that writes a message to stdout.
+
+    After this call the file descriptors 0, 1 and 2 lead to the null device.
+    """
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
-        os.dup2(nowhere, number)
+        os.dup2(null, number)
 
-    def tell(**line):
-        out.write(json.dumps(line) + "\n")
+    def send(**message):
+        out.write(json.dumps(message) + "\n")
         out.flush()
 
-    return tell
+    return send
 
 
-def check(task: dict, tell) -> None:
+def check(task: dict[str, Any], send: Callable[..., None]) -> None:
     """Check a file, function by function.
 
     Args:
         task: `assignment`, `path`, `timeout` in seconds, `memory` in megabytes, and
-            `leave_out`, the keys of what did not end before.
-        tell: called with what there is to tell, by keyword.
+            `skip`, the keys of functions and statements that ended an earlier worker.
+        send: called with each message as keyword arguments.
     """
     from dls_keras import catalog
     from dls_keras.core.errors import InputError
-    from dls_keras.grading import course_helpers, judge, namespace, parse
+    from dls_keras.grading import course_helpers, judge, parse
+    from dls_keras.grading.call_record import TimeLimitExceeded
     from dls_keras.grading.hints import choose
+    from dls_keras.grading.namespace import Namespace, allow_imports_next_to
     from dls_keras.reference import cases
 
     name, path, timeout = task["assignment"], Path(task["path"]), task["timeout"]
-    left_out = set(task["leave_out"])
+    skipped = set(task["skip"])
 
     def begin(key, importing=False):
-        if key not in left_out:
-            tell(begin=key, limit=None if importing else timeout)
-        return key not in left_out
+        if key not in skipped:
+            send(begin=key, limit=None if importing else timeout)
+        return key not in skipped
 
     try:
         pieces = parse.read(path)
     except (InputError, OSError) as error:
-        tell(error=str(error))
+        send(error=str(error))
         return
-    space = namespace.Workspace(course_helpers.helpers(name))
-    namespace.beside(path)
-    space.run(pieces, begin, timeout)
+    namespace = Namespace(course_helpers.helpers(name))
+    allow_imports_next_to(path)
+    namespace.run(pieces, begin, timeout)
     begin("the reference values", importing=True)
     references = [cases.read(file) for file in catalog.BY_NAME[name].reference]
-    subjects = judge.subjects(references)
-    tell(functions=list(subjects))
-    trials = judge.Judge(name, space, judge.signatures(references), timeout)
-    _bound_memory(task["memory"])
+    functions = judge.cases_by_function(references)
+    send(functions=list(functions))
+    runner = judge.CaseRunner(name, namespace, judge.signatures(references), timeout)
+    _limit_memory(task["memory"])
 
     wrong = []
-    for function, its_cases in subjects.items():
-        if not trials.found(function):
-            why = space.unreadable.get(function, "")
-            handed_out = course_helpers.optional(name, function)
-            given = not why and (function in space.supplied or handed_out)
-            tell(absent=function, why=why, given=given)
-            if not given:
-                trials.leave(function)
-        elif function in left_out:
-            trials.leave(function)
+    for function, its_cases in functions.items():
+        if not runner.name_in_file(function):
+            why = namespace.undefined.get(function, "")
+            optional = course_helpers.optional(name, function)
+            provided = not why and (function in namespace.provided or optional)
+            send(undefined=function, why=why, provided=provided)
+            if not provided:
+                runner.skip(function)
+        elif function in skipped:
+            runner.skip(function)
         elif not its_cases:
-            tell(unchecked=function)
+            send(unchecked=function)
         else:
             for case in its_cases:
                 begin(function)
-                trial = trials.try_case(function, case)
-                tell(function=function, case=case.id, message=trial.message)
-                if isinstance(trial.record.error, judge.OutOfTime):
+                result = runner.record_case(function, case)
+                send(function=function, case=case.id, message=result.message)
+                if isinstance(result.call.error, TimeLimitExceeded):
                     break
-            told = trials.verdict(function)
-            tell(verdict=told)
-            wrong += [function] * (told["status"] == "wrong")
+            verdict = runner.verdict(function)
+            send(verdict=verdict)
+            wrong += [function] * (verdict["status"] == "wrong")
     for function in wrong:
         if begin(f"a hint on {function}"):
-            tell(hint=choose.on(trials, function), function=function)
-    tell(notes=space.notes, done=True)
+            send(hint=choose.hint(runner, function), function=function)
+    send(notes=namespace.notes, done=True)
 
 
-def _bound_memory(megabytes):
-    """Allow so many megabytes more than are in use now, where the system can."""
+def _limit_memory(megabytes):
+    """Allow that much memory beyond what is in use now, if the system supports it."""
     try:
         import resource
 

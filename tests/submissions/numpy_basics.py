@@ -1,5 +1,5 @@
 # ruff: noqa
-"""Right; a plain module, 2021 names, a little of everything."""
+"""A correct solution: a plain module with the names of 2021."""
 
 import math
 

@@ -1,5 +1,5 @@
 # ruff: noqa
-"""Right; a module that counts on the course's opt_utils."""
+"""A correct solution: a module that imports the course's opt_utils."""
 
 import math
 

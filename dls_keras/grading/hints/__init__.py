@@ -1,1 +1,1 @@
-"""One hint about a wrong function: found in its results, its text, or by mutation."""
+"""One hint about a wrong function, from its source, its numbers, or a mutation."""

@@ -1,8 +1,9 @@
-"""What may be the matter with a wrong function: one hint.
+"""Choose one hint about a wrong function.
 
-The looks below are tried in their order, the surest first. Some read the function,
-some its result, and some run it again: with the functions that it calls mended, with
-an argument in the order of another edition, or with one small change.
+The hint rules below are tried in order, the most reliable first. Some read the source
+of the function, some compare its result. Others run it again: with correct versions of
+the functions that it calls, with an argument in the order of another edition, or with a
+single edit.
 """
 
 import ast
@@ -10,75 +11,90 @@ import contextlib
 import difflib
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from dls_keras import catalog
-from dls_keras.grading import course_helpers, namespace
-from dls_keras.grading.call_record import OutOfTime
+from dls_keras.grading import course_editions
+from dls_keras.grading.call_record import TimeLimitExceeded
 from dls_keras.grading.hints import from_mutations, from_numbers, from_source
-from dls_keras.grading.judge import Judge, Trial, array
+from dls_keras.grading.judge import CaseResult, CaseRunner, as_array
+from dls_keras.grading.namespace import used_names
 
-REPAIR_SECONDS = 1.0  # of processor time, a function
-QUICK, SLOW = 0.15, 2.0  # seconds; what takes longer is not run over and over
+MUTATION_SECONDS = 1.0  # CPU time for the mutations of one function
+# Functions that take longer, in seconds per case, are not mutated: SLOW by their first
+# call, QUICK by the fastest of three more calls.
+QUICK, SLOW = 0.15, 2.0
+
+HintRule = Callable[[CaseRunner, str, CaseResult], str]
 
 
-def on(judge: Judge, function: str) -> str:
-    """A sentence or two on a wrong function; "" if there is nothing to say."""
-    trial = next(trial for trial in judge.trials[function] if trial.message)
-    for look in LOOKS if trial.direct else LOOKS_FROM_OUTSIDE:
-        with contextlib.suppress(OutOfTime):
-            if words := look(judge, function, trial):
+def hint(runner: CaseRunner, function: str) -> str:
+    """A hint of one or two sentences about a wrong function; "" if no rule applies.
+
+    Args:
+        runner: has run the cases of all functions.
+        function: one with a case that failed.
+    """
+    result = next(result for result in runner.results[function] if result.message)
+    for rule in RULES if result.direct else HARNESS_RULES:
+        with contextlib.suppress(TimeLimitExceeded):
+            if words := rule(runner, function, result):
                 return words
     return ""
 
 
-# Looks at the text of the function, and at what it calls.
+# Rules about the source of the function and the functions that it calls.
 
 
-def _unwritten(judge, function, trial: Trial):
-    node = judge.node(function)
-    line = node and from_source.placeholder(node)
-    return f"Not written yet: line {line} still holds a gap." if line else ""
+def _placeholder(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    node = runner.definition(function)
+    line = from_source.placeholder(node) if node else None
+    return f"Not implemented yet: line {line} has a placeholder." if line else ""
 
 
-def _waits(judge, function, trial):
-    """Whether the function is right as soon as those that it calls are."""
-    node = judge.node(function)
-    if node is None or isinstance(trial.record.error, OutOfTime):
+def _wrong_callee(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    """The function is right if the functions that it calls are."""
+    node = runner.definition(function)
+    if node is None or isinstance(result.call.error, TimeLimitExceeded):
         return ""
-    called = namespace.uses(node) & judge.trials.keys() - {function}
-    suspects = sorted(name for name in called if not judge.right(name))
-    if not suspects:
+    called = used_names(node) & runner.results.keys() - {function}
+    wrong = sorted(name for name in called if not runner.is_right(name))
+    if not wrong:
         return ""
-    ours = catalog.load(judge.assignment)
-    mended = {name: getattr(ours, name) for name in suspects if hasattr(ours, name)}
-    if not judge.passes(function, node, {**judge.space.names, **mended}):
+    package = catalog.load(runner.assignment)
+    right = {name: getattr(package, name) for name in wrong if hasattr(package, name)}
+    if not runner.passes(function, node, {**runner.namespace.names, **right}):
         return ""
-    return f"It is right as soon as {' and '.join(suspects)} is: mend that first."
+    if len(wrong) == 1:
+        return f"It will be right when {wrong[0]} is right: fix that first."
+    return f"It will be right when {' and '.join(wrong)} are right: fix them first."
 
 
-def _silent(judge, function, trial):
-    node, record = judge.node(function), trial.record
-    if record.error or record.result is not None or isinstance(node, ast.ClassDef):
+def _no_return(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    node, call = runner.definition(function), result.call
+    if call.error or call.result is not None or node is None:
         return ""
-    returns = [n for n in ast.walk(node) if isinstance(n, ast.Return)] if node else [0]
+    if isinstance(node, ast.ClassDef):
+        return ""
+    returns = any(isinstance(part, ast.Return) for part in ast.walk(node))
     return "" if returns else "It returns nothing: is a `return` missing?"
 
 
-def _in_place(judge, function, trial):
-    if "which must not change" not in trial.message:
+def _changed_in_place(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    if "which must not change" not in result.message:
         return ""
-    name = trial.message.split(",")[0]
+    name = result.message.split(",")[0]
     return (
-        f"It changes its argument {name} in place (+=, -=, or [...] = on it): work "
-        "on a copy, or write W = W - ... instead of W -= ..."
+        f"It changes its argument {name} in place (with +=, -= or [...] =): work on a "
+        "copy, or write W = W - ... instead of W -= ..."
     )
 
 
-def _built_in_loop(judge, function, trial):
-    """Layers made anew in each turn of a loop, so that nothing is shared."""
-    model, expected = trial.record.result, trial.case.expected
-    node = judge.node(function)
+def _layer_in_loop(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    """A model has too many weights: a loop creates layers that should be shared."""
+    model, expected = result.call.result, result.case.expected
+    node = runner.definition(function)
     if not hasattr(model, "count_params") or node is None:
         return ""
     comparator = expected.get("return")
@@ -90,153 +106,179 @@ def _built_in_loop(judge, function, trial):
     if line is None or not counts or model.count_params() <= counts[0]:
         return ""
     return (
-        f"Line {line} makes a layer inside a loop, a new one with weights of its own "
-        "each time. Make it once, before the loop, and call it inside."
+        f"Line {line} creates a layer inside a loop, so each step has a new layer with "
+        "its own weights. Create it once, before the loop, and call it inside."
     )
 
 
-def _mask(judge, function, trial):
-    """An attention of Keras 3 takes a fourth argument for another mask."""
-    node = judge.node(function)
-    line = (
-        from_source.mask_by_position(node) if isinstance(node, ast.ClassDef) else None
-    )
+def _mask(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    """The fourth argument of MultiHeadAttention is another mask in Keras 3."""
+    node = runner.definition(function)
+    if not isinstance(node, ast.ClassDef):
+        return ""
+    line = from_source.mask_by_position(node)
+    if line is None:
+        return ""
     return (
-        f"Line {line} hands a mask to the attention as its fourth argument, which in "
-        "Keras 3 is another one: write attention_mask=mask."
-        if line
-        else ""
+        f"Line {line} passes the mask to the attention layer as its fourth argument, "
+        "which is another mask in Keras 3: write attention_mask=mask."
     )
 
 
-# Looks that run it again.
+# Rules that run the function again.
 
 
-def _old_tuple(judge, function, trial):
-    """Whether the function expects a tuple argument in the order of 2017."""
-    key = (judge.assignment, function)
-    if key not in course_helpers.OLD_TUPLES or isinstance(
-        trial.record.error, OutOfTime
-    ):
+def _tuple_of_2017(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    """The function expects a tuple argument in the order of 2017."""
+    old_tuple = course_editions.OLD_TUPLES.get((runner.assignment, function))
+    if old_tuple is None or isinstance(result.call.error, TimeLimitExceeded):
         return ""
-    name, order = course_helpers.OLD_TUPLES[key]
+    name, order = old_tuple
 
-    def adapt(arguments):
-        turned = tuple(arguments[name][number] for number in order)
-        return [], {**arguments, name: turned}
+    def adapt(arguments: dict[str, Any]) -> tuple[list, dict[str, Any]]:
+        reordered = tuple(arguments[name][number] for number in order)
+        return [], {**arguments, name: reordered}
 
-    if judge.attempt(function, trial.case, adapt=adapt).message:
+    if runner.run_case(function, result.case, adapt=adapt).message:
         return ""
-    return f"It is right for {name} in the order of 2017; 2021 has another one."
+    return f"It is right for {name} in the order of 2017; use the order of 2021."
 
 
-def _mended(judge, function, trial):
-    """One small change that makes all cases pass."""
-    node = judge.node(function)
-    if node is None or isinstance(node, ast.ClassDef) or trial.record.seconds > SLOW:
+def _mutation(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    """All cases pass after a single edit."""
+    node = runner.definition(function)
+    if node is None or isinstance(node, ast.ClassDef) or result.call.seconds > SLOW:
         return ""
-    warm = (judge.attempt(function, trial.case).record.seconds for _ in range(3))
-    if all(seconds > QUICK for seconds in warm):  # a pause of the machine is no answer
+    # Three calls, since the machine may pause during one of them.
+    durations = (runner.run_case(function, result.case).call.seconds for _ in range(3))
+    if all(seconds > QUICK for seconds in durations):
         return ""
-    until = time.process_time() + REPAIR_SECONDS
+    until = time.process_time() + MUTATION_SECONDS
     found = from_mutations.find(
         node,
-        passes=lambda changed: judge.passes(function, changed),
-        more=lambda: time.process_time() < until,
+        passes=lambda mutated: runner.passes(function, mutated),
+        time_left=lambda: time.process_time() < until,
     )
     if not found:
         return ""
-    cell = judge.space.nodes[judge.found(function)].cell
+    cell = runner.namespace.definitions[runner.name_in_file(function)].cell
     line, question = found
     return f"Look at line {line} of {cell}. {question[0].upper()}{question[1:]}"
 
 
-# Looks at what came.
+# Rules about the result.
 
 
-def _order(judge, function, trial):
-    """A tuple whose values come in another order, or too many or too few."""
-    case, result = trial.case, trial.record.result
+def _order(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    """A tuple with its values in another order, or with too many or too few."""
+    case, value = result.case, result.call.result
     order = case.calls[0].returns_order
-    if trial.record.error or isinstance(trial.record.function, type):
+    if result.call.error or isinstance(result.call.function, type):
         return ""
 
     def agrees(value):
-        return not any(part.words for part in judge.parts(case, value))
+        return not any(part.difference for part in runner.parts(case, value))
 
     if len(order) < 2:
-        alone = isinstance(result, tuple) and any(map(agrees, result))
-        alone = alone and "One of the values it returns is right: return it alone."
-        return alone or ""
-    if not isinstance(result, tuple | list) or len(result) != len(order):
-        received = len(result) if isinstance(result, tuple | list) else "one value"
-        return f"Return {len(order)} values, ({', '.join(order)}); {received} came."
+        if isinstance(value, tuple) and any(map(agrees, value)):
+            return "One of the returned values is right: return only that one."
+        return ""
+    if not isinstance(value, tuple | list) or len(value) != len(order):
+        count = len(value) if isinstance(value, tuple | list) else "one value"
+        return f"Return {len(order)} values, ({', '.join(order)}), not {count}."
     if len(order) <= 5:
         for numbers in itertools.permutations(range(len(order))):
-            if agrees(tuple(result[number] for number in numbers)):
+            if agrees(tuple(value[number] for number in numbers)):
                 return f"Return the values in the order ({', '.join(order)})."
     return ""
 
 
-def _raised(judge, function, trial):
-    return from_source.hint(trial.record.error) if trial.record.error else ""
+def _exception(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    return from_source.hint(result.call.error) if result.call.error else ""
 
 
-def _sure(judge, function, trial):
-    """A hypothesis that is hardly ever true by chance."""
-    return _compared(judge, function, trial, sure=True)
+def _certain_numbers(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    """A rule about numbers that rarely applies by coincidence."""
+    return _numbers(runner, function, result, certain=True)
 
 
-def _compared(judge, function, trial, sure=False):
-    """A hypothesis on the array that differs."""
-    place = judge.place(trial)
-    actual, expected = (array(place.actual), array(place.expected)) if place else (0, 0)
-    if place is None or actual is None or expected is None:
+def _numbers(
+    runner: CaseRunner, function: str, result: CaseResult, certain: bool = False
+) -> str:
+    """A rule about the array that differs."""
+    part = runner.first_difference(result)
+    if part is None:
+        return ""
+    actual, expected = as_array(part.actual), as_array(part.expected)
+    if actual is None or expected is None:
         return ""
     evidence = from_numbers.Evidence(
         actual.astype(float),
         expected.astype(float),
-        place.terms,
-        trial.record.arguments,
-        trial.record.drew,
+        part.terms,
+        result.call.arguments,
+        result.call.used_random,
     )
-    return from_numbers.of_arrays(evidence, sure=sure)
+    return from_numbers.hint(evidence, certain=certain)
 
 
-def _key(judge, function, trial):
-    """A key of a dict that is missing, and the one that may be meant."""
-    place = judge.place(trial)
-    if place is None:
+def _missing_key(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    """A key is missing from a dict; another key may be a misspelling of it."""
+    part = runner.first_difference(result)
+    if part is None:
         return ""
-    came, wanted = place.actual, place.expected
-    if not isinstance(wanted, Mapping):  # the path itself may be a key of the result
-        came, wanted = trial.record.result, [place.path.split("/")[0]]
-    if not isinstance(came, Mapping):
+    actual, expected = part.actual, part.expected
+    if not isinstance(expected, Mapping):  # the path itself may be a key of the result
+        actual, expected = result.call.result, [part.path.split("/")[0]]
+    if not isinstance(actual, Mapping):
         return ""
-    missing = [str(key) for key in wanted if key not in came]
+    missing = [str(key) for key in expected if key not in actual]
     if not missing:
         return ""
-    same = [str(key) for key in came if str(key).lower() == missing[0].lower()]
-    close = same or difflib.get_close_matches(missing[0], map(str, came), 1)
-    meant = f" Is {close[0]!r} meant to be it?" if close else ""
-    return f"The dict lacks the key {missing[0]!r}.{meant}"
+    same = [str(key) for key in actual if str(key).lower() == missing[0].lower()]
+    close = same or difflib.get_close_matches(missing[0], map(str, actual), 1)
+    question = f" Should {close[0]!r} be {missing[0]!r}?" if close else ""
+    return f"The key {missing[0]!r} is missing from the dict.{question}"
 
 
-def _right_parts(judge, function, trial):
-    """Which parts of the result are right, where one is wrong."""
-    if trial.record.error:
+def _right_parts(runner: CaseRunner, function: str, result: CaseResult) -> str:
+    """The parts of the result that are right, and those that are wrong."""
+    if result.call.error:
         return ""
-    if trial.record.result is None:
-        return "It returns None: does every path end in a `return` of the value?"
-    right, wrong = [], []
-    for part in judge.parts(trial.case, trial.record.result):
-        named = part.path.removeprefix("return/")
-        (wrong if part.words else right).append(named)
+    if result.call.result is None:
+        return "It returns None: does every branch end with a `return` of the value?"
+    right: list[str] = []
+    wrong: list[str] = []
+    for part in runner.parts(result.case, result.call.result):
+        name = part.path.removeprefix("return/")
+        (wrong if part.difference else right).append(name)
     if not right or not wrong:
         return ""
     return f"Right: {', '.join(right[:6])}. Wrong: {', '.join(wrong[:6])}."
 
 
-LOOKS = (_unwritten, _waits, _silent, _order, _in_place, _built_in_loop, _mask)
-LOOKS += (_old_tuple, _sure, _mended, _raised, _compared, _key, _right_parts)
-LOOKS_FROM_OUTSIDE = (_unwritten, _waits, _silent, _mended, _raised)
+RULES: tuple[HintRule, ...] = (
+    _placeholder,
+    _wrong_callee,
+    _no_return,
+    _order,
+    _changed_in_place,
+    _layer_in_loop,
+    _mask,
+    _tuple_of_2017,
+    _certain_numbers,
+    _mutation,
+    _exception,
+    _numbers,
+    _missing_key,
+    _right_parts,
+)
+
+# A harness compares a model built from the function, not the returned value itself.
+HARNESS_RULES: tuple[HintRule, ...] = (
+    _placeholder,
+    _wrong_callee,
+    _no_return,
+    _mutation,
+    _exception,
+)

@@ -1,30 +1,31 @@
-"""Which one small change makes a function right?
+"""Hints from mutations: find a single edit with which all cases pass.
 
-A learner's slip is often a single operator, axis or factor. Each such place of a
-function is changed in turn, as the slips of learners suggest, and the cases are run
-again; where one change makes all of them pass, the mistake and its line are known.
-What is said is a question about that line.
+Many mistakes are a single wrong operator, axis or factor. The rules below list such
+edits of a function, the most common mistakes first, and the cases are run with each
+edit. An edit with which all cases pass locates the mistake; the hint is a question
+about its line, not the correction itself.
 """
 
 import ast
 import copy
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 REDUCTIONS = {"sum", "mean", "max", "min", "norm", "argmax", "reduce_sum", "softmax"}
 REDUCTIONS |= {"reduce_mean", "reduce_max", "prod", "amax"}
 PRODUCTS = {"dot", "matmul"}
-OTHER_NAMES = {
-    "log2": ("log", "log2 is not the natural logarithm: is np.log meant?"),
-    "log10": ("log", "log10 is not the natural logarithm: is np.log meant?"),
-    "rand": ("randn", "rand is uniform: is randn, the normal one, meant?"),
-    "max": ("argmax", "is the place (argmax) meant, not the value (max)?"),
-    "argmax": ("max", "is the value (max) meant, not its place (argmax)?"),
-    "reduce_sum": ("reduce_mean", "is a mean meant, not a sum?"),
-    "reduce_mean": ("reduce_sum", "is a sum meant, not a mean?"),
-    "floor": ("ceil", "is rounding up meant?"),
+OTHER_FUNCTIONS = {
+    "log2": ("log", "log2 is not the natural logarithm: did you mean np.log?"),
+    "log10": ("log", "log10 is not the natural logarithm: did you mean np.log?"),
+    "rand": ("randn", "rand is uniform: did you mean randn (normal distribution)?"),
+    "max": ("argmax", "did you mean the index (argmax), not the value (max)?"),
+    "argmax": ("max", "did you mean the value (max), not the index (argmax)?"),
+    "reduce_sum": ("reduce_mean", "did you mean the mean, not the sum?"),
+    "reduce_mean": ("reduce_sum", "did you mean the sum, not the mean?"),
+    "floor": ("ceil", "did you mean to round up (ceil)?"),
 }
-OTHER_WORDS = {
+OTHER_STRINGS = {
     "relu": ("sigmoid", "tanh"),
     "sigmoid": ("relu", "softmax"),
     "softmax": ("sigmoid",),
@@ -34,55 +35,69 @@ OTHER_WORDS = {
     "SAME": ("VALID",),
     "VALID": ("SAME",),
 }
-OTHER_SIGNS = {
+OTHER_OPERATORS = {
     ast.Mult: (
-        (ast.MatMult, "* multiplies element by element: is np.dot or @ meant?"),
-        (ast.Div, "is a division meant, not a product?"),
+        (ast.MatMult, "* multiplies element by element: did you mean np.dot or @?"),
+        (ast.Div, "did you mean a division, not a product?"),
     ),
-    ast.MatMult: ((ast.Mult, "@ is the matrix product: is * meant?"),),
-    ast.Add: ((ast.Sub, "is - meant, not +?"),),
-    ast.Sub: ((ast.Add, "is + meant, not -?"),),
+    ast.MatMult: ((ast.Mult, "@ is the matrix product: did you mean *?"),),
+    ast.Add: ((ast.Sub, "did you mean -, not +?"),),
+    ast.Sub: ((ast.Add, "did you mean +, not -?"),),
     ast.Div: (
-        (ast.Mult, "is a product meant, not a division?"),
-        (ast.FloorDiv, "is a whole number meant here (// or np.floor)?"),
+        (ast.Mult, "did you mean a product, not a division?"),
+        (ast.FloorDiv, "did you mean a whole number (// or np.floor)?"),
     ),
-    ast.FloorDiv: ((ast.Div, "// cuts to whole numbers: is / meant?"),),
-    ast.Gt: ((ast.GtE, "is >= meant, not >?"), (ast.Lt, "is < meant, not >?")),
-    ast.GtE: ((ast.Gt, "is > meant, not >=?"), (ast.LtE, "is <= meant, not >=?")),
-    ast.Lt: ((ast.LtE, "is <= meant, not <?"), (ast.Gt, "is > meant, not <?")),
-    ast.LtE: ((ast.Lt, "is < meant, not <=?"), (ast.GtE, "is >= meant, not <=?")),
+    ast.FloorDiv: ((ast.Div, "// rounds down to whole numbers: did you mean /?"),),
+    ast.Gt: ((ast.GtE, "did you mean >=, not >?"), (ast.Lt, "did you mean <, not >?")),
+    ast.GtE: (
+        (ast.Gt, "did you mean >, not >=?"),
+        (ast.LtE, "did you mean <=, not >=?"),
+    ),
+    ast.Lt: ((ast.LtE, "did you mean <=, not <?"), (ast.Gt, "did you mean >, not <?")),
+    ast.LtE: (
+        (ast.Lt, "did you mean <, not <=?"),
+        (ast.GtE, "did you mean >=, not <=?"),
+    ),
 }
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+# A node to change, a function that builds its replacement, and the question to ask.
+Mutation = tuple[ast.AST, Callable[[Any], Any], str]
 
 
 def find(
-    function: ast.stmt, passes: Callable[[ast.stmt], bool], more: Callable[[], bool]
+    function: FunctionNode,
+    passes: Callable[[FunctionNode], bool],
+    time_left: Callable[[], bool],
 ) -> tuple[int, str] | None:
-    """The line and the question of the first change under which `passes` holds.
+    """The line and the question of the first mutation for which `passes` is true.
 
     Args:
-        function: the definition as the learner wrote it.
-        passes: whether all cases agree with a definition.
-        more: whether there is time for another try.
+        function: the definition that the learner wrote.
+        passes: whether all cases pass with another definition.
+        time_left: whether there is time for another mutation.
     """
-    for target, build, question in changes(function):
-        if not more():
+    for target, build, question in mutations(function):
+        if not time_left():
             return None
-        if passes(applied(function, target, build)):
+        if passes(mutated(function, target, build)):
             return getattr(target, "lineno", function.lineno), question
     return None
 
 
-def applied(function: ast.stmt, target: ast.AST, build: Callable) -> ast.stmt:
-    """A copy of the definition with `build` of the target in the target's place."""
-    memo = {}
+def mutated(
+    function: FunctionNode, target: ast.AST, build: Callable[[Any], Any]
+) -> FunctionNode:
+    """A copy of the definition in which `build(target)` replaces the target."""
+    memo: dict[int, Any] = {}
     whole = copy.deepcopy(function, memo)
     place = memo[id(target)]
-    # `build` sees a copy of the copy, which it may take apart.
-    return _Put(place, build(copy.deepcopy(place))).visit(whole)
+    # `build` gets a copy of the copy, whose parts it may reuse.
+    return _Replace(place, build(copy.deepcopy(place))).visit(whole)
 
 
-class _Put(ast.NodeTransformer):
-    """Replaces one node of a tree; by None, a statement goes."""
+class _Replace(ast.NodeTransformer):
+    """Replaces one node of a syntax tree."""
 
     def __init__(self, place, new):
         self.place, self.new = place, new
@@ -91,23 +106,24 @@ class _Put(ast.NodeTransformer):
         return self.new if node is self.place else self.generic_visit(node)
 
 
-def changes(function: ast.stmt) -> Iterator[tuple[ast.AST, Callable, str]]:
-    """Places to change: (node, what is built of it, the question)."""
+def mutations(function: FunctionNode) -> Iterator[Mutation]:
+    """The mutations of a function, the most common mistakes first."""
     nodes = [n for statement in function.body for n in ast.walk(statement)]
-    for rule in (_signs, _calls, _statements, _transposes, _words, _bounds):
+    for rule in (_operators, _calls, _statements, _transposes, _constants, _bounds):
         for node in nodes:
             yield from ((node, *change) for change in rule(node))
-    names = [argument.arg for argument in getattr(function, "args", _NONE).args]
+    names = [argument.arg for argument in function.args.args]
     names += ["m"] * any(isinstance(n, ast.Name) and n.id == "m" for n in nodes)
-    for rule in (lambda n: _terms(n, names), _minuses):
-        for node in nodes:
-            yield from ((node, *change) for change in rule(node))
+    for node in nodes:
+        yield from ((node, *change) for change in _missing_factors(node, names))
+    for node in nodes:
+        yield from ((node, *change) for change in _missing_minus(node))
 
 
-def _signs(node):
-    """Another operator, another comparison, no minus."""
+def _operators(node):
+    """Another operator or comparison, other operands, no minus."""
     if isinstance(node, ast.BinOp):
-        for kind, question in OTHER_SIGNS.get(type(node.op), ()):
+        for kind, question in OTHER_OPERATORS.get(type(node.op), ()):
             if not (kind is ast.Div and isinstance(node.right, ast.Constant)):
                 yield lambda n, kind=kind: _with(n, op=kind()), question
         if isinstance(node.op, ast.MatMult):
@@ -116,7 +132,7 @@ def _signs(node):
                 "are the factors of the matrix product in the right order?",
             )
         if isinstance(node.op, ast.Pow):
-            yield lambda n: n.left, "is this power right?"
+            yield lambda n: n.left, "is this power needed?"
         if isinstance(node.op, ast.Div):
             yield (
                 lambda n: _with(n, right=ast.BinOp(n.right, ast.Pow(), _HALF)),
@@ -125,29 +141,29 @@ def _signs(node):
         if _is_product(node.left) and isinstance(node.op, ast.FloorDiv | ast.Sub):
             yield (
                 lambda n: _with(n.left, right=ast.BinOp(n.left.right, n.op, n.right)),
-                "do brackets say what goes first?",
+                "are brackets missing?",
             )
         if isinstance(node.op, ast.Sub):
             yield (
                 lambda n: _with(n, left=n.right, right=n.left),
-                "are the two sides of - exchanged?",
+                "are the two sides of - in the right order?",
             )
     elif isinstance(node, ast.Compare) and len(node.ops) == 1:
-        for kind, question in OTHER_SIGNS.get(type(node.ops[0]), ()):
+        for kind, question in OTHER_OPERATORS.get(type(node.ops[0]), ()):
             yield lambda n, kind=kind: _with(n, ops=[kind()]), question
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        yield lambda n: n.operand, "is this minus right?"
+        yield lambda n: n.operand, "is this minus needed?"
 
 
 def _calls(node):
-    """Another function, axis, or order of factors."""
+    """Another function, another axis, another order of factors."""
     if not isinstance(node, ast.Call):
         return
     name = _name(node.func)
     if name in PRODUCTS and len(node.args) == 2:
         yield (
             lambda n: ast.BinOp(n.args[0], ast.Mult(), n.args[1]),
-            f"{name} is the matrix product: is *, element by element, meant?",
+            f"{name} is the matrix product: did you mean *, element by element?",
         )
         yield (
             lambda n: _with(n, args=n.args[::-1]),
@@ -164,15 +180,15 @@ def _calls(node):
     if name == "multiply" and len(node.args) == 2:
         yield (
             lambda n: ast.BinOp(n.args[0], ast.MatMult(), n.args[1]),
-            "multiply goes element by element: is the matrix product (np.dot) meant?",
+            "multiply is element by element: did you mean a matrix product (np.dot)?",
         )
     if name in REDUCTIONS:
         yield from _axes(node, name)
-    if name in OTHER_NAMES and isinstance(node.func, ast.Attribute):
-        other, question = OTHER_NAMES[name]
+    if name in OTHER_FUNCTIONS and isinstance(node.func, ast.Attribute):
+        other, question = OTHER_FUNCTIONS[name]
         yield lambda n: _with(n, func=_with(n.func, attr=other)), question
     if name in ("exp", "sqrt", "abs", "square", "log") and len(node.args) == 1:
-        yield lambda n: n.args[0], f"is this {name} right?"
+        yield lambda n: n.args[0], f"is this {name} needed?"
     if name == "exp" and len(node.args) == 1:
         yield (
             lambda n: _with(n, args=[_negative(n.args[0])]),
@@ -187,14 +203,14 @@ def _axes(node, name):
     if axis and not keeps:
         yield (
             lambda n: _with(n, keywords=[*n.keywords, keep]),
-            f"this {name} drops an axis: does keepdims=True keep it?",
+            f"this {name} drops an axis: is keepdims=True missing?",
         )
     if axis is None:
         for number, more in itertools.product((0, 1, -1), ([], [keep])):
             added = [ast.keyword("axis", _number(number)), *more]
             yield (
                 lambda n, added=added: _with(n, keywords=[*n.keywords, *added]),
-                f"this {name} is over everything: is an axis missing?",
+                f"this {name} is over the whole array: is axis= missing?",
             )
         return
     for number, more in itertools.product((0, 1, -1), ([], [] if keeps else [keep])):
@@ -204,36 +220,36 @@ def _axes(node, name):
                 n,
                 keywords=[new if k.arg == "axis" else k for k in n.keywords] + more,
             ),
-            f"does this {name} go over the right axis?",
+            f"is this {name} over the right axis?",
         )
 
 
 def _statements(node):
-    """A statement too many, a change in place, a tuple in another order."""
+    """No seed, no change in place, = or +=, another order of returned values."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         if _name(node.value.func) in ("seed", "set_seed"):
-            yield lambda n: ast.Pass(), "is this the place to set the seed?"
+            yield lambda n: ast.Pass(), "should the seed be set here?"
     if isinstance(node, ast.AugAssign):
         yield (
             lambda n: ast.Assign(
                 [n.target],
-                ast.BinOp(_read(n.target), n.op, n.value),
+                ast.BinOp(_as_value(n.target), n.op, n.value),
                 lineno=n.lineno,
             ),
-            "this changes an argument in place: is a new array meant?",
+            "this changes an argument in place: should it create a new array?",
         )
-        for kind, question in OTHER_SIGNS.get(type(node.op), ()):
+        for kind, question in OTHER_OPERATORS.get(type(node.op), ()):
             yield lambda n, kind=kind: _with(n, op=kind()), question
         if isinstance(node.op, ast.Add):
             yield (
                 lambda n: ast.Assign([n.target], n.value, lineno=n.lineno),
-                "is += meant here, or =?",
+                "did you mean = instead of +=?",
             )
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         if isinstance(node.targets[0], ast.Subscript | ast.Name):
             yield (
                 lambda n: ast.AugAssign(n.targets[0], ast.Add(), n.value),
-                "is += meant, so that sums build up?",
+                "did you mean +=, to accumulate a sum?",
             )
     if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
         count = len(node.value.elts)
@@ -243,14 +259,14 @@ def _statements(node):
                     lambda n, order=order: _with(
                         n, value=_with(n.value, elts=[n.value.elts[i] for i in order])
                     ),
-                    "are the values returned in the right order?",
+                    "are the returned values in the right order?",
                 )
 
 
 def _transposes(node):
     if _is_transpose(node):
         value = (lambda n: n.value) if isinstance(node, ast.Attribute) else None
-        yield value or (lambda n: n.args[0]), "is this transpose one too many?"
+        yield value or (lambda n: n.args[0]), "is this transpose needed?"
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         for side in ("left", "right"):
             yield (
@@ -259,27 +275,27 @@ def _transposes(node):
             )
 
 
-def _words(node):
-    """Another activation, another padding; True for False."""
+def _constants(node):
+    """Another activation or padding, True instead of False."""
     if not isinstance(node, ast.Constant):
         return
     if isinstance(node.value, str):
-        for other in OTHER_WORDS.get(node.value, ()):
+        for other in OTHER_STRINGS.get(node.value, ()):
             yield (
                 lambda n, other=other: ast.Constant(other),
-                f"is {node.value!r} right here?",
+                f"is {node.value!r} the right value?",
             )
     elif isinstance(node.value, bool):
-        yield (lambda n: ast.Constant(not n.value), f"is {node.value} right here?")
+        yield (lambda n: ast.Constant(not n.value), f"is {node.value} the right value?")
 
 
 def _bounds(node):
-    """A whole number, or a name in a range, index or key, that is one off."""
+    """A whole number, or a bound, an index or a key, that is off by one."""
     if isinstance(node, ast.Constant) and type(node.value) is int:
         for step in (1, -1):
             yield (
                 lambda n, step=step: _number(n.value + step),
-                f"is the {node.value} here right?",
+                f"is {node.value} the right number?",
             )
     elif isinstance(node, ast.Call) and _name(node.func) in ("range", "str"):
         what = "range" if _name(node.func) == "range" else "index"
@@ -288,18 +304,18 @@ def _bounds(node):
                 lambda n, number=number, step=step: _with(
                     n, args=_changed(n.args, number, _plus(n.args[number], step))
                 ),
-                f"is this {what} one off?",
+                f"is this {what} off by one?",
             )
     elif isinstance(node, ast.FormattedValue):
         for step in (1, -1):
             yield (
                 lambda n, step=step: _with(n, value=_plus(n.value, step)),
-                "is this index one off?",
+                "is this index off by one?",
             )
 
 
-def _terms(node, names):
-    """A whole term that lacks a sign, a root or a factor."""
+def _missing_factors(node, names):
+    """A term that lacks a minus, a square root or a factor."""
     term = None
     if isinstance(node, ast.Assign | ast.Return) and node.value is not None:
         if not isinstance(node.value, ast.Tuple | ast.List | ast.Dict):
@@ -307,19 +323,19 @@ def _terms(node, names):
     if term is None and not isinstance(node, ast.BinOp):
         return
 
-    def put(build):
+    def in_term(build):
         if term is None:
             return build
         return lambda n: _with(n, value=build(n.value))
 
     if term:
-        yield put(_negative), "is a minus missing?"
-        root = put(lambda n: ast.BinOp(n, ast.Pow(), _HALF))
+        yield in_term(_negative), "is a minus missing?"
+        root = in_term(lambda n: ast.BinOp(n, ast.Pow(), _HALF))
         yield root, "is a square root missing?"
     for name in names:
         for kind, word in ((ast.Div, "division by"), (ast.Mult, "factor")):
             yield (
-                put(
+                in_term(
                     lambda n, name=name, kind=kind: ast.BinOp(
                         n, kind(), ast.Name(name, ast.Load())
                     )
@@ -328,8 +344,8 @@ def _terms(node, names):
             )
 
 
-def _minuses(node):
-    """A minus before an argument that is a name."""
+def _missing_minus(node):
+    """A minus before a variable that is an argument of a call."""
     if isinstance(node, ast.Call) and _name(node.func) not in ("range", "len", "print"):
         for number, argument in enumerate(node.args[:4]):
             if isinstance(argument, ast.Name):
@@ -337,23 +353,24 @@ def _minuses(node):
                     lambda n, number=number: _with(
                         n, args=_changed(n.args, number, _negative(n.args[number]))
                     ),
-                    f"is the minus of {argument.id} missing?",
+                    f"is a minus before {argument.id} missing?",
                 )
 
 
-# Pieces of trees.
+# Parts of syntax trees.
 
 _HALF = ast.Constant(0.5)
-_NONE = ast.parse("lambda: 0", mode="eval").body.args
 
 
 def _with(node, **fields):
+    """The node with these fields changed, in place."""
     for name, value in fields.items():
         setattr(node, name, value)
     return node
 
 
 def _changed(values, number, new):
+    """A copy of a list with another element at one index."""
     return [*values[:number], new, *values[number + 1 :]]
 
 
@@ -385,8 +402,8 @@ def _is_transpose(node):
     )
 
 
-def _read(target):
-    """A target of an assignment, to be read instead."""
+def _as_value(target):
+    """A copy of an assignment's target as an expression that reads it."""
     target = copy.deepcopy(target)
     for part in ast.walk(target):
         if hasattr(part, "ctx"):

@@ -1,13 +1,13 @@
-"""What kind of mistake makes a number like this out of the expected one?
+"""Hints from comparing the received numbers with the expected ones.
 
-Each function below tries one hypothesis on what came and what was expected, and
-returns a sentence, or "" where it does not hold. The hypotheses are those mistakes
-that learners make most; none of them knows any assignment.
+Each function below is a hint rule for one common mistake: given the received and the
+expected array, it returns a hint, or "" if the rule does not apply. The rules do not
+depend on the assignment.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,50 +15,57 @@ from dls_keras.reference import compare
 
 
 class Evidence(NamedTuple):
-    """An array that differs, and what is known about the call that made it.
+    """An array with a wrong value, and the call that returned it.
 
-    `arguments` are those of the call, as they came; `drew` whether random numbers
-    were drawn in it.
+    Attributes:
+        actual, expected: arrays of numbers.
+        terms: the tolerances.
+        arguments: the arguments of the call, before the call.
+        used_random: whether the call used NumPy's global generator.
     """
 
     actual: np.ndarray
     expected: np.ndarray
     terms: compare.Terms
-    arguments: dict
-    drew: bool = False
+    arguments: dict[str, Any]
+    used_random: bool = False
 
-    def agrees(self, array) -> bool:
-        """Whether an array is as good as the expected one."""
+    def agrees(self, array: np.ndarray) -> bool:
+        """Whether an array equals the expected one within the tolerances."""
         return not compare.difference(array, self.expected, self.terms)
 
 
-def of_arrays(evidence: Evidence, *, sure: bool = False) -> str:
-    """The first hypothesis that holds, as a sentence; "" if none does.
+Rule = Callable[[Evidence], str]
 
-    With `sure`, only those are tried that are hardly ever true by chance.
+
+def hint(evidence: Evidence, *, certain: bool = False) -> str:
+    """The hint of the first rule that applies, "" if none does.
+
+    With `certain`, only rules that rarely apply by coincidence are tried.
     """
     if evidence.actual.shape != evidence.expected.shape:
-        tried = () if sure else SHAPES
+        rules = () if certain else SHAPE_RULES
     else:
-        tried = SURE if sure else VALUES
+        rules = CERTAIN_RULES if certain else VALUE_RULES
     with np.errstate(all="ignore"):
-        for hypothesis in tried:
-            if words := hypothesis(evidence):
+        for rule in rules:
+            if words := rule(evidence):
                 return words
     return ""
 
 
-# Where the shapes differ.
+# Rules for different shapes.
 
 
 def _transposed(e):
     if e.actual.ndim != 2 or e.actual.T.shape != e.expected.shape:
         return ""
     if e.agrees(e.actual.T):
-        return "The numbers are right, but transposed: is a .T missing or one too many?"
-    return (
-        "The shape is transposed: are rows and columns exchanged, or is W transposed?"
-    )
+        return (
+            "The numbers are right, but transposed: is a .T missing, or is there one "
+            "too many?"
+        )
+    return "The shape is transposed: are rows and columns swapped, or is W transposed?"
 
 
 def _rank_one(e):
@@ -66,25 +73,25 @@ def _rank_one(e):
         return ""
     right = "The numbers are right, but this" if _reshaped(e) else "This"
     return (
-        f"{right} is a rank-1 array, {e.actual.shape}, neither row nor column: "
-        "keepdims=True, or .reshape, keeps it a matrix."
+        f"{right} is a rank-1 array of shape {e.actual.shape}, neither a row nor a "
+        "column: use keepdims=True or .reshape to get a matrix."
     )
 
 
-def _lost_axis(e):
+def _missing_axis(e):
     if e.actual.size != e.expected.size or e.actual.ndim >= e.expected.ndim:
         return ""
     if not _reshaped(e):
         return ""
-    return "The numbers are right, but an axis is lost: keepdims=True keeps it."
+    return "The numbers are right, but an axis is missing: keepdims=True keeps it."
 
 
-def _wrapped_number(e):
+def _number_in_array(e):
     if e.expected.ndim or e.actual.size != 1 or not _reshaped(e):
         return ""
     return (
-        f"The number is right, but wrapped in an array of shape {e.actual.shape}: "
-        "np.squeeze, .item() or float() takes it out."
+        f"The number is right, but it is an array of shape {e.actual.shape}: convert "
+        "it with np.squeeze, .item() or float()."
     )
 
 
@@ -92,41 +99,50 @@ def _other_order(e):
     if e.actual.size != e.expected.size:
         return ""
     if _reshaped(e):
-        return "The numbers are right and in order; only the shape needs a reshape."
+        return (
+            "The numbers are right and in the right order: only a reshape is missing."
+        )
     if e.actual.ndim == e.expected.ndim and sorted(e.actual.shape) == sorted(
         e.expected.shape
     ):
         for axes in itertools.permutations(range(e.actual.ndim)):
             turned = e.actual.transpose(axes)
             if turned.shape == e.expected.shape and e.agrees(turned):
-                return f"The numbers are right, but the axes are in the order {axes}."
+                return (
+                    "The numbers are right, but the axes are in the wrong order: "
+                    f".transpose{axes} of it would be right."
+                )
     return ""
 
 
 def _not_reduced(e):
-    """A sum or a mean that was forgotten, over all or over one axis."""
+    """A missing sum, mean or maximum, over all axes or over one."""
     if e.actual.size <= e.expected.size:
         return ""
     for name, reduce in (("sum", np.sum), ("mean", np.mean), ("maximum", np.max)):
         if e.agrees(np.asarray(reduce(e.actual))):
-            return f"The {name} of it would be right: is it missing?"
+            return f"Its {name} would be right: is the {name} missing?"
         for axis in range(e.actual.ndim):
             for keep in (True, False):
                 if e.agrees(reduce(e.actual, axis=axis, keepdims=keep)):
-                    return f"Its {name} over axis {axis} would be right: is it missing?"
+                    return (
+                        f"Its {name} over axis {axis} would be right: is the {name} "
+                        "missing?"
+                    )
     return ""
 
 
 def _broadcast(e):
-    """A column and a row, or a rank-1 array, that grew into a square."""
+    """A column combined with a row or a rank-1 array, which gives a matrix."""
     if e.actual.size <= e.expected.size or e.expected.ndim < 1:
         return ""
     sizes = set(e.expected.shape) | {1}
     if e.actual.ndim < 2 or not set(e.actual.shape) <= sizes | _sizes(e.arguments):
         return ""
     return (
-        f"Broadcasting has grown {e.expected.shape} to {e.actual.shape}: somewhere a "
-        "rank-1 array or a row meets a column. Look at both shapes before each + - * /."
+        f"Broadcasting has expanded {e.expected.shape} to {e.actual.shape}: a rank-1 "
+        "array or a row is combined with a column. Print both shapes before each "
+        "+ - * /."
     )
 
 
@@ -134,41 +150,52 @@ def _over_reduced(e):
     if e.actual.size >= e.expected.size:
         return ""
     if e.actual.ndim == 0:
-        return "One number where an array is expected: is an axis missing in a sum?"
+        return "It is one number, but an array is expected: is axis= missing in a sum?"
     if e.actual.ndim == e.expected.ndim:
-        for axis, (came, wanted) in enumerate(
+        for axis, (received, wanted) in enumerate(
             zip(e.actual.shape, e.expected.shape, strict=True)
         ):
-            if came == wanted - 1:
-                return f"Axis {axis} is one short: does a loop or slice stop early?"
-    return "Is a sum taken over the wrong axis, or one axis too many?"
+            if received == wanted - 1:
+                return (
+                    f"Axis {axis} is too short by one: does a loop or a slice stop too "
+                    "early?"
+                )
+    return "Is a sum over the wrong axis, or over too many axes?"
 
 
-SHAPES = (_wrapped_number, _rank_one, _transposed, _lost_axis, _other_order)
-SHAPES += (_not_reduced, _broadcast, _over_reduced)
+SHAPE_RULES: tuple[Rule, ...] = (
+    _number_in_array,
+    _rank_one,
+    _transposed,
+    _missing_axis,
+    _other_order,
+    _not_reduced,
+    _broadcast,
+    _over_reduced,
+)
 
 
-# Where only the values differ.
+# Rules for equal shapes with different values.
 
 
 def _rounding(e):
     gap, size = np.abs(e.actual - e.expected), np.abs(e.expected)
     if np.isfinite(gap).all() and (gap <= 3e-6 * np.maximum(size, 1)).all():
-        return "Only the last digits differ: is float32 used where float64 is meant?"
+        return "Only the last digits differ: is float32 used instead of float64?"
     return ""
 
 
 def _not_finite(e):
     if np.isnan(e.actual).any() and not np.isnan(e.expected).any():
-        return "There is a NaN: log(0), 0/0 or inf - inf. Print what goes into it."
+        return "There is a NaN, as from log(0), 0/0 or inf - inf: print the inputs."
     if np.isinf(e.actual).any() and not np.isinf(e.expected).any():
-        return "There is an infinity: a division by 0, log(0), or an exp too large."
+        return "There is an infinity, as from a division by 0, log(0), or a large exp."
     return ""
 
 
-def _nothing_done(e):
+def _all_zeros(e):
     if not e.actual.any() and e.expected.any():
-        return "It is all zeros: is it ever filled?"
+        return "All values are 0: are they ever assigned?"
     return ""
 
 
@@ -179,17 +206,17 @@ def _sign(e):
 def _whole_numbers(e):
     whole = (e.actual == np.floor(e.actual)).all()
     if whole and (e.expected != np.floor(e.expected)).any():
-        for cut in (np.floor, np.trunc, np.round):
-            if np.array_equal(cut(e.expected), e.actual):
+        for rounded in (np.floor, np.trunc, np.round):
+            if np.array_equal(rounded(e.expected), e.actual):
                 return (
-                    "These are whole numbers, cut off: is // or an integer dtype used "
-                    "(pixels are integers; divide by 255.) where / is meant?"
+                    "The numbers are rounded to whole numbers: is // used instead of "
+                    "/, or an integer dtype (pixels are integers; divide by 255.)?"
                 )
     return ""
 
 
 def _named_factor(e):
-    """One factor between all numbers; which quantity of the call is it?"""
+    """All numbers differ by one factor, which is a quantity of the call."""
     r = _ratio(e)
     if not r:
         return ""
@@ -200,21 +227,24 @@ def _named_factor(e):
             return f"Everything is {_short(value)} times too large: {_missing(name)}"
         if np.isclose(r, 1 / value, rtol=1e-5):
             return (
-                f"Everything is {_short(value)} times too small: is it divided by "
-                f"{name} once too often, or is that factor missing?"
+                f"Everything is {_short(value)} times too small: is there one division "
+                f"by {name} too many, or is this factor missing?"
             )
     return ""
 
 
 def _factor(e):
     r = _ratio(e)
-    if not r or e.expected.size == 1:  # any number is some multiple of another
+    if not r or e.expected.size == 1:  # two single numbers always have a ratio
         return ""
-    return f"Everything is {_short(r)} times the expected: is a constant factor wrong?"
+    return (
+        f"Everything is {_short(r)} times the expected value: is a constant factor "
+        "wrong?"
+    )
 
 
 def _ratio(e):
-    """What all numbers are multiplied by, 0 if there is no such factor."""
+    """The common factor of all numbers, 0 if there is none."""
     some = e.expected != 0
     if not some.any():
         return 0.0
@@ -227,17 +257,20 @@ def _ratio(e):
 def _missing(name):
     if name.startswith("the size"):
         return f"that is {name}; is 1/m missing?"
-    return f"that is {name}; is a division by it missing, or a factor too many?"
+    return f"that is {name}; is a division by it missing, or one factor too many?"
 
 
-def _downhill(e):
-    """W + rate * dW where W - rate * dW is meant."""
+def _opposite_step(e):
+    """W + learning_rate * dW instead of W - learning_rate * dW."""
     middle = (e.actual + e.expected) / 2
     for name, array in _arrays(e.arguments):
         if array.shape == middle.shape and np.allclose(middle, array, rtol=1e-6):
             if np.allclose(array, e.actual):
                 return f"It is {name}, unchanged: is the new value stored?"
-            return f"It went from {name} the other way: is it - where + stands?"
+            return (
+                f"It is {name} with a step in the opposite direction: is the sign of "
+                "the step wrong?"
+            )
     return ""
 
 
@@ -249,8 +282,8 @@ def _unchanged(e):
     return ""
 
 
-def _forgotten_term(e):
-    """The difference is one of the arguments, such as b."""
+def _missing_term(e):
+    """The difference is once or twice an argument, such as b."""
     gap = e.expected - e.actual
     if not np.abs(gap).max() > 0:
         return ""
@@ -262,13 +295,13 @@ def _forgotten_term(e):
         except ValueError:
             continue
         if np.allclose(gap, wide, rtol=1e-5, atol=1e-9):
-            return f"The difference is exactly {name}: is it forgotten?"
+            return f"The difference is exactly {name}: is it missing?"
         if np.allclose(gap, -wide, rtol=1e-5, atol=1e-9):
-            return f"The difference is exactly {name}: is it there once too often?"
+            return f"The difference is exactly {name}: is it added once too often?"
         if np.allclose(gap, -2 * wide, rtol=1e-5, atol=1e-9):
-            return f"The difference is twice {name}: is it added, not subtracted?"
+            return f"The difference is twice {name}: did you add it, not subtract it?"
         if np.allclose(gap, 2 * wide, rtol=1e-5, atol=1e-9):
-            return f"The difference is twice {name}: is it subtracted, not added?"
+            return f"The difference is twice {name}: did you subtract it, not add it?"
     return ""
 
 
@@ -288,7 +321,7 @@ def _activation(e):
     for name, values in functions.items():
         if np.isfinite(values).all() and e.agrees(values):
             return f"{name.capitalize()} of it would be right: is that step missing?"
-    undone = {
+    inverses = {
         "sigmoid": np.log(x / (1 - x)),
         "tanh": np.arctanh(x),
         "square root": x * x,
@@ -296,9 +329,9 @@ def _activation(e):
         "exp": np.log(x),
         "log": np.exp(x),
     }
-    for name, values in undone.items():
+    for name, values in inverses.items():
         if np.isfinite(values).all() and e.agrees(values):
-            return f"A {name} has been taken that is not asked for."
+            return f"Without the {name} it would be right: is the {name} needed?"
     return ""
 
 
@@ -311,13 +344,13 @@ def _softmax_axis(e):
                 for other in range(e.actual.ndim):
                     if np.allclose(e.actual.sum(axis=other), 1, atol=1e-4):
                         return (
-                            f"It sums to 1 along axis {other}, expected along axis "
-                            f"{axis}: is the axis of the softmax or norm wrong?"
+                            f"It sums to 1 along axis {other} instead of axis {axis}: "
+                            "is the axis of the softmax or norm wrong?"
                         )
                 if np.isclose(e.actual.sum(), 1, atol=1e-4):
                     return (
-                        f"All of it sums to 1, where it should along axis {axis}: "
-                        "is axis= missing in the sum?"
+                        "The whole array sums to 1, but it should sum to 1 along axis "
+                        f"{axis}: is axis= missing in the sum?"
                     )
     return ""
 
@@ -329,39 +362,45 @@ def _norm_axis(e):
     for axis in (0, 1):
         if np.allclose(square_e.sum(axis=axis), 1, atol=1e-4):
             if np.allclose(square_a.sum(axis=1 - axis), 1, atol=1e-4):
-                return f"The norm is taken along axis {1 - axis}; is {axis} meant?"
+                return f"The norm is along axis {1 - axis}: did you mean axis {axis}?"
             if np.isclose(square_a.sum(), 1, atol=1e-4):
-                return f"One norm is taken of all; is axis={axis} missing?"
+                return f"The norm is of the whole array: is axis={axis} missing?"
     return ""
 
 
-def _turned(e):
+def _reordered(e):
     if e.actual.ndim == 2 and e.agrees(e.actual.T):
         return "The numbers are right, but transposed."
     for axis in range(e.actual.ndim):
         if e.actual.shape[axis] > 1 and e.agrees(np.flip(e.actual, axis)):
-            return f"The numbers are right, but in reverse along axis {axis}."
+            return f"The numbers are right, but reversed along axis {axis}."
         for step in (1, -1):
             if e.actual.shape[axis] > 2 and e.agrees(np.roll(e.actual, step, axis)):
                 return f"The numbers are right, but shifted by one along axis {axis}."
     return ""
 
 
-def _one_place(e):
-    """Wrong only at the first or last index of an axis, or right only there."""
+def _one_index(e):
+    """Only the first or the last index of an axis is wrong, or only the first right."""
     wrong = ~np.isclose(e.actual, e.expected, rtol=1e-5, atol=1e-7, equal_nan=True)
     for axis in range(wrong.ndim):
         size = wrong.shape[axis]
         rest = tuple(n for n in range(wrong.ndim) if n != axis)
         where = np.flatnonzero(wrong.any(axis=rest))
         if size > 2 and list(where) == [size - 1]:
-            return f"Only the last of axis {axis} is wrong: does a loop stop one early?"
+            return (
+                f"Only the last index of axis {axis} is wrong: does a loop stop one "
+                "step too early?"
+            )
         if size > 2 and list(where) == [0]:
-            return f"Only the first of axis {axis} is wrong: does a loop start late?"
+            return (
+                f"Only the first index of axis {axis} is wrong: does a loop start one "
+                "step too late?"
+            )
         if size > 2 and list(where) == list(range(1, size)):
             return (
-                f"Only the first of axis {axis} is right: if a loop runs along it, "
-                "does it hand on the old value?"
+                f"Only the first index of axis {axis} is right: if a loop runs along "
+                "it, does each step use the result of the previous step?"
             )
     return ""
 
@@ -369,55 +408,73 @@ def _one_place(e):
 def _offset(e):
     gap = e.actual - e.expected
     if e.actual.size > 1 and np.ptp(gap) < 1e-6 * max(1, abs(float(gap.flat[0]))):
-        return f"Everything is off by the same {_short(float(gap.flat[0]))}."
+        return (
+            f"Every difference is {_short(float(gap.flat[0]))}: is a constant term "
+            "missing, or one too many?"
+        )
     return ""
 
 
-def _other_draw(e):
-    if not e.drew or e.actual.size < 2 or not e.actual.any():
+def _other_random_numbers(e):
+    if not e.used_random or e.actual.size < 2 or not e.actual.any():
         return ""
     if (e.actual >= 0).all() and (e.expected < 0).any():
         return (
-            "Random numbers, but none below 0: np.random.rand is uniform on [0, 1), "
-            "np.random.randn is normal."
+            "The random numbers are never negative: np.random.rand is uniform on "
+            "[0, 1), np.random.randn is normal."
         )
     a, b = float(np.std(e.actual)), float(np.std(e.expected))
-    if b and 0.2 < a / b < 5:
+    if not b:
+        return ""
+    if 0.2 < a / b < 5:
         return (
-            "The shape and size are right, but it is another draw: is the seed set at "
-            "another place, or is something drawn before, in another order or shape?"
+            "The shape and the scale are right, but these are other random numbers: "
+            "is the seed set somewhere else, or are other random numbers generated "
+            "first, or in another order or shape?"
         )
     return (
-        f"Random numbers {_short(a / b)} times as large as expected: "
-        "is the factor right by which the draw is multiplied?"
-        if b
-        else ""
+        f"The random numbers are {_short(a / b)} times as large as expected: is the "
+        "factor that multiplies them wrong?"
     )
 
 
-SURE = (_rounding, _named_factor)
-VALUES = (_not_finite, _sign, _nothing_done, _whole_numbers, _factor)
-VALUES += (_turned, _activation, _downhill, _forgotten_term, _softmax_axis, _norm_axis)
-VALUES += (_unchanged, _offset, _other_draw, _one_place)
+CERTAIN_RULES: tuple[Rule, ...] = (_rounding, _named_factor)
+VALUE_RULES: tuple[Rule, ...] = (
+    _not_finite,
+    _sign,
+    _all_zeros,
+    _whole_numbers,
+    _factor,
+    _reordered,
+    _activation,
+    _opposite_step,
+    _missing_term,
+    _softmax_axis,
+    _norm_axis,
+    _unchanged,
+    _offset,
+    _other_random_numbers,
+    _one_index,
+)
 
 
-# The call's quantities.
+# Quantities of the call.
 
 
 def _reshaped(e):
     return e.agrees(e.actual.reshape(e.expected.shape))
 
 
-def _arrays(arguments) -> Iterator[tuple[str, np.ndarray]]:
-    """The arrays of numbers among the arguments, with the names they go by."""
+def _arrays(arguments: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays of numbers among the arguments, with their names."""
     for name, value in _parts(arguments):
         array = _numbers(value)
         if array is not None and array.ndim:
             yield name, array
 
 
-def _quantities(arguments) -> Iterator[tuple[str, float]]:
-    """Numbers that may be factors: sizes of arrays, numbers, and 1 minus these."""
+def _quantities(arguments: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Possible factors: numbers x, 1 - x and x squared, sizes of arrays, and 255."""
     parts = list(_parts(arguments))
     for name, value in parts:
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -437,7 +494,7 @@ def _sizes(arguments):
     return {size for _, value in _parts(arguments) for size in np.shape(value)}
 
 
-def _parts(value, name="", depth=3) -> Iterator[tuple[str, object]]:
+def _parts(value: Any, name: str = "", depth: int = 3) -> Iterator[tuple[str, Any]]:
     """Numbers and arrays within nested dicts, lists and tuples."""
     if isinstance(value, Mapping):
         for key, part in itertools.islice(value.items(), 40):
@@ -460,5 +517,5 @@ def _numbers(value):
     return array.astype(float) if array.dtype.kind in "biuf" else None
 
 
-def _short(number) -> str:
+def _short(number: float) -> str:
     return f"{number:.6g}"

@@ -1,99 +1,98 @@
-"""Mistakes that show in the text of a function or in what it raises."""
+"""Hints from the source text of a function and from the exception that it raises."""
 
 import ast
 import re
 from collections.abc import Iterator
 
-from dls_keras.grading.call_record import OutOfTime, Stopped
+from dls_keras.grading.call_record import CallAborted, TimeLimitExceeded
+from dls_keras.grading.namespace import DefinitionNode
 
-FIRST_LINE = 200  # characters of an error that are shown
-TAKE_NONE = "isinstance", "print", "slice"  # functions for which None is no gap
+FIRST_LINE = 200  # characters of an error message that are shown
+TAKE_NONE = ("isinstance", "print", "slice")  # calls in which None is a valid argument
 
 
-def told(error: BaseException) -> str:
-    """What the function raised, in one line."""
-    if isinstance(error, OutOfTime):
+def described(error: BaseException) -> str:
+    """How a call ended, in one line without its subject: "raises KeyError: 'w'"."""
+    if isinstance(error, TimeLimitExceeded | CallAborted):
         return str(error)
     if isinstance(error, SystemExit):
         return "calls sys.exit"
-    if isinstance(error, Stopped | KeyboardInterrupt):
-        return str(error) or type(error).__name__
     first = str(error).split("\n")[0][:FIRST_LINE]
     return f"raises {type(error).__name__}: {first}".rstrip(": ")
 
 
-# Pattern of "Type: message" -> what to look at.
+# A pattern of "Type: message" -> the hint; {0} is the first group of the pattern.
 HINTS = {
     r"ValueError: shapes .* not aligned|matmul.*mismatch|Matrix size-incompatible": (
-        "The inner sizes of a matrix product differ: print both shapes; a transpose is "
-        "missing, the factors are in the wrong order, or * is meant."
+        "The inner sizes of a matrix product differ: print both shapes. Is a transpose "
+        "missing, are the factors in the wrong order, or did you mean *?"
     ),
     r"could not be broadcast|Incompatible shapes|incompatible shapes": (
-        "Two shapes do not fit element by element: is a matrix product (np.dot) meant "
-        "where * stands, or does a rank-1 array meet a matrix?"
+        "Two shapes do not match in an elementwise operation: did you mean a matrix "
+        "product (np.dot) instead of *, or is a rank-1 array combined with a matrix?"
     ),
-    r"NotImplementedError": "Not written yet.",
+    r"NotImplementedError": "Not implemented yet.",
     r"0-dimensional arrays can be converted|only (length|size)-1 arrays": (
-        "A number is asked of an array with an axis: use np.squeeze(...).item(), not "
-        "float(...); math.exp takes numbers only, np.exp arrays."
+        "A single number is expected, but this is an array: use np.squeeze(...).item() "
+        "instead of float(...), and np.exp instead of math.exp."
     ),
     r"UnboundLocalError|cannot access local variable": (
-        "A variable is read before this function has given it a value."
+        "A variable is used before this function has assigned a value to it."
     ),
     r"NameError: name '(\w+)'": (
-        "{0} is neither an argument, nor set before in this function, nor defined at "
-        "the top of the file (or its cell stopped)."
+        "{0} is not an argument, not assigned before in this function, and not defined "
+        "at the top of the file (or its cell failed)."
     ),
     r"KeyError: '?([^']+)'?": "There is no key {0}: print the keys of that dict.",
-    r"IndexError": "An index is past the end: does a range go one too far?",
-    r"ZeroDivisionError": "Something is divided by 0: is m taken from the right axis?",
+    r"IndexError": "An index is out of range: does a range go one step too far?",
+    r"ZeroDivisionError": "Division by 0: is m taken from the right axis?",
     r"'NoneType'": (
-        "Something is None that should be a value: a gap not filled, or a function "
-        "without `return`."
+        "A value is None: is a placeholder left, or does a function have no `return`?"
     ),
-    r"RecursionError": "It calls itself without end.",
+    r"RecursionError": "The function calls itself without end.",
     r"MemoryError|Unable to allocate|ResourceExhausted": (
-        "It asks for more memory than is allowed (--memory): does a shape blow up, or "
-        "a list grow for ever?"
+        "It needs more memory than is allowed (--memory): is a shape too large, or "
+        "does a list grow without end?"
     ),
     r"missing \d+ required (positional|keyword)|takes .* positional argument|"
     r"unexpected keyword argument": (
-        "The arguments do not fit: compare the first line of the function with the "
-        "course's, or that of the function that it calls."
+        "The arguments do not match: compare the `def` line of this function, and of "
+        "the functions that it calls, with those of the course."
     ),
     r"numpy' has no attribute '(int|bool|float|object)'": (
-        "np.{0} is gone from NumPy: write {0}."
+        "np.{0} was removed from NumPy: write {0}."
     ),
     r"tensorflow' has no attribute '(Session|placeholder|get_variable|"
     r"global_variables_initializer|reset_default_graph|contrib|set_random_seed)'": (
-        "tf.{0} belongs to TensorFlow 1: TensorFlow 2 computes at once, without "
+        "tf.{0} belongs to TensorFlow 1: TensorFlow 2 computes eagerly, without "
         "sessions and placeholders."
     ),
-    r"has no attribute '(\w+)'": "There is no .{0} on it: print its type.",
-    r"NotHere|ModuleNotFoundError|ImportError": (
-        "A module is missing here; put it beside the file, or install it."
+    r"has no attribute '(\w+)'": "The object has no attribute {0}: print its type.",
+    r"MissingImportError|ModuleNotFoundError|ImportError": (
+        "A module is missing: install it, or put it in the folder of your file."
     ),
     r"KerasTensor cannot be used|KerasTensor is symbolic": (
-        "Keras 3 wants keras.ops or a layer where a tf function meets a model's input."
+        "In Keras 3, use keras.ops or a layer instead of a tf function on the symbolic "
+        "inputs of a model."
     ),
     r"Only input tensors may be passed as positional": (
-        "Keras 3 wants training= and mask= by keyword in the call of a layer."
+        "In Keras 3, pass training= and mask= by keyword when you call a layer."
     ),
     r"UnidentifiedImageError|FileNotFoundError": (
-        "A file is not found: functions are tried in an empty folder."
+        "A file was not found: the functions are run in an empty folder."
     ),
     r"cannot compute .* as input|InvalidArgumentError.*(?:float|int)": (
-        "The dtypes of two tensors differ: tf.cast one of them."
+        "The dtypes of two tensors differ: use tf.cast on one of them."
     ),
 }
 
 
 def hint(error: BaseException) -> str:
-    """What to look at, given what was raised; "" if there is nothing to say."""
-    if isinstance(error, OutOfTime):
-        return "Does every loop come to an end? --timeout gives more time."
+    """A hint about an exception; "" if there is none."""
+    if isinstance(error, TimeLimitExceeded):
+        return "Does every loop end? Use --timeout to allow more time."
     if isinstance(error, SystemExit):
-        return "A function ends by `return`."
+        return "End a function with `return`."
     text = f"{type(error).__name__}: {error}"
     for pattern, words in HINTS.items():
         if match := re.search(pattern, text):
@@ -101,15 +100,15 @@ def hint(error: BaseException) -> str:
     return ""
 
 
-# Gaps.
+# Placeholders.
 
 
-def placeholder(function: ast.stmt) -> int | None:
-    """The line of a gap that is still to be filled; None if there is none.
+def placeholder(function: DefinitionNode) -> int | None:
+    """The line of the first placeholder that is left in a function, or None.
 
-    A gap is `...`, `raise NotImplementedError`, a body without statements, a name set
-    to None and to nothing else, or a None where a value must stand: in a range, in a
-    sum, as the argument by position of a call, in what is gone through.
+    A placeholder is `...`, `raise NotImplementedError`, a body without statements, a
+    name that is only ever set to None, or None where a value is required: in a range,
+    a sum, a condition, a loop, or as all arguments of a call.
     """
     if isinstance(function, ast.ClassDef):
         found = (
@@ -119,34 +118,34 @@ def placeholder(function: ast.stmt) -> int | None:
     body = [s for s in function.body if not _is_text(s)]
     if not body or all(isinstance(s, ast.Pass) for s in body):
         return function.lineno
-    lines = [line for line in _gaps(function)]
-    return min(lines) if lines else None
+    return min(_placeholders(function), default=None)
 
 
-def _gaps(function) -> Iterator[int]:
-    values = {}  # name -> what it is set to
+def _placeholders(function: ast.AST) -> Iterator[int]:
+    """The lines of all placeholders."""
+    values: dict[str, list[tuple[ast.AST, int]]] = {}  # target -> (value, line) pairs
     for node in ast.walk(function):
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 names = target.elts if isinstance(target, ast.Tuple) else [target]
-                parts = _matching(node.value, len(names))
+                parts = _assigned_parts(node.value, len(names))
                 for name, part in zip(names, parts, strict=True):
                     if not isinstance(name, ast.Attribute):  # self.x may start as None
-                        values.setdefault(ast.dump(name), []).append(
-                            (part, node.lineno)
-                        )
+                        key = ast.dump(name)
+                        values.setdefault(key, []).append((part, node.lineno))
         elif isinstance(node, ast.AugAssign | ast.AnnAssign | ast.For):
             values.setdefault(ast.dump(node.target), []).append((node, node.lineno))
-        operands = []
+        operands: list[ast.expr] = []
         match node:
-            case ast.Raise(exc=ast.Name(id=name) | ast.Call(func=ast.Name(id=name))):
-                if name == "NotImplementedError":
+            case ast.Raise(
+                exc=ast.Name(id=raised) | ast.Call(func=ast.Name(id=raised))
+            ):
+                if raised == "NotImplementedError":
                     yield node.lineno
             case ast.Expr(value=ast.Constant(value=value)) if value is ...:
                 yield node.lineno
             case ast.Call(func=func) if getattr(func, "id", "") not in TAKE_NONE:
-                operands = node.args[:2] if node.args else []
-                operands = operands if all(map(_is_none, node.args)) else []
+                operands = node.args[:2] if all(map(_is_none, node.args)) else []
             case ast.BinOp():
                 operands = [node.left, node.right]
             case ast.For() | ast.comprehension():
@@ -166,7 +165,8 @@ def _gaps(function) -> Iterator[int]:
             yield settings[0][1]
 
 
-def _matching(value, count):
+def _assigned_parts(value, count):
+    """The values that `count` targets of an assignment receive."""
     if isinstance(value, ast.Tuple) and len(value.elts) == count:
         return value.elts
     return [value] * count
@@ -184,7 +184,7 @@ def _is_text(statement):
 
 
 def layer_in_loop(function: ast.stmt) -> int | None:
-    """The line where a loop makes a layer and calls it at once; None if none does."""
+    """The line where a loop creates a layer, or None."""
     for loop in ast.walk(function):
         if not isinstance(loop, ast.For | ast.While):
             continue
@@ -197,7 +197,7 @@ def layer_in_loop(function: ast.stmt) -> int | None:
 
 
 def mask_by_position(function: ast.stmt) -> int | None:
-    """The line where an attention takes its mask as the fourth argument, or None."""
+    """The line where an attention layer receives a fourth positional argument."""
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and len(node.args) >= 4:
             name = getattr(node.func, "attr", "").lower()
