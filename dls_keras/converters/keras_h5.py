@@ -99,8 +99,8 @@ def read(path: str | Path, *, model_json: str | Path | None = None) -> Contents:
             Keras 3 or with Theano, is damaged or contains NaN.
     """
     path = Path(path)
-    for needed in filter(None, (path, model_json)):
-        if not Path(needed).is_file():
+    for needed in (path, model_json):
+        if needed is not None and not Path(needed).is_file():
             raise MissingFileError(f"There is no file at {needed}. Check the path.")
     facts, weights, top = _opened(path)
     version = str(_text(facts.get("keras_version", "1")))
@@ -154,7 +154,7 @@ def gates(contents: Contents) -> str | None:
     Raises:
         InputError: if its layers have different gates.
     """
-    named = {layer.gates for layer in contents.layers} - {None}
+    named = {layer.gates for layer in contents.layers if layer.gates}
     if len(named) > 1:
         raise InputError(
             f"The layers of {contents.path} have different gates: {sorted(named)}. "
@@ -289,10 +289,11 @@ def _architecture(text: Any, origin: str | Path) -> dict[str, tuple[str, dict]]:
 
 def _join_gates(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A layer's arrays, Keras 1's single gates concatenated in the order i, f, c, o."""
-    matches = [ONE_GATE.fullmatch(name) for name in weights]
-    if not all(matches):
+    matches = [match for name in weights if (match := ONE_GATE.fullmatch(name))]
+    if len(matches) < len(weights):
         return weights
-    joined = {}  # of a Bidirectional, the forward layer's come first
+    joined: dict[str, dict[str, np.ndarray]] = {}
+    # The arrays of a Bidirectional's forward layer come first.
     for match, array in zip(matches, weights.values(), strict=True):
         part = f"{match['layer']}/{PARTS[match['part']]}"
         joined.setdefault(part, {})[match["gate"]] = array
