@@ -1,9 +1,9 @@
-"""What all tests share: a seed; without data, data tests are skipped with a reason."""
+"""Set a seed before each test; skip the tests that need real data if there is none."""
 
 import os
 import sys
 
-# The tests compare numbers; the log lines of TensorFlow's start say nothing here.
+# Hide the lines that TensorFlow logs when it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import hypothesis
@@ -11,24 +11,24 @@ import pytest
 
 from dls_keras.core import files
 
-# How long an example takes says more about the machine than about the code.
+# No deadline: the time of one example depends on how busy the machine is.
 hypothesis.settings.register_profile("dls_keras", deadline=None)
 hypothesis.settings.load_profile("dls_keras")
 
 
 def pytest_runtest_setup(item):
-    """Let networks begin alike, whichever test ran before.
+    """Seed Keras, so that initial weights do not depend on the order of the tests.
 
-    Hypothesis seeds its examples itself, and draws others in each run.
+    Hypothesis seeds its examples itself, differently in each run.
     """
-    keras = sys.modules.get("keras")  # tests of NumPy alone do not wait for it
+    keras = sys.modules.get("keras")  # not imported here: NumPy tests do not need it
     by_hypothesis = getattr(item.obj, "is_hypothesis_test", False)
     if keras and not by_hypothesis:
         keras.utils.set_random_seed(0)
 
 
 def pytest_collection_modifyitems(items):
-    """Skip what needs real data where `DLS_KERAS_DATA` names none."""
+    """Skip the tests marked `data` if `DLS_KERAS_DATA` names no folder."""
     if files.data_folder() is None:
         skip = pytest.mark.skip(
             reason="needs real data: set DLS_KERAS_DATA to the folder that holds them"

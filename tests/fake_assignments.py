@@ -1,8 +1,8 @@
-"""Two small assignments without TensorFlow, in the place of the catalogue's.
+"""Two small assignments without TensorFlow that replace those of the catalogue.
 
-`echo` shouts a sentence back; its model is a dict of arrays, and it offers all that
-an assignment can. `finder` boxes the left half of a picture; its model is a named
-tuple, and it offers only `infer` and `load_pretrained`.
+`echo` returns a sentence in capitals; its model is a dict of arrays, and it offers
+every function that an assignment can have. `finder` detects a box in the left half of
+an image; its model is a named tuple, and it offers only `infer` and `load_pretrained`.
 """
 
 import sys
@@ -17,7 +17,7 @@ from dls_keras.core import files, images, weights
 from dls_keras.core.answers import Answer, Row, detected
 from dls_keras.core.errors import InputError, MissingFileError
 
-CALLS = []  # the settings of each training, in order
+CALLS = []  # the settings of each call of echo.train, in order
 
 
 class Finder(NamedTuple):
@@ -45,7 +45,7 @@ def echo():
 
     def load_pretrained(variant="default"):
         if variant == "published":
-            raise MissingFileError("The published file is nowhere.")
+            raise MissingFileError("The published file was not found.")
         weights.verify(weights.record("echo", variant))
         return {"w": np.ones(3), "b": 0.0}
 
@@ -53,7 +53,7 @@ def echo():
         if sentence == "":
             raise InputError("The sentence is empty. Say something.")
         if sentence == "bug":
-            raise ZeroDivisionError("a mistake of ours")
+            raise ZeroDivisionError("a bug of the package")
         if sentence == "wait":
             raise KeyboardInterrupt
         shout = sentence.upper() + "!" * int(model["w"].sum())
@@ -74,7 +74,7 @@ def echo():
 
     offers = (*catalog.FIVE, "evaluate", "picture", "example")
     module = _module("echo", locals(), offers)
-    module.__doc__ = "Echo: what is said comes back louder (C1 W2 A1)."
+    module.__doc__ = "Echo: the sentence in capitals (C1 W2 A1)."
     return module
 
 
@@ -91,14 +91,14 @@ def finder():
         return detected(box[:n], [0.5][:n], [1][:n], model.classes)
 
     module = _module("finder", locals(), ("load_pretrained", "infer"))
-    module.__doc__ = "Finder: the left half of a picture (C4 W3 A1)."
+    module.__doc__ = "Finder: a box in the left half of an image (C4 W3 A1)."
     return module
 
 
 def register(monkeypatch, folder):
-    """Let the catalogue hold `echo` and `finder` alone; return `echo`.
+    """Replace the catalogue by one of `echo` and `finder`; return the module `echo`.
 
-    The weight file of `echo` is written into `folder`.
+    The weight file of `echo` and a table of records are written into `folder`.
     """
     modules = echo(), finder()
     rows = [

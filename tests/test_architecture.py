@@ -1,4 +1,4 @@
-"""Who may import whom, read from the files themselves."""
+"""Each package may import only certain others; the imports are read from the files."""
 
 import ast
 import subprocess
@@ -12,8 +12,8 @@ from dls_keras.core import files
 ORDER = [row.module for row in catalog.ASSIGNMENTS]
 FILES = sorted(files.PACKAGE.rglob("*.py"))
 
-# Each room, and the rooms it may use besides itself.
-ROOMS = {
+# Each subpackage or module, and the others that it may import besides itself.
+ALLOWED = {
     "core": set(),
     "fast": {"core"},
     "datasets": {"core"},
@@ -28,7 +28,7 @@ ROOMS = {
         *("core", "fast", "datasets", "music", "networks", "converters", "plots"),
         *("catalog", "reference"),
     },
-    # The front of the house; it meets assignments by name, through the catalogue.
+    # These load assignments by name, through the catalogue, and never import them.
     "models": {"core", "converters", "catalog"},
     "grading": {"core", "reference", "catalog", "models"},
     "cli": {
@@ -46,52 +46,52 @@ def module_of(path):
     return ".".join(parts).removesuffix(".__init__")
 
 
-def room_of(module):
-    """The room of a module of ours: "core", "course", "" for the package itself."""
-    room = (module.split(".") + [""])[1]
-    return "course" if room in {f"course{n}" for n in catalog.COURSES} else room
+def package_of(module):
+    """The subpackage of a module: "core", "course"; "" for dls_keras/__init__.py."""
+    package = (module.split(".") + [""])[1]
+    return "course" if package in {f"course{n}" for n in catalog.COURSES} else package
 
 
 MODULES = {module_of(path) for path in FILES}
 
 
 def imports(source):
-    """The modules of ours that a source imports, at its top or late."""
+    """The dls_keras modules that a source imports, at its top or inside a function."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "we import by full names"
+            assert node.level == 0, "relative import; use the full name"
             # `from dls_keras.core import files` imports the module files.
-            whole = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= (whole & MODULES) or {node.module}
+            full_names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (full_names & MODULES) or {node.module}
     return {name for name in found if name.split(".")[0] == "dls_keras"}
 
 
-def wrong(module, source):
+def forbidden(module, source):
     """The imports in a module's source that the rules forbid."""
-    room, bad = room_of(module), set()
+    package, found = package_of(module), set()
     for other in imports(source):
-        if room_of(other) == "course" and room == "course":
+        if package_of(other) == "course" and package == "course":
             both = other in ORDER and module in ORDER
             if not both or ORDER.index(other) >= ORDER.index(module):
-                bad.add(other)
-        elif room_of(other) not in ROOMS[room] | {room}:
-            bad.add(other)
-    return bad
+                found.add(other)
+        elif package_of(other) not in ALLOWED[package] | {package}:
+            found.add(other)
+    return found
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_a_file_imports_only_what_its_room_may(path):
-    """And every file stands in a room."""
+def test_a_module_imports_only_allowed_packages(path):
+    """Every module belongs to a package of the table."""
     module = module_of(path)
-    assert room_of(module) in ROOMS
-    assert wrong(module, path.read_text("utf-8")) == set()
+    assert package_of(module) in ALLOWED
+    assert forbidden(module, path.read_text("utf-8")) == set()
 
 
 @pytest.mark.parametrize(
-    ("module", "source", "bad"),
+    ("module", "source", "other"),
     [
         ("dls_keras.core.x", "from dls_keras import catalog", "dls_keras.catalog"),
         ("dls_keras.core.x", "import dls_keras.plots", "dls_keras.plots"),
@@ -106,21 +106,21 @@ def test_a_file_imports_only_what_its_room_may(path):
         ("dls_keras.plots", "from dls_keras.core import images", None),
     ],
 )
-def test_the_rules_bite(module, source, bad):
-    """Late imports, too, and assignments that look ahead."""
-    assert wrong(module, source) == ({bad} if bad else set())
+def test_forbidden_imports_are_found(module, source, other):
+    """Imports inside functions count, and so does a later assignment."""
+    assert forbidden(module, source) == ({other} if other else set())
 
 
-def test_no_file_is_a_drawer():
-    """A good home has a noun for a name."""
+def test_no_module_is_named_utils():
+    """A module is named after what it contains."""
     assert not {path.stem for path in FILES} & {"utils", "util", "helpers", "misc"}
 
 
 @pytest.mark.parametrize(
     "module", ["dls_keras", "dls_keras.cli.main", "dls_keras.course5"]
 )
-def test_importing_the_front_is_light(module):
-    """No TensorFlow, Keras or NumPy before somebody asks for an assignment."""
+def test_importing_the_package_imports_no_heavy_library(module):
+    """TensorFlow, Keras and NumPy are imported only with an assignment."""
     program = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""The scripts of `assignments/` read as stories, and run."""
+"""The scripts of `assignments/` have the common form, run, and convert to notebooks."""
 
 import ast
 import os
@@ -15,15 +15,15 @@ from PIL import Image
 from dls_keras import catalog
 
 SCRIPTS = sorted((Path(__file__).parent.parent / "assignments").glob("course*/*.py"))
-QUICKEST = "gradient_checking"  # a second; the others run with -m large
-NAMED_TUPLE = {"_replace", "_asdict", "_fields"}  # public, for all their dashes
-CPU_SECONDS = 120  # a minute of two cores, whatever else they do
+QUICKEST = "gradient_checking"  # takes a second; the others run with -m large
+NAMED_TUPLE = {"_replace", "_asdict", "_fields"}  # public despite the underscore
+CPU_SECONDS = 120  # one minute on two cores; independent of other processes
 
 each = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 
 
 def cells(path):
-    """The cells as pairs: whether it is prose, and its text without the marker."""
+    """The cells as pairs (is markdown, text without the cell marker)."""
     first, *parts = re.split(r"^# %%(.*)\n", path.read_text("utf-8"), flags=re.M)
     assert first == ""
     marks, texts = parts[::2], parts[1::2]
@@ -34,28 +34,28 @@ def cells(path):
 
 
 def prose(text):
-    """A cell of prose without the marks of its comments."""
+    """The text of a markdown cell without the comment signs."""
     lines = text.split("\n")
     assert all(line == "#" or line.startswith("# ") for line in lines), text
     return "\n".join(line[2:] for line in lines)
 
 
-def test_every_assignment_is_told():
-    """A script each, under the same name."""
+def test_every_assignment_has_a_script():
+    """The script has the name of the assignment."""
     assert {path.stem for path in SCRIPTS} == catalog.BY_NAME.keys()
 
 
 @each
 def test_a_script_belongs_to_an_assignment(path):
-    """By its name and its folder; its pictures go to a folder of its own."""
+    """Name and folder agree with the catalogue; images are written to out/NAME."""
     row = catalog.BY_NAME[path.stem]
     assert path.parent.name == f"course{row.course}"
     assert f'Path("out/{row.name}")' in path.read_text("utf-8")
 
 
 @each
-def test_a_script_opens_with_a_title_and_what_it_takes(path):
-    """One heading, what the reader sees, how long it takes with and without --quick."""
+def test_a_script_opens_with_a_title_and_its_duration(path):
+    """One heading, then what the reader will see and how long it takes."""
     is_prose, text = cells(path)[0]
     assert is_prose
     title, *paragraphs = prose(text).split("\n\n")
@@ -68,8 +68,8 @@ def test_a_script_opens_with_a_title_and_what_it_takes(path):
 
 
 @each
-def test_a_script_is_made_of_prose_and_code(path):
-    """Each cell of code is Python, each of prose comments; headings part them."""
+def test_a_script_consists_of_markdown_and_code_cells(path):
+    """Code cells parse as Python; at least three headings divide the script."""
     found = cells(path)
     headings = [
         h for is_prose, t in found if is_prose for h in re.findall("^# ##? ", t)
@@ -84,7 +84,7 @@ def test_a_script_is_made_of_prose_and_code(path):
 
 @each
 def test_a_script_uses_public_names_only(path):
-    """What a reader may use, too; formulas in pairs of dollars."""
+    """No attribute or import begins with an underscore; `$$` comes in pairs."""
     source = path.read_text("utf-8")
     for node in ast.walk(ast.parse(source)):
         names = []
@@ -99,7 +99,7 @@ def test_a_script_uses_public_names_only(path):
 
 
 def ran(path, folder):
-    """The pictures that a script makes with --quick in a folder, offline."""
+    """The files that a script writes with --quick in a folder, offline."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, path, "--quick"],
@@ -115,12 +115,12 @@ def ran(path, folder):
     assert spent < CPU_SECONDS
     assert done.stdout
     pictures = sorted((folder / "out" / path.stem).rglob("*.*"))
-    assert set(folder.rglob("*.*")) <= {*pictures}, "a file outside of out/NAME"
+    assert set(folder.rglob("*.*")) <= {*pictures}, "a file outside out/NAME"
     return pictures
 
 
 def is_picture(path):
-    """Whether a file is a picture that shows something."""
+    """Whether a file is an image that is not of one colour."""
     with Image.open(path) as image:
         return np.asarray(image.convert("L")).std() > 1
 
@@ -132,16 +132,16 @@ def is_picture(path):
         for p in SCRIPTS
     ],
 )
-def test_a_script_runs_and_leaves_pictures(path, tmp_path):
-    """Offline, in under a minute on two idle cores, in its own folder alone."""
+def test_a_script_runs_and_writes_images(path, tmp_path):
+    """It runs offline, in under a minute on two idle cores."""
     pictures = [p for p in ran(path, tmp_path) if p.suffix in (".png", ".jpg")]
     assert pictures
     assert all(map(is_picture, pictures))
 
 
 @each
-def test_a_script_becomes_a_notebook(path):
-    """By jupytext, cell for cell, with nothing of this machine in it."""
+def test_a_script_converts_to_a_notebook(path):
+    """Jupytext keeps each cell and adds no metadata of the machine."""
     jupytext = pytest.importorskip("jupytext")
     notebook = jupytext.read(path)
     found = cells(path)

@@ -1,4 +1,4 @@
-"""Clips do the arithmetic of pydub, and files of every kind are read."""
+"""Clips compute what pydub's segments do; WAV files of every sample type are read."""
 
 import struct
 import wave
@@ -20,7 +20,7 @@ SAMPLES = st_numpy.arrays(
 
 
 def tone(n=4410, rate=44_100, channels=1, loud=8000):
-    """A tone of 440 Hz, another phase in each channel."""
+    """A tone of 440 Hz with a different phase in each channel."""
     phase = 2 * np.pi * 440 * np.arange(n)[:, None] / rate + np.arange(channels)
     return Clip((loud * np.sin(phase)).astype(np.int16), rate)
 
@@ -34,8 +34,8 @@ def test_length_is_in_milliseconds_and_rounded():
     assert tone(31_000).duration_seconds == pytest.approx(0.70295, abs=1e-5)
 
 
-def test_pieces_of_a_clip_make_the_clip():
-    """Cut anywhere, no sample is lost or doubled, the odd last one included."""
+def test_adjacent_slices_contain_every_sample_once():
+    """Including the samples after the last full millisecond."""
     clip = tone(31_000)
     whole = clip[:250] + clip[250:-100] + clip[-100:]
     np.testing.assert_array_equal(whole.samples, clip.samples)
@@ -43,48 +43,49 @@ def test_pieces_of_a_clip_make_the_clip():
 
 
 @given(SAMPLES, st.floats(-40, 40))
-def test_gain_rounds_down_and_stops_at_the_loudest(samples, decibels):
-    """As `audioop.mul` does, on which pydub stands."""
+def test_gain_rounds_down_and_clips_to_16_bits(samples, decibels):
+    """As in `audioop.mul`, which pydub uses."""
     louder = Clip(samples).apply_gain(decibels)
     expected = np.floor(Clip(samples).samples * 10 ** (decibels / 20))
     np.testing.assert_array_equal(louder.samples, np.clip(expected, -32768, 32767))
 
 
-def test_a_gain_changes_the_level_by_as_much():
-    """6 dB up are 6 dB more, to the rounding of 16 bits."""
+def test_a_gain_of_6_db_changes_the_level_by_6_db():
+    """Up to the rounding to 16 bits."""
     clip = tone()
     assert (clip + 6).dBFS - clip.dBFS == pytest.approx(6, abs=0.005)
     assert (clip - 6).dBFS - clip.dBFS == pytest.approx(-6, abs=0.005)
 
 
 def test_the_level_of_a_full_square_wave_is_zero():
-    """And that of silence is minus infinity, which no gain changes."""
+    """The level of silence is minus infinity, whatever the gain."""
     square = Clip(np.resize(np.array([-32768, 32767], np.int16), 1000))
-    assert square.dBFS == pytest.approx(0, abs=3e-4)  # rms is cut to 32767
+    assert square.dBFS == pytest.approx(0, abs=3e-4)  # rms is truncated to 32767
     silence = audio.silence(10)
     assert silence.dBFS == -np.inf
     assert (silence + np.inf).rms == 0
 
 
 @given(SAMPLES, SAMPLES, st.integers(0, 3))
-def test_an_overlay_adds_and_keeps_the_length(mine, its, position):
-    """Sums beyond 16 bits are cut off, what reaches beyond the end is left out."""
-    mine, its = Clip(mine[..., :1].ravel(), 1000), Clip(its[..., :1].ravel(), 1000)
-    mixed = mine.overlay(its, position).samples[:, 0].astype(int)
-    expected = mine.samples[:, 0].astype(int)
-    shared = max(0, min(len(its), len(mine) - position))
-    expected[position : position + shared] += its.samples[:shared, 0]
+def test_an_overlay_adds_the_samples_and_keeps_the_length(first, second, position):
+    """Sums are clipped to 16 bits; the part after the end of the first is dropped."""
+    first = Clip(first[..., :1].ravel(), 1000)
+    second = Clip(second[..., :1].ravel(), 1000)
+    mixed = first.overlay(second, position).samples[:, 0].astype(int)
+    expected = first.samples[:, 0].astype(int)
+    shared = max(0, min(len(second), len(first) - position))
+    expected[position : position + shared] += second.samples[:shared, 0]
     np.testing.assert_array_equal(mixed, np.clip(expected, -32768, 32767))
 
 
-def test_an_overlay_takes_the_larger_rate_and_number_of_channels():
-    """A mono clip at half the rate sounds in both channels."""
+def test_an_overlay_has_the_larger_rate_and_number_of_channels():
+    """A mono clip of 22,050 Hz and a stereo clip of 44,100 Hz."""
     mixed = tone(1000, 22_050).overlay(tone(2000, 44_100, channels=2))
     assert (mixed.frame_rate, mixed.channels, len(mixed)) == (44_100, 2, 45)
 
 
-def test_stereo_becomes_the_mean_and_mono_both():
-    """The mean is rounded down, as `audioop.tomono` does."""
+def test_the_number_of_channels_can_be_changed():
+    """Mono is the mean of both channels, rounded down as by `audioop.tomono`."""
     stereo = Clip(np.array([[1, 2], [-1, -2], [32767, 32767]], np.int16))
     np.testing.assert_array_equal(stereo.set_channels(1).samples[:, 0], [1, -2, 32767])
     assert stereo.set_channels(1).set_channels(2).channels == 2
@@ -93,8 +94,8 @@ def test_stereo_becomes_the_mean_and_mono_both():
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 48_000, 96_000])
-def test_another_rate_has_the_same_sound(rate):
-    """A tone of 440 Hz made at the other rate, but for the filter's edges."""
+def test_resampling_keeps_the_signal(rate):
+    """It equals a tone generated at the new rate, except near both ends."""
     changed = tone(44_100 // 4).set_frame_rate(rate)
     expected = tone(len(changed.samples), rate).samples
     assert changed.frame_rate == rate
@@ -103,8 +104,8 @@ def test_another_rate_has_the_same_sound(rate):
     np.testing.assert_allclose(changed.samples[middle], expected[middle], atol=80)
 
 
-def test_a_clip_never_changes():
-    """Not even the array of another clip made from it."""
+def test_a_clip_is_immutable():
+    """Operations return new clips, and attributes cannot be set."""
     clip = tone()
     before = clip.samples.copy()
     clip.overlay(clip + 6, 10)
@@ -116,8 +117,8 @@ def test_a_clip_never_changes():
 @pytest.mark.parametrize(
     "samples", [np.zeros(5), np.zeros((2, 2, 2), np.int16), [[1, 2]]]
 )
-def test_what_is_no_samples_is_told(samples):
-    """Their shape and type stand in the message."""
+def test_invalid_samples_are_refused(samples):
+    """The message names the expected type."""
     with pytest.raises(InputError, match="int16, received"):
         Clip(samples)
 
@@ -130,8 +131,8 @@ def test_what_is_no_samples_is_told(samples):
     ("dtype", "step"),
     [("uint8", 256), ("int16", 1), ("int32", 1), ("float32", 1), ("float64", 1)],
 )
-def test_every_width_is_read(tmp_path, dtype, step, channels):
-    """To within the width's own steps, at its own rate."""
+def test_every_sample_type_is_read(tmp_path, dtype, step, channels):
+    """With the precision of the type, and with the frame rate of the file."""
     clip = tone(1000, 11_025, channels)
     wide = clip.samples.astype("float64")
     stored = {
@@ -147,8 +148,8 @@ def test_every_width_is_read(tmp_path, dtype, step, channels):
     np.testing.assert_allclose(found.samples, clip.samples, atol=step)
 
 
-def test_24_bits_are_read(tmp_path):
-    """SciPy writes none, so they are packed here."""
+def test_24_bit_samples_are_read(tmp_path):
+    """SciPy cannot write them, so the bytes are packed here."""
     values = [0, 1 << 8, -(1 << 8), (1 << 23) - 1, -(1 << 23)]
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
         file.setparams((1, 3, 8000, 0, "NONE", ""))
@@ -158,8 +159,8 @@ def test_24_bits_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_what_is_written_is_read(tmp_path, channels):
-    """Sample for sample, with its rate."""
+def test_writing_and_reading_keeps_a_clip(tmp_path, channels):
+    """All samples and the frame rate are the same."""
     clip = tone(1234, 22_050, channels)
     audio.write(tmp_path / "a.wav", clip)
     found = audio.read(tmp_path / "a.wav")
@@ -167,15 +168,15 @@ def test_what_is_written_is_read(tmp_path, channels):
     np.testing.assert_array_equal(found.samples, clip.samples)
 
 
-def test_arrays_are_written(tmp_path):
-    """Floats too loud are cut off, not turned round."""
+def test_an_array_of_floats_is_written_as_16_bits(tmp_path):
+    """Values outside [-1, 1] are clipped; they do not overflow."""
     audio.write(tmp_path / "a.wav", np.array([0, 0.5, 2, -2]), 8000)
     found = audio.read(tmp_path / "a.wav")
     np.testing.assert_array_equal(found.samples[:, 0], [0, 16384, 32767, -32768])
 
 
-def test_what_is_no_wav_is_told(tmp_path):
-    """What the file is, and how to make a wav of it."""
+def test_a_file_that_is_not_wav_is_refused(tmp_path):
+    """The message says how to convert it with ffmpeg."""
     with pytest.raises(MissingFileError, match="no sound file at"):
         audio.read(tmp_path / "none.wav")
     good = tmp_path / "good.wav"
@@ -186,15 +187,15 @@ def test_what_is_no_wav_is_told(tmp_path):
             audio.read(tmp_path / "bad.wav")
 
 
-def test_a_wav_without_sound_is_told(tmp_path):
-    """A header and nothing behind it."""
+def test_a_wav_file_without_samples_is_refused(tmp_path):
+    """The file has a header and no data."""
     audio.write(tmp_path / "a.wav", np.zeros(0, np.int16))
     with pytest.raises(InputError):
         audio.read(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize("samples", [np.zeros(3, bool), np.array([np.nan])])
-def test_samples_that_cannot_be_are_told(samples):
-    """Neither truth values nor what is no number."""
+def test_booleans_and_nan_are_not_samples(samples):
+    """Only finite numbers can be converted to 16 bits."""
     with pytest.raises(InputError):
         audio.int16(samples)

@@ -1,4 +1,4 @@
-"""Files are found in a fixed order, fetched whole or not at all, written whole."""
+"""Files are looked up in a fixed order; downloads and writes are atomic."""
 
 import functools
 import hashlib
@@ -19,19 +19,19 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class _Counting(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder and writes down which paths were asked for."""
+    """Serves a folder and records the requested paths."""
 
     def do_GET(self):
         self.server.asked.append(self.path)
         super().do_GET()
 
     def log_message(self, *args):
-        """Says nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
 def server(tmp_path):
-    """A server on this machine of the folder `served`; `asked` lists the requests."""
+    """A local server of the folder `served`; `asked` is the list of requested paths."""
     folder = tmp_path / "served"
     folder.mkdir()
     (folder / "good.bin").write_bytes(CONTENT)
@@ -48,7 +48,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def places(monkeypatch, tmp_path):
-    """Empty folders for `$DLS_KERAS_DATA` and `$DLS_KERAS_HOME`, by these names."""
+    """Empty folders for `$DLS_KERAS_DATA` and `$DLS_KERAS_HOME`: a dict DATA, HOME."""
     folders = {}
     for name in ("DATA", "HOME"):
         folders[name] = tmp_path / name
@@ -60,17 +60,19 @@ def places(monkeypatch, tmp_path):
 
 
 def good(server):
-    """The file that the server has, under a name in a folder."""
+    """A `Remote` of the server's file, with the right hash."""
     return files.Remote(name="set/x.bin", url=f"{server.url}/good.bin", sha256=SHA256)
 
 
 def everything_below(folder):
-    """All files, hidden ones too."""
+    """All files in a folder and its subfolders, including hidden ones."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_file_is_looked_for_in_this_order(server, places, tmp_path):
-    """Path, environment variable, cache, and only then the url."""
+def test_path_data_folder_cache_and_url_are_tried_in_this_order(
+    server, places, tmp_path
+):
+    """A download is cached, so that the server receives one request."""
     remote = good(server)
     cached = places["HOME"] / "data/set/x.bin"
     assert files.find_data(remote) == cached and server.asked == ["/good.bin"]
@@ -90,7 +92,7 @@ def test_a_file_is_looked_for_in_this_order(server, places, tmp_path):
 
 
 def test_a_path_that_does_not_exist_is_not_replaced_by_another_file(server, places):
-    """Who names a file wants that one: nothing is fetched in its place."""
+    """The error names the path, and nothing is downloaded."""
     with pytest.raises(MissingFileError, match=r"no/where\.bin does not exist.*set/x"):
         files.find_data(good(server), "no/where.bin")
     assert server.asked == []
@@ -105,8 +107,8 @@ def test_the_data_folder_may_start_with_a_tilde(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("value", [None, "", "/no/such/folder"])
-def test_without_a_data_folder_nothing_is_in_it(monkeypatch, value):
-    """An unset or wrong variable is no folder, and no error by itself."""
+def test_without_a_data_folder_its_files_are_none(monkeypatch, value):
+    """An unset variable or one that names no folder is not an error."""
     if value is None:
         monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
     else:
@@ -115,23 +117,23 @@ def test_without_a_data_folder_nothing_is_in_it(monkeypatch, value):
 
 
 def test_the_cache_folder_can_be_chosen(monkeypatch, tmp_path):
-    """`$DLS_KERAS_HOME` if set, else a folder of the user's, named after us."""
+    """It is `$DLS_KERAS_HOME` if set, else a folder dls_keras of the user's."""
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
     assert files.home() == tmp_path
     monkeypatch.delenv("DLS_KERAS_HOME")
     assert files.home().name == "dls_keras" and files.home().is_absolute()
 
 
-def test_a_wrong_download_leaves_nothing_behind(server, places):
-    """The message holds both hashes; no file stays, not even a hidden one."""
+def test_a_download_with_a_wrong_hash_is_deleted(server, places):
+    """The message contains both hashes."""
     remote = files.Remote(name="x.bin", url=f"{server.url}/good.bin", sha256="0" * 64)
     with pytest.raises(InputError, match=f"sha256 {SHA256}, expected {'0' * 64}"):
         files.find_data(remote)
     assert everything_below(places["HOME"]) == []
 
 
-def test_a_download_that_was_cut_leaves_nothing_behind(server, places):
-    """Half of the bytes have another hash."""
+def test_a_truncated_download_is_deleted(server, places):
+    """Its hash is wrong."""
     (server_file,) = everything_below(places["HOME"].parent / "served")
     server_file.write_bytes(CONTENT[: len(CONTENT) // 2])
     with pytest.raises(InputError, match="expected"):
@@ -139,16 +141,16 @@ def test_a_download_that_was_cut_leaves_nothing_behind(server, places):
     assert everything_below(places["HOME"]) == []
 
 
-def test_a_web_page_in_place_of_the_file_is_named(server, places):
-    """What a server hands out to log in is told from a file."""
+def test_a_downloaded_web_page_is_recognized(server, places):
+    """For instance the login page of a server."""
     (server_file,) = everything_below(places["HOME"].parent / "served")
     server_file.write_text("<!DOCTYPE html><title>Log in</title>")
     with pytest.raises(InputError, match="a web page, not the file itself"):
         files.find_data(good(server))
 
 
-def test_what_is_not_on_the_server_is_said_with_its_url(server, places):
-    """404: the url, the hash and the place for a copy by hand stand in the message."""
+def test_the_error_for_a_404_helps_to_download_by_hand(server, places):
+    """The message contains the url, the hash and the path where the file belongs."""
     url = f"{server.url}/missing.bin"
     remote = files.Remote(name="x.bin", url=url, sha256=SHA256)
     with pytest.raises(MissingFileError, match="404") as caught:
@@ -157,8 +159,8 @@ def test_what_is_not_on_the_server_is_said_with_its_url(server, places):
     assert everything_below(places["HOME"]) == []
 
 
-def test_a_refused_connection_is_one_sentence(places):
-    """Nobody listens there: the user reads where, and what to do instead."""
+def test_a_refused_connection_is_an_error_that_names_the_url(places):
+    """No server listens on the port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/x.bin"
     remote = files.Remote(name="x.bin", url=url, sha256=SHA256)
@@ -169,7 +171,7 @@ def test_a_refused_connection_is_one_sentence(places):
 
 @pytest.mark.parametrize("value, online", [("1", False), ("0", True), ("", True)])
 def test_offline_opens_no_connection(server, places, monkeypatch, value, online):
-    """The server is not asked; the message says where to put which file."""
+    """With DLS_KERAS_OFFLINE=1 the message names the url and the hash instead."""
     monkeypatch.setenv("DLS_KERAS_OFFLINE", value)
     remote = good(server)
     if online:
@@ -182,7 +184,7 @@ def test_offline_opens_no_connection(server, places, monkeypatch, value, online)
 
 
 def test_offline_still_reads_the_cache(server, places, monkeypatch):
-    """What was fetched before stays of use."""
+    """A file that was downloaded before is used."""
     remote = good(server)
     files.find_data(remote)
     monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
@@ -190,15 +192,15 @@ def test_offline_still_reads_the_cache(server, places, monkeypatch):
 
 
 def test_a_damaged_file_in_the_cache_is_refused(server, places):
-    """It is hashed each time it is taken, and is not silently replaced."""
+    """Its hash is compared at each use; the file is not replaced silently."""
     remote = good(server)
     files.find_data(remote).write_bytes(CONTENT[:-1])
     with pytest.raises(InputError, match="damaged.*Delete it"):
         files.find_data(remote)
 
 
-def test_a_file_without_url_says_what_to_do_instead(places):
-    """Some sets are no single file."""
+def test_the_error_for_a_file_without_url_gives_the_instructions(places):
+    """Some data sets are not a single file that could be downloaded."""
     remote = files.Remote(name="photos", instead="Clone the repository of X.")
     with pytest.raises(MissingFileError, match="as one file. Clone the repository"):
         files.find_data(remote)
@@ -209,14 +211,14 @@ import sys
 from dls_keras.core import files
 url, sha256 = sys.argv[1:]
 print("ready", flush=True)
-sys.stdin.readline()  # both start at one word
+sys.stdin.readline()  # both processes start at the same time
 path = files.find_data(files.Remote(name="x.bin", url=url, sha256=sha256))
 print(files.sha256(path))
 """
 
 
-def test_two_processes_may_fetch_one_file_at_once(server, places):
-    """Both end with the good file, and nothing else lies beside it."""
+def test_two_processes_can_download_a_file_at_the_same_time(server, places):
+    """Both return the right file, and no temporary file remains."""
     command = [sys.executable, "-c", FETCH, good(server).url, SHA256]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     both = [subprocess.Popen(command, **pipes) for _ in range(2)]
@@ -231,16 +233,16 @@ def test_two_processes_may_fetch_one_file_at_once(server, places):
     assert everything_below(places["HOME"]) == [places["HOME"] / "data/x.bin"]
 
 
-def test_a_cache_that_cannot_be_made_is_one_sentence(server, places):
-    """Here a file stands where the cache's folder should."""
-    (places["HOME"] / "data").write_text("in the way")
+def test_a_cache_folder_that_cannot_be_created_is_an_error(server, places):
+    """A file has the name of the folder."""
+    (places["HOME"] / "data").write_text("not a folder")
     with pytest.raises(InputError, match="Cannot create the folder.*DLS_KERAS_HOME"):
         files.find_data(good(server))
     assert server.asked == []
 
 
-def test_git_blob_is_the_id_that_git_gives(tmp_path):
-    """Two ids that `git hash-object` prints."""
+def test_git_blob_is_the_id_that_git_computes(tmp_path):
+    """The ids were printed by `git hash-object`."""
     path = tmp_path / "file"
     path.write_bytes(b"")
     assert files.git_blob(path) == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
@@ -256,8 +258,8 @@ def test_sha256_is_the_published_one(tmp_path):
 
 
 @pytest.mark.parametrize("which", ["sha256", "git_blob", "md5"])
-def test_any_hash_tells_the_true_file(tmp_path, which):
-    """A right one passes in silence, a wrong one is named with its kind."""
+def test_each_kind_of_hash_is_checked(tmp_path, which):
+    """The error for a wrong hash names its kind and both values."""
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     right = getattr(files, which)(path)
@@ -284,14 +286,14 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12
         (b"about html", "damaged"),
     ],
 )
-def test_the_first_bytes_betray_what_a_file_is(tmp_path, start, words):
-    """The usual stand-ins for a file that did not come are named."""
+def test_what_is_recognizes_files_by_their_first_bytes(tmp_path, start, words):
+    """Empty files, Git LFS pointers and web pages that replace the expected file."""
     (tmp_path / "file").write_bytes(start)
     assert words in files.what_is(tmp_path / "file")
 
 
-def test_an_exception_leaves_the_old_file(tmp_path):
-    """Neither the old content nor the folder changes."""
+def test_an_exception_while_writing_keeps_the_old_file(tmp_path):
+    """No temporary file remains."""
     path = tmp_path / "file.txt"
     path.write_text("old")
     with pytest.raises(KeyError), files.atomic_write(path) as temporary:
@@ -302,7 +304,7 @@ def test_an_exception_leaves_the_old_file(tmp_path):
 
 
 def test_a_written_file_replaces_the_old_one(tmp_path):
-    """The temporary name has the same suffix and is gone afterwards."""
+    """The temporary file has the same suffix and is gone afterwards."""
     path = tmp_path / "file.txt"
     path.write_text("old")
     with files.atomic_write(path) as temporary:
@@ -312,20 +314,20 @@ def test_a_written_file_replaces_the_old_one(tmp_path):
 
 
 @pytest.mark.parametrize("umask, mode", [(0o022, 0o644), (0o077, 0o600)])
-def test_written_files_have_the_permissions_of_others(tmp_path, umask, mode):
-    """As the umask says, although temporary files are private."""
+def test_a_written_file_has_the_permissions_of_the_umask(tmp_path, umask, mode):
+    """Although temporary files are readable by their owner alone."""
     before = os.umask(umask)
     try:
         with files.atomic_write(tmp_path / "file") as temporary:
             temporary.write_text("new")
-        assert os.umask(umask) == umask  # which stays as it was
+        assert os.umask(umask) == umask  # the function leaves it unchanged
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == mode
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    """It is not made: a typing mistake would become a folder."""
+def test_a_missing_folder_is_an_error_before_the_work(tmp_path):
+    """It is not created, because the name may contain a typing error."""
     path = tmp_path / "none" / "file"
     with pytest.raises(MissingFileError, match="none does not exist"):
         with files.atomic_write(path):
@@ -333,15 +335,15 @@ def test_a_missing_folder_is_named(tmp_path):
     assert not path.parent.exists()
 
 
-def test_a_folder_is_no_file_to_write(tmp_path):
-    """A folder in place of a file's name is told before the work."""
+def test_the_path_of_a_folder_is_an_error_before_the_work(tmp_path):
+    """A folder cannot be replaced by a file."""
     with pytest.raises(InputError, match="it is a folder"):
         with files.atomic_write(tmp_path):
             pytest.fail("the work began")
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
-    """The system's own words stand in the sentence."""
+def test_a_folder_without_write_permission_is_an_error(tmp_path, monkeypatch):
+    """The message contains that of the system."""
 
     def refuse(**_):
         raise PermissionError(13, "Permission denied")

@@ -1,4 +1,4 @@
-"""GloVe texts are read whole, in blocks, from zips; what is no GloVe text is told."""
+"""GloVe files are read as text or from a zip archive; invalid lines are reported."""
 
 import pickle
 import zipfile
@@ -33,8 +33,8 @@ def write(tmp_path):
     ),
     st.integers(1, 200),
 )
-def test_what_was_written_is_read(tmp_path_factory, vectors, block):
-    """Words of any letters, marks and digits, in blocks of any size."""
+def test_reading_returns_the_written_vectors(tmp_path_factory, vectors, block):
+    """For words of any letters, punctuation and digits, and any block size."""
     path = tmp_path_factory.mktemp("glove") / "v.txt"
     lines = [f"{word} {' '.join(map(repr, v))}\n" for word, v in vectors.items()]
     path.write_text("".join(lines), encoding="utf-8")
@@ -47,7 +47,7 @@ def test_what_was_written_is_read(tmp_path_factory, vectors, block):
 
 
 def test_word_vectors_are_a_mapping_onto_one_array(write):
-    """Looking a word up copies nothing; what is missing is a KeyError."""
+    """A lookup returns a view; an unknown word raises KeyError."""
     vectors = glove.read([write(b"the 0.5 -1\nzebra 1 2\n")])
     assert vectors.matrix.dtype == np.float64
     assert vectors["zebra"].base is vectors.matrix
@@ -56,8 +56,8 @@ def test_word_vectors_are_a_mapping_onto_one_array(write):
         vectors["cat"]
 
 
-def test_the_first_of_two_lines_of_a_word_counts(write):
-    """Within a file, and of several files."""
+def test_the_first_vector_of_a_repeated_word_is_kept(write):
+    """Within a file and across several files."""
     first = write(b"a 1 2\na 3 4\nb 5 6\n")
     second = write(b"b 7 8\nc 9 0\n", "more.txt")
     vectors = glove.read([first, second])
@@ -68,14 +68,14 @@ def test_the_first_of_two_lines_of_a_word_counts(write):
     }
 
 
-def test_a_word_may_hold_blanks_and_a_first_line_two_counts(write):
-    """As in glove.840B, and as word2vec's text format has it."""
+def test_words_with_blanks_and_a_header_line_are_read(write):
+    """glove.840B has words with blanks; word2vec's text format has a header."""
     assert list(glove.read([write(b"a 1 2\n. . . 3 4\n")])) == ["a", ". . ."]
     assert list(glove.read([write(b"2 3\na 1 2 3\nb 4 5 6\n")])) == ["a", "b"]
 
 
-def test_zips_are_read_without_unpacking(tmp_path):
-    """One text, or the member asked for; otherwise the texts are named."""
+def test_a_zip_archive_is_read(tmp_path):
+    """Its only file, or that of the dimension; else the error lists the files."""
     path = tmp_path / "glove.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("glove.6B.50d.txt", "a 1 2\n")
@@ -100,14 +100,14 @@ def test_zips_are_read_without_unpacking(tmp_path):
         (b"<html>\n<body>\n", "line 1"),
     ],
 )
-def test_what_is_no_glove_text_is_told_with_its_line(write, content, words):
-    """Empty files, missing numbers, no numbers, other encodings, web pages."""
+def test_an_invalid_line_is_reported_with_its_number(write, content, words):
+    """Empty files, missing or invalid numbers, other encodings, web pages."""
     with pytest.raises(InputError, match=words):
         glove.read([write(content)])
 
 
-def test_a_missing_file_says_where_to_get_it(tmp_path, monkeypatch):
-    """The path that was given, or where GloVe is published."""
+def test_the_error_for_a_missing_file_names_the_download(tmp_path, monkeypatch):
+    """It names the given path, or the archive in which GloVe is published."""
     with pytest.raises(MissingFileError, match=r"none\.txt"):
         glove.load_glove(tmp_path / "none.txt")
     monkeypatch.setenv("DLS_KERAS_DATA", str(tmp_path))
@@ -117,19 +117,19 @@ def test_a_missing_file_says_where_to_get_it(tmp_path, monkeypatch):
 
 
 @given(st.lists(st.text(max_size=3)), st.text(max_size=3))
-def test_an_index_is_a_dict_in_all_but_size(words, other):
-    """Numbers in the order of the words, each once; also after a pickle."""
-    alike = {word: i for i, word in enumerate(dict.fromkeys(words))}
+def test_an_index_behaves_like_a_dict(words, other):
+    """It numbers the distinct words in order, also after pickling."""
+    expected = {word: i for i, word in enumerate(dict.fromkeys(words))}
     index = pickle.loads(pickle.dumps(glove.Index(words)))
-    assert [*index.items()] == [*alike.items()]
-    assert index.get(other) == alike.get(other)
-    assert index.add(other) == (other not in alike)
-    assert index == {**alike, other: alike.get(other, len(alike))}
+    assert [*index.items()] == [*expected.items()]
+    assert index.get(other) == expected.get(other)
+    assert index.add(other) == (other not in expected)
+    assert index == {**expected, other: expected.get(other, len(expected))}
 
 
 @pytest.mark.data
-def test_the_public_parts_are_read():
-    """14,208 words of 50 numbers; the first line is the word "the"."""
+def test_the_parts_in_the_data_folder_are_read():
+    """At least 14,208 words with 50 numbers each; the first word is "the"."""
     vectors = glove.load_glove()
     assert vectors.matrix.shape == (len(vectors), 50)
     assert len(vectors) >= 14_208

@@ -1,4 +1,4 @@
-"""The generated tables of the pages."""
+"""The generated tables in the README and the documentation are up to date."""
 
 from pathlib import Path
 
@@ -13,21 +13,21 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("page", tables.PAGES)
-def test_the_tables_of_a_page_are_current(page):
-    """If not, `python docs/tables.py` makes them so."""
+def test_the_tables_of_a_page_are_up_to_date(page):
+    """Run `python docs/tables.py` to update them."""
     text = (ROOT / page).read_text("utf-8")
     assert "<!-- table: " in text
     assert tables.filled(text) == text
 
 
 def test_the_readme_lists_every_assignment_once():
-    """One row each, in the order of the catalogue."""
+    """It has one row per assignment, in the order of the catalogue."""
     rows = tables.assignments().splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == list(catalog.BY_NAME)
 
 
-def test_only_what_stands_between_the_marks_changes(monkeypatch, tmp_path):
-    """And what stood there is gone."""
+def test_only_the_text_between_the_markers_is_replaced(monkeypatch, tmp_path):
+    """Replacing it again changes nothing."""
     fake_assignments.register(monkeypatch, tmp_path)
     page = "before\n<!-- table: assignments -->\nold\n<!-- end of table -->\nafter"
     filled = tables.filled(page)
@@ -38,14 +38,14 @@ def test_only_what_stands_between_the_marks_changes(monkeypatch, tmp_path):
     assert tables.filled(filled) == filled
 
 
-def test_a_mark_without_a_table_is_told():
-    """The names that exist are given."""
+def test_a_marker_with_an_unknown_table_raises_an_error():
+    """The message lists the tables."""
     with pytest.raises(ValueError, match="no table 'wights'.*weight-records"):
         tables.filled("<!-- table: wights -->\n<!-- end of table -->")
 
 
-def test_records_tell_all_and_keep_to_their_cells(monkeypatch, tmp_path):
-    """Published weights have no record; a bar in a metric does not end a cell."""
+def test_the_records_of_shipped_weights_are_listed(monkeypatch, tmp_path):
+    """Published weights have no record; a | in a metric is escaped."""
     fake_assignments.register(monkeypatch, tmp_path)
     record = weights.record("echo")
     (row,) = tables.weights().splitlines()[2:]
@@ -60,10 +60,13 @@ def test_records_tell_all_and_keep_to_their_cells(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        *((0, "0 bytes"), (999, "999 bytes"), (51_204, "51.2 kB")),
-        *((47_400_000, "47.4 MB"), (2_000_000_000, "2.0 GB")),
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (51_204, "51.2 kB"),
+        (47_400_000, "47.4 MB"),
+        (2_000_000_000, "2.0 GB"),
     ],
 )
-def test_sizes_come_in_the_unit_people_use(count, text):
-    """Powers of a thousand."""
+def test_sizes_are_given_in_decimal_units(count, text):
+    """1 kB is 1000 bytes."""
     assert files.size(count) == text
