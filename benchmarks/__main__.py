@@ -30,40 +30,40 @@ WORKLOADS = {
     for works in (steps.WORKLOADS, ON_GPU, start.WORKLOADS)
     for work, goals in works.items()
 }
-PAGES = ("memory", "growth")  # not timed side by side, so they have no rows
+PAGES = ("memory", "growth")  # without baselines, so they have no rows
 
 
 @click.command()
 @click.argument(
     "names", nargs=-1, metavar="[NAME...]", type=click.Choice([*WORKLOADS, *PAGES])
 )
-@click.option("--quick", is_flag=True, help="Small sizes, one round: do they run?")
+@click.option("--quick", is_flag=True, help="Small sizes, one round: a smoke test.")
 @click.option("--rounds", default=5, show_default=True, help="Timings of each.")
 @click.option("--device", default="cpu", type=click.Choice(["cpu", "gpu"]))
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Write the rows.")
 @click.option("--results", type=click.Path(path_type=Path), help="Write RESULTS.md.")
 def main(names, quick, rounds, device, path, results):
-    """Time our fast forms against what a user would pick instead, by default all."""
+    """Time the fast forms against baselines; by default all workloads."""
     if device == "gpu":
-        from dls_keras.core import training  # late: TensorFlow's start is timed, too
+        from dls_keras.core import training  # lazy: importing TensorFlow is timed, too
 
         if not training.use_xla():
-            print("TensorFlow sees no GPU here, so nothing is timed on one.")
+            print("TensorFlow finds no GPU on this machine, so nothing is timed.")
             return
     names = names or (*WORKLOADS, *PAGES)
-    for file in filter(None, (path, results)):  # before the work, not after it
+    for file in filter(None, (path, results)):  # fail now, not after the benchmarks
         file.parent.mkdir(parents=True, exist_ok=True)
-    busy = timing.others()
-    print(f"{timing.machine()}; {busy:.1f} cores are busy with other work")
+    busy = timing.busy_cores()
+    print(f"{timing.machine()}; other programs use {busy:.1f} cores")
     if not mirror.available():
-        print("PyTorch is not installed, so its rows are left out: the extra bench.")
+        print("PyTorch is not installed (extra `bench`), so its rows are left out.")
     rows = []
     for name in names:
         if name in WORKLOADS:
-            found = race(name, quick, 1 if quick else rounds, device)
+            found = run(name, quick, 1 if quick else rounds, device)
             rows += found
             for row in found:
-                print(told(row), flush=True)
+                print(summary(row), flush=True)
     Console().print(table(rows, quick))
     pages = {}
     if device == "cpu" and "memory" in names:
@@ -77,57 +77,58 @@ def main(names, quick, rounds, device, path, results):
     for title, lines in pages.items():
         print("", title, *lines, sep="\n")
     if path:
-        facts = {"machine": timing.machine(), "others": busy, "quick": quick}
+        facts = {"machine": timing.machine(), "busy_cores": busy, "quick": quick}
         facts["rows"] = [row._asdict() for row in rows]
         path.write_text(json.dumps(facts, indent=1), "utf-8")
     if results:
         results.write_text(page(rows, busy, pages), "utf-8")
 
 
-def race(name, quick, rounds, device):
-    """The rows of a workload; on a GPU the step is looked at, and TF32 tried, too."""
+def run(name: str, quick: bool, rounds: int, device: str) -> list[timing.Row]:
+    """The rows of a workload; on a GPU its step is checked, and TF32 timed, too."""
     work, goals = WORKLOADS[name]
-    contest = work(quick) if device == "cpu" or work in ON_GPU else None
-    if contest is None:
-        print(f"{name}: left out, for want of its files or of use for a GPU")
+    benchmark = work(quick) if device == "cpu" or work in ON_GPU else None
+    if benchmark is None:
+        print(f"{name}: skipped, its files are missing or it does not run on a GPU")
         return []
     if device == "cpu":
-        return timing.race(name, contest, goals, rounds)
+        return timing.run(name, benchmark, goals, rounds)
     mirror.DEVICE = "cuda"
-    if isinstance(contest, timing.Training):
+    if isinstance(benchmark, timing.TrainingBenchmark):
         print(gpu.check(name, work(quick)))
     rows = []
     for what, allowed in ((name, False), (f"{name}, TF32", True)):
         with gpu.tensor_float_32(allowed):
-            # The goals and the limit are those of two CPU cores.
-            rows += timing.race(what, work(quick)._replace(work=0.0), {}, rounds)
+            # Goals and roofline bound are those of two CPU cores.
+            rows += timing.run(what, work(quick)._replace(flops=0.0), {}, rounds)
     return rows
 
 
-def told(row):
-    """One line as soon as it is known."""
+def summary(row: timing.Row) -> str:
+    """One line, printed as soon as a row is measured."""
     if math.isnan(row.ratio):
-        return f"{row.name}: no ratio to {row.peer}, other programs are at work"
-    if row.peer in ("limit", "clock"):
-        return f"{row.name}: {1 / row.ratio:.3g} times the {row.peer}"
-    return f"{row.name}: {row.ratio:.3g} times as fast as {row.peer}"
+        return f"{row.name}: no ratio to {row.baseline}, other programs are running"
+    if row.baseline in (timing.ROOFLINE, timing.LATENCY):
+        return f"{row.name}: {1 / row.ratio:.3g} times the {row.baseline}"
+    return f"{row.name}: {row.ratio:.3g} times as fast as {row.baseline}"
 
 
-HEADER = ("workload", "against", "ours, ms", "theirs, ms", "ratio", "goal")
+HEADER = ("workload", "baseline", "ours, ms", "baseline, ms", "ratio", "goal")
 
 
-def cells(row):
+def cells(row: timing.Row) -> tuple[str, ...]:
     """A row under `HEADER`."""
     if math.isnan(row.ratio):
-        theirs, ratio = "", "too busy"
+        milliseconds, ratio = "", "too busy"
     else:
-        theirs, ratio = f"{1000 * row.theirs:.4g}", f"{row.ratio:.3g}"
+        milliseconds, ratio = f"{1000 * row.baseline_seconds:.4g}", f"{row.ratio:.3g}"
     goal = "" if row.goal is None else f"{row.goal:.3g}"
-    return row.name, row.peer, f"{1000 * row.ours:.4g}", theirs, ratio, goal
+    ours = f"{1000 * row.seconds:.4g}"
+    return row.name, row.baseline, ours, milliseconds, ratio, goal
 
 
-def table(rows, quick):
-    """All rows, the goals beside them; a quick run proves nothing about those."""
+def table(rows: list[timing.Row], quick: bool) -> Table:
+    """All rows, coloured by their goals; a quick run says nothing about those."""
     colours = {None: "", True: "green", False: "red"}
     result = Table(*HEADER)
     for row in rows:
@@ -135,24 +136,25 @@ def table(rows, quick):
     return result
 
 
-def page(rows, busy, pages):
-    """RESULTS.md: what each workload is, and how it went."""
+def page(rows: list[timing.Row], busy: float, pages: dict[str, list[str]]) -> str:
+    """RESULTS.md: the rows, and what each workload is."""
     lines = [
         "# Results",
         "",
-        f"{datetime.date.today()}, {timing.machine()}; {busy:.1f} cores were busy with "
-        "other work. All take turns; times are medians of the rounds, and so is a "
-        "ratio: how many times as long the other took. Missed goals in bold. The limit "
-        "is what the operations that cannot be saved would take as one matrix product, "
-        "the clock a time to stay below.",
+        f"{datetime.date.today()}, {timing.machine()}; other programs used {busy:.1f} "
+        "cores. Implementations are timed in turn. Times are medians of the rounds, "
+        "and so is the ratio, the time of the baseline divided by ours. Missed goals "
+        "are bold. The roofline bound is the time of the floating-point operations "
+        "that cannot be avoided, at the rate of a large matrix product. The latency "
+        "target is a time to stay below.",
         "",
         *("| " + " | ".join(line) + " |" for line in (HEADER, ["---"] * len(HEADER))),
     ]
     for row in rows:
-        name, peer, ours, theirs, ratio, goal = cells(row)
+        name, baseline, ours, milliseconds, ratio, goal = cells(row)
         if row.reached is False:
             ratio = f"**{ratio}**"
-        line = (f"`{name}`", peer, ours, theirs, ratio, goal)
+        line = (f"`{name}`", baseline, ours, milliseconds, ratio, goal)
         lines.append("| " + " | ".join(line) + " |")
     names = dict.fromkeys(row.name.split(",")[0] for row in rows)
     lines += ["", *(f"- `{name}`: {WORKLOADS[name][0].__doc__}" for name in names), ""]

@@ -1,8 +1,8 @@
-"""PyTorch's networks that `mirror` cannot draw: loops of steps, attention, a painting.
+"""PyTorch networks that `mirror` cannot convert: recurrent, attention, style transfer.
 
-Each begins with the weights of ours and is written as PyTorch's own layers have it:
-`nn.LSTM`, `nn.LSTMCell`, `scaled_dot_product_attention`. PyTorch is imported where this
-module is; `mirror.available` tells whether it can be.
+Each has the initial weights of our model and is written with PyTorch's own layers and
+functions: `nn.LSTM`, `nn.LSTMCell`, `scaled_dot_product_attention`. This module imports
+PyTorch; `mirror.available` returns whether it is installed.
 """
 
 import numpy as np
@@ -14,11 +14,11 @@ from benchmarks import mirror
 
 
 def epochs(module, loss, data, batch_size, learning_rate=1e-4, clip=None):
-    """A function that trains for an epoch and returns the mean loss.
+    """A function that trains for one epoch and returns the mean loss.
 
     Args:
         loss: takes the module and a batch of each array in `data`.
-        clip: the largest norm of all gradients together.
+        clip: the maximum norm of all gradients together.
     """
     module.to(mirror.DEVICE)
     tensors = [torch.as_tensor(np.array(a), device=mirror.DEVICE) for a in data]
@@ -43,7 +43,7 @@ def epochs(module, loss, data, batch_size, learning_rate=1e-4, clip=None):
 
 
 def fill(layer, **arrays):
-    """Put arrays into a layer's parameters of these names; return the layer."""
+    """Copy arrays to the parameters of these names; return the layer."""
     with torch.no_grad():
         for name, array in arrays.items():
             getattr(layer, name).copy_(torch.from_numpy(np.array(array)))
@@ -51,12 +51,12 @@ def fill(layer, **arrays):
 
 
 def dense(kernel, bias):
-    """`nn.Linear` with Keras's kernel (n_in, n_out)."""
+    """`nn.Linear` with a Keras kernel (n_in, n_out)."""
     return fill(nn.Linear(*kernel.shape), weight=kernel.T, bias=bias)
 
 
 def lstm_arrays(kernel, recurrent, bias, suffix=""):
-    """Keras's LSTM as the parameters of PyTorch's; both have the gates i, f, c, o."""
+    """Keras's LSTM weights as PyTorch's parameters; both have the gates i, f, c, o."""
     return {
         f"weight_ih{suffix}": kernel.T,
         f"weight_hh{suffix}": recurrent.T,
@@ -65,7 +65,7 @@ def lstm_arrays(kernel, recurrent, bias, suffix=""):
     }
 
 
-class Player(nn.Module):
+class JazzModel(nn.Module):
     """The course's jazz network, from its five arrays."""
 
     def __init__(self, kernel, recurrent, bias, dense_kernel, dense_bias):
@@ -73,15 +73,15 @@ class Player(nn.Module):
         lstm = nn.LSTM(len(kernel), len(recurrent), batch_first=True)
         arrays = lstm_arrays(kernel, recurrent, bias, "_l0")
         self.lstm = fill(lstm, **arrays)
-        self.words = dense(dense_kernel, dense_bias)
+        self.dense = dense(dense_kernel, dense_bias)
 
     def forward(self, x):
-        return self.words(self.lstm(x)[0])
+        return self.dense(self.lstm(x)[0])
 
 
-def window_loss(player, X, Y):
+def window_loss(module, X, Y):
     """The sum over time of the cross-entropies, each a mean over the windows."""
-    logits = player(X.float())
+    logits = module(X.float())
     cost = F.cross_entropy(
         logits.flatten(0, 1), Y.float().argmax(-1).flatten(), reduction="sum"
     )
@@ -89,45 +89,46 @@ def window_loss(player, X, Y):
 
 
 class Translator(nn.Module):
-    """The course's translator of dates, from ours."""
+    """The course's date translator, from our Keras model."""
 
     def __init__(self, model, Ty):
         super().__init__()
-        reader, score, energy, writer, spell = (
+        encoder, score, energy, decoder, output = (
             model.get_layer(name).get_weights()
             for name in ("reader", "score", "energy", "writer", "spell")
         )
-        n_a, n_s = len(reader[1]), len(writer[1])
-        lstm = nn.LSTM(len(reader[0]), n_a, batch_first=True, bidirectional=True)
-        arrays = lstm_arrays(*reader[:3], "_l0")
-        self.reader = fill(lstm, **arrays, **lstm_arrays(*reader[3:], "_l0_reverse"))
+        n_a, n_s = len(encoder[1]), len(decoder[1])
+        lstm = nn.LSTM(len(encoder[0]), n_a, batch_first=True, bidirectional=True)
+        arrays = lstm_arrays(*encoder[:3], "_l0")
+        arrays |= lstm_arrays(*encoder[3:], "_l0_reverse")
+        self.encoder = fill(lstm, **arrays)
         self.score, self.energy = dense(*score), dense(*energy)
         cell = nn.LSTMCell(2 * n_a, n_s)
-        self.writer = fill(cell, **lstm_arrays(*writer))
-        self.spell, self.n_s, self.Ty = dense(*spell), n_s, Ty
+        self.decoder = fill(cell, **lstm_arrays(*decoder))
+        self.output, self.n_s, self.Ty = dense(*output), n_s, Ty
 
     def forward(self, x):
-        a, _ = self.reader(x)  # (m, Tx, 2*n_a)
+        a, _ = self.encoder(x)  # (m, Tx, 2*n_a)
         s = c = x.new_zeros(len(x), self.n_s)
         outputs = []
         for _ in range(self.Ty):
             pairs = torch.cat([a, s[:, None].expand(-1, a.shape[1], -1)], -1)
             energies = F.relu(self.energy(torch.tanh(self.score(pairs))))
             context = (F.softmax(energies, 1) * a).sum(1)
-            s, c = self.writer(context, (s, c))
-            outputs.append(self.spell(s))
+            s, c = self.decoder(context, (s, c))
+            outputs.append(self.output(s))
         return torch.stack(outputs, 1)
 
 
-def date_loss(translator, x, y):
-    """The mean over dates of the sum of the cross-entropies of their characters."""
-    logits = translator(x).flatten(0, 1)
+def date_loss(module, x, y):
+    """The sum of the cross-entropies of a date's characters, a mean over the dates."""
+    logits = module(x).flatten(0, 1)
     cost = F.cross_entropy(logits, y.argmax(-1).flatten(), reduction="sum")
     return cost / len(x)
 
 
 class Attention(nn.Module):
-    """`keras.layers.MultiHeadAttention`, all roles of z in one product where one."""
+    """`keras.layers.MultiHeadAttention`, with k and v in one matrix product."""
 
     def __init__(self, layer):
         super().__init__()
@@ -137,24 +138,27 @@ class Attention(nn.Module):
         biases = [w.ravel() for w in weights[1:6:2]]
         self.q = dense(kernels[0], biases[0])
         self.kv = dense(np.hstack(kernels[1:]), np.hstack(biases[1:]))
-        self.joined = dense(weights[6].reshape(-1, d), weights[7])
+        self.output = dense(weights[6].reshape(-1, d), weights[7])
 
-    def forward(self, z, memory, mask=None):
-        def parted(x):
+    def forward(self, queries, values, mask=None):
+        def split_heads(x):
             return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-        k, v = map(parted, self.kv(memory).chunk(2, -1))
-        looked = F.scaled_dot_product_attention(parted(self.q(z)), k, v, mask)
-        return self.joined(looked.transpose(1, 2).flatten(2))
+        q = split_heads(self.q(queries))
+        k, v = map(split_heads, self.kv(values).chunk(2, -1))
+        context = F.scaled_dot_product_attention(q, k, v, mask)
+        return self.output(context.transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
-    """A layer of the encoder, or of the decoder, from the course's."""
+    """A layer of the encoder, or of the decoder, from the course's layer."""
 
     def __init__(self, layer):
         super().__init__()
         names = ("mha",) if hasattr(layer, "mha") else ("mha1", "mha2")
-        self.looks = nn.ModuleList(Attention(getattr(layer, name)) for name in names)
+        self.attentions = nn.ModuleList(
+            Attention(getattr(layer, name)) for name in names
+        )
         count = len(names) + 1
         self.norms = nn.ModuleList()
         for i in range(1, count + 1):
@@ -165,15 +169,16 @@ class Block(nn.Module):
         first, second = (part.get_weights() for part in layer.ffn.layers)
         self.ffn = nn.Sequential(dense(*first), nn.ReLU(), dense(*second))
 
-    def forward(self, z, mask, memory=None, hidden=None):
-        z = self.norms[0](z + self.looks[0](z, z, mask))
-        if memory is not None:
-            z = self.norms[1](z + self.looks[1](z, memory, hidden))
+    def forward(self, z, mask, encoder_output=None, padding_mask=None):
+        z = self.norms[0](z + self.attentions[0](z, z, mask))
+        if encoder_output is not None:
+            context = self.attentions[1](z, encoder_output, padding_mask)
+            z = self.norms[1](z + context)
         return self.norms[-1](z + self.ffn(z))
 
 
 class Transformer(nn.Module):
-    """The course's Transformer, from ours."""
+    """The course's Transformer, from our Keras model."""
 
     def __init__(self, model):
         super().__init__()
@@ -185,40 +190,44 @@ class Transformer(nn.Module):
             (table,) = coder.embedding.get_weights()
             self.embed.append(fill(nn.Embedding(*table.shape), weight=table))
             self.blocks.append(nn.ModuleList(map(Block, layers)))
-        for name, coder in (("ahead", model.encoder), ("behind", model.decoder)):
-            places = torch.tensor(np.array(coder.pos_encoding), dtype=torch.float32)
-            self.register_buffer(name, places)
+        for name, coder in (("in", model.encoder), ("out", model.decoder)):
+            encoding = torch.tensor(np.array(coder.pos_encoding), dtype=torch.float32)
+            self.register_buffer(f"positions_{name}", encoding)
         self.last = dense(*model.final_layer.get_weights())
 
-    def embedded(self, which, words):
-        table, places = self.embed[which], (self.ahead, self.behind)[which]
-        return table(words) * table.embedding_dim**0.5 + places[:, : words.shape[1]]
+    def embedded(self, which, tokens):
+        table = self.embed[which]
+        positions = (self.positions_in, self.positions_out)[which]
+        scale = table.embedding_dim**0.5
+        return table(tokens) * scale + positions[:, : tokens.shape[1]]
 
     def forward(self, x, y):
-        hidden = (x != 0)[:, None, None]
+        padding_mask = (x != 0)[:, None, None]
         z = self.embedded(0, x)
         for block in self.blocks[0]:
-            z = block(z, hidden)
-        past = hidden.new_ones(y.shape[1], y.shape[1]).tril()
-        memory, z = z, self.embedded(1, y)
+            z = block(z, padding_mask)
+        causal_mask = padding_mask.new_ones(y.shape[1], y.shape[1]).tril()
+        encoder_output, z = z, self.embedded(1, y)
         for block in self.blocks[1]:
-            z = block(z, past, memory, hidden)
+            z = block(z, causal_mask, encoder_output, padding_mask)
         return self.last(z)
 
 
-def letter_loss(start):
-    """The mean cross-entropy of each letter, the true ones before it given."""
+def character_loss(start):
+    """The mean cross-entropy of the characters, with teacher forcing."""
 
-    def loss(transformer, x, y):
-        before = torch.cat([torch.full_like(y[:, :1], start), y[:, :-1]], 1)
-        logits = transformer(x, before).flatten(0, 1)
+    def loss(module, x, y):
+        decoder_input = torch.cat([torch.full_like(y[:, :1], start), y[:, :-1]], 1)
+        logits = module(x, decoder_input).flatten(0, 1)
         return F.cross_entropy(logits, y.long().flatten())
 
     return loss
 
 
-def painter(model, content, style, learning_rate, alpha, beta, dtype="float32"):
-    """A function that moves a picture once and returns its cost before, in a list.
+def style_transfer_step(
+    model, content, style, learning_rate, alpha, beta, dtype="float32"
+):
+    """A function that takes one step and returns the cost before it, in a list.
 
     Args:
         model: the Keras network to its style layers and, last, the content layer.
@@ -229,28 +238,28 @@ def painter(model, content, style, learning_rate, alpha, beta, dtype="float32"):
     image = content.clone().requires_grad_()
     optimizer = torch.optim.Adam([image], learning_rate, eps=1e-7, fused=True)
 
-    def seen(x):
+    def grams_and_content(x):
         half = dtype != "float32"
         with torch.autocast(mirror.DEVICE, torch.bfloat16, enabled=half):
-            parts = network(x)
-        *manner, a = (part.float() for part in parts)
-        return [gram(part) for part in manner], a
+            outputs = network(x)
+        *style_layers, a = (output.float() for output in outputs)
+        return [gram(layer) for layer in style_layers], a
 
     def gram(a):
         rows = a.flatten(0, 2)
         return rows.T @ rows / len(rows)
 
     with torch.no_grad():
-        grams, _ = seen(style)
-        _, a_C = seen(content)
+        grams_S, _ = grams_and_content(style)
+        _, a_C = grams_and_content(content)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        found, a = seen(image)
+        grams, a = grams_and_content(image)
         cost = alpha * (a - a_C).square().sum() / a_C.square().sum()
-        for G, G_S in zip(found, grams, strict=True):
-            share = (G - G_S).square().sum() / G_S.square().sum()
-            cost = cost + beta / len(grams) * share
+        for G, G_S in zip(grams, grams_S, strict=True):
+            relative = (G - G_S).square().sum() / G_S.square().sum()
+            cost = cost + beta / len(grams) * relative
         cost.backward()
         optimizer.step()
         with torch.no_grad():

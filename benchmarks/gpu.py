@@ -1,22 +1,22 @@
-"""What `--device gpu` asks of compiled steps beside their speed.
+"""Checks of compiled steps on a GPU, with `--device gpu`.
 
-On a GPU a step is one program of XLA's: it stands on the GPU, is traced once however
-many epochs there are, and copies nothing to the host and back on its way.
+A step is one XLA program on the GPU. It is traced once for any number of epochs, and
+makes no transfers between GPU and host while it runs.
 """
 
 import contextlib
 
 import numpy as np
 
-from benchmarks.timing import Training
+from benchmarks.timing import TrainingBenchmark
 
-# What a program says of a detour through the host; a loss comes back as its result.
-DETOURS = ("infeed", "outfeed", "is_host_transfer=true", "S(5)", "xla_python")
+# Words of an XLA program that transfers data from or to the host.
+TRANSFERS = ("infeed", "outfeed", "is_host_transfer=true", "S(5)", "xla_python")
 
 
 @contextlib.contextmanager
 def tensor_float_32(allowed: bool):
-    """Products of float32 rounded to 10 bits of mantissa, in TensorFlow and PyTorch."""
+    """Allow TensorFlow and PyTorch to round float32 products to 10 bits of mantissa."""
     import tensorflow as tf
 
     from benchmarks import mirror
@@ -34,12 +34,12 @@ def tensor_float_32(allowed: bool):
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
-def check(name: str, contest: Training, epochs: int = 3) -> str:
-    """Train for some epochs and say in a line that the step is as it should be.
+def check(name: str, benchmark: TrainingBenchmark, epochs: int = 3) -> str:
+    """Train for some epochs, check the compiled step and report in one line.
 
     Raises:
-        ArithmeticError: if it is traced more than once, stands elsewhere or makes a
-            detour.
+        ArithmeticError: if the step is traced more than once, does not run on a GPU
+            or transfers data from or to the host.
     """
     from dls_keras.core import training
 
@@ -52,7 +52,7 @@ def check(name: str, contest: Training, epochs: int = 3) -> str:
 
     training.compile_step = keep
     try:
-        contest.learn(epochs, lambda epoch, loss: None)
+        benchmark.train(epochs, lambda epoch, loss: None)
     finally:
         training.compile_step = compile_step
     (recorded,) = made
@@ -60,17 +60,20 @@ def check(name: str, contest: Training, epochs: int = 3) -> str:
     if traces != 1:
         raise ArithmeticError(f"{name}: the step was traced {traces} times, not once.")
     batch = [np.zeros(shape, dtype) for shape, dtype in recorded.batch]
-    place = recorded.step(*batch).device
-    if "GPU" not in place:
-        raise ArithmeticError(f"{name}: the loss came from {place}, not from a GPU.")
+    device = recorded.step(*batch).device
+    if "GPU" not in device:
+        raise ArithmeticError(f"{name}: the step ran on {device}, not on a GPU.")
     program = recorded.step.experimental_get_compiler_ir(*batch)("optimized_hlo")
-    if found := [word for word in DETOURS if word in program]:
-        raise ArithmeticError(f"{name}: the program has {', '.join(found)} in it.")
-    return f"{name}: on {place}, traced once, no detour through the host"
+    if found := [word for word in TRANSFERS if word in program]:
+        raise ArithmeticError(
+            f"{name}: the program transfers data from or to the host: "
+            f"{', '.join(found)}."
+        )
+    return f"{name}: on {device}, traced once, no transfers from or to the host"
 
 
 class _Recorded:
-    """A step that keeps the shapes and types of its batches."""
+    """A step that records the shapes and types of its last batch."""
 
     def __init__(self, step):
         self.step = step

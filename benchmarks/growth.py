@@ -1,10 +1,10 @@
 """How cost grows: time and memory against the size of the problem.
 
-Each point is measured in a process of its own. The memory is the most that the first
-call takes beyond what was there before, compiling included (70 MB of the GRU's,
-whatever its length); the time is the median of three to five later calls. The exponent
-p of size^p, fitted to the larger half of the sizes, says how a cost grows: 1 in
-proportion, 2 with the square, -1 where twice the cores take half the time.
+Each point is measured in a separate process. The memory is the increase of the peak
+during the first call, including compilation (70 MB of the GRU's, for any length); the
+time is the median of three to five later calls. The exponent p of size^p is fitted to
+the larger half of the sizes: 1 means in proportion, 2 with the square, -1 half the time
+on twice the cores.
 """
 
 import math
@@ -12,17 +12,18 @@ import os
 import statistics
 import tempfile
 import timeit
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import memory
 
 SHORTEST = 0.02  # seconds that a timing lasts at least
-LONGEST = 3.0  # seconds; after so many the third timing is the last of five
+LONGEST = 3.0  # seconds; after them the third of five timings is the last
 
 
 class Curve(NamedTuple):
-    """What one kind of work costs at each of its sizes."""
+    """The costs of one workload at each of its sizes."""
 
     name: str
     unit: str  # of the sizes
@@ -32,7 +33,7 @@ class Curve(NamedTuple):
 
 
 def measure(quick: bool) -> list[Curve]:
-    """All curves; a quick run has only the smallest size of each."""
+    """All curves; a quick run measures only the smallest size of each."""
     curves = []
     for work, (unit, sizes) in WORKLOADS.items():
         if quick:
@@ -48,7 +49,7 @@ def measure(quick: bool) -> list[Curve]:
 
 
 def point(name: str, size: int, quick: bool) -> tuple[float, float]:
-    """Seconds and megabytes of one piece of work, in the process that does it."""
+    """Seconds and megabytes of one workload, measured in this process."""
     prepare = globals()[name]
     work = prepare(size, quick) if prepare is cores else prepare(size)
     _, megabytes = memory.growth(work)
@@ -59,8 +60,8 @@ def point(name: str, size: int, quick: bool) -> tuple[float, float]:
     return statistics.median(times), megabytes
 
 
-def exponent(sizes, costs) -> float:
-    """The p of size^p that fits the larger half of the sizes; nan of a single one."""
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """The p of size^p that fits the larger half of the sizes; NaN for a single one."""
     sizes, costs = _positive(sizes, costs)
     start = min(len(sizes) // 2, max(len(sizes) - 2, 0))
     if len(sizes) < 2:
@@ -70,12 +71,12 @@ def exponent(sizes, costs) -> float:
 
 
 def _positive(sizes, costs):
-    """The points that have a logarithm; a little memory may not show at all."""
+    """The points with a positive cost; a small increase of memory can measure 0."""
     known = [(n, cost) for n, cost in zip(sizes, costs, strict=True) if cost > 0]
     return [n for n, _ in known], [cost for _, cost in known]
 
 
-# What is shown.
+# Table and figure.
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6}
 MEGABYTES = {"GB": 1e3, "MB": 1.0, "kB": 1e-3}
@@ -83,28 +84,28 @@ BLUE, RED, GREY = "#1f5fa8", "#c0504d", "#999999"
 
 
 def table(curves: list[Curve]) -> list[str]:
-    """Markdown: what the smallest and the largest size cost, and the exponents."""
-    header = ("work", "size", "time", "grows as", "memory", "grows as")
+    """Markdown: the costs of the smallest and the largest size, and the exponents."""
+    header = ("workload", "size", "time", "grows as", "memory", "grows as")
     rows = [header, ["---"] * len(header)]
     for name, unit, sizes, *costs in curves:
         row = [name, f"{_from_to(f'{n:,}' for n in sizes)} {unit}"]
         for values, units in zip(costs, (SECONDS, MEGABYTES), strict=True):
             power = exponent(sizes, values)
-            row.append(_from_to(_told(value, units) for value in values))
+            row.append(_from_to(_in_units(value, units) for value in values))
             row.append("" if math.isnan(power) else f"size^{power:z.1f}")
         rows.append(row)
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 
 def picture(curves: list[Curve], path: Path) -> None:
-    """Write a panel a curve, time on the left axis and memory on the right one.
+    """Write a figure with one panel per curve: time on the left axis, memory right.
 
-    Both axes have as many decades, so that their slopes can be compared.
+    Both axes have the same number of decades, so that slopes can be compared.
     """
     from matplotlib.figure import Figure
 
     across = 3
-    down = len(curves) // across + 1  # the legend takes a place, too
+    down = len(curves) // across + 1  # one panel is for the legend
     figure = Figure(figsize=(10.2, 3 * down), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     places = list(figure.subplots(down, across, squeeze=False).flat)
@@ -118,13 +119,13 @@ def picture(curves: list[Curve], path: Path) -> None:
 
 
 def _panel(curve, axes):
-    """Draw a curve; returns its lines of time, memory and proportion."""
+    """Plot a curve; return its lines of time, memory and proportional cost."""
     ends = [
         (min(known, default=1.0), max(known, default=1.0))
         for _, known in (_positive(curve.sizes, costs) for costs in curve[3:])
     ]
     decades = max(0.8, *(math.log10(most / least) for least, most in ends))
-    # Time hangs from the top, memory stands on the floor: so they seldom meet.
+    # Time is in the upper part and memory in the lower part, so they rarely cross.
     floor, ground = (
         ends[0][1] / 10 ** (1.15 * decades),
         ends[1][0] / 10 ** (decades / 10),
@@ -150,22 +151,22 @@ def _panel(curve, axes):
 
 
 def _line(axes, sizes, costs, units, limits, colour):
-    """Draw costs on logarithmic axes, ticks in their units; returns the line."""
+    """Plot costs on logarithmic axes with ticks in their units; return the line."""
     from matplotlib.ticker import LogLocator
 
     (line,) = axes.plot(*_positive(sizes, costs), "o-", color=colour, ms=4)
     axes.set(xscale="log", yscale="log", ylim=limits)
     steps = (1, 2, 5) if limits[1] < 300 * limits[0] else (1,)
     axes.yaxis.set_major_locator(LogLocator(subs=steps, numticks=20))
-    axes.yaxis.set_major_formatter(lambda cost, _: _told(cost, units))
+    axes.yaxis.set_major_formatter(lambda cost, _: _in_units(cost, units))
     axes.set_yticks([], minor=True)
     axes.tick_params("y", colors=colour, labelsize=8)
     axes.spines["top"].set_visible(False)
     return line
 
 
-def _told(value, units):
-    """A number in the unit that suits it."""
+def _in_units(value, units):
+    """A number in a suitable unit."""
     *larger, smallest = units.items()
     fits = (pair for pair in larger if value >= 0.9995 * pair[1])
     unit, scale = next(fits, smallest)
@@ -173,12 +174,12 @@ def _told(value, units):
 
 
 def _from_to(texts):
-    """The first and the last, or the only one."""
+    """ "first to last", or the only text."""
     texts = list(texts)
     return " to ".join(dict.fromkeys([texts[0], texts[-1]]))
 
 
-# The work: each takes a size and returns what is to be done.
+# The workloads: each takes a size and returns a function to be measured.
 
 
 def images(m):
@@ -199,7 +200,7 @@ def images(m):
 
 
 def boxes(n):
-    """The ten best boxes of many."""
+    """Non-max suppression, ten boxes."""
     import numpy as np
 
     from dls_keras.fast import boxes as fast_boxes
@@ -212,7 +213,7 @@ def boxes(n):
 
 
 def sequence_length(T):
-    """GRU of 128 units, forward and back."""
+    """GRU of 128 units, forward and backward pass."""
     import numpy as np
     import tensorflow as tf
 
@@ -228,7 +229,7 @@ def sequence_length(T):
             loss = tf.reduce_mean(gru(x) ** 2)
         return tape.gradient(loss, [v.value for v in gru.trainable_variables])
 
-    gradients(x[:, :20])  # so that only what a longer one needs is counted
+    gradients(x[:, :20])  # so that only what longer sequences add is counted
     return lambda: [gradient.numpy() for gradient in gradients(x)]
 
 
@@ -240,7 +241,7 @@ def vocabulary(words):
     path = Path(folder.name) / "vectors.txt"
     memory.write_words(path, words)
 
-    def work(folder=folder):  # which goes when nobody works in it
+    def work(folder=folder):  # keeps the temporary folder alive
         return glove.load_glove(path)
 
     return work
@@ -249,7 +250,7 @@ def vocabulary(words):
 def cores(n, quick):
     """Training step of ResNet50.
 
-    It learns from 32 pictures of 64 x 64 in a step, or from two where it is quick.
+    A batch has 32 images of 64 x 64, or two in a quick run.
     """
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n])  # before TensorFlow
     import keras

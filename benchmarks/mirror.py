@@ -1,16 +1,17 @@
 """A Keras model as the same network in PyTorch, with the same weights.
 
 It is what a careful user of PyTorch would write: eager, channels last, padding inside
-the convolutions, activations in place where the way back allows it, a fused Adam. A
-picture (m, n_H, n_W, n_C) is worked on as (m, n_C, n_H, n_W) with its numbers where
-they were, and a sequence as a picture of one row.
+the convolutions, activations in place where the backward pass allows it, a fused Adam.
+An image (m, n_H, n_W, n_C) is used as (m, n_C, n_H, n_W) in channels-last memory
+format, which copies nothing, and a sequence as an image of one row.
 
-Where the zeros around a picture cannot be equally many, TensorFlow puts more of them
-behind and PyTorch's layers more in front. A network with such a layer is therefore
-turned by half a circle: its kernels once, its pictures on their way in and out. That
-costs less than padding and cropping before and after its layers.
+If "same" padding is not symmetric, TensorFlow adds more zeros after the image and
+PyTorch's layers more before it. A network with such a layer is therefore rotated by 180
+degrees: its kernels once, its images at input and output. That costs less than separate
+operations for padding and cropping at its layers.
 
-PyTorch, the extra `bench`, is imported where it is needed only.
+PyTorch, the extra `bench`, is imported inside the functions, so this module does not
+need it.
 """
 
 import copy
@@ -20,52 +21,54 @@ from collections import Counter
 
 import numpy as np
 
-DEVICE = "cpu"  # where PyTorch works, or "cuda"
+DEVICE = "cpu"  # of PyTorch; or "cuda"
 
 
-def available():
+def available() -> bool:
     """Whether PyTorch is installed."""
     return importlib.util.find_spec("torch") is not None
 
 
 def mirror(model):
-    """The same network as a `torch.nn.Module` with Keras's layout at both ends.
+    """The same network as a `torch.nn.Module`, with inputs and outputs as in Keras.
 
-    All its weights learn, whatever `trainable` says; its running variances are over
-    n - 1. Outputs are float32 under autocast, too.
+    All its weights are trainable, also those of frozen layers; its running variances
+    are divided by n - 1. Outputs are float32, under autocast, too.
 
     Args:
         model: functional or sequential, for inputs (m, n), (m, T, n) or
-            (m, n_H, n_W, n_C). Other n_H and n_W than the model's work in PyTorch if
-            all strides divide the difference.
+            (m, n_H, n_W, n_C). Other n_H and n_W than the model's are possible in
+            PyTorch if all strides divide the difference.
 
     Raises:
-        ValueError: for a layer, or an option of one, that is not known here.
+        ValueError: for a layer, or an option of one, that is not supported.
     """
     import torch
 
     model = getattr(model, "_functional", model)
-    drawing = Drawing(turned=any(map(_uneven, model._flatten_layers())))
-    outputs = drawing.layers(model, list(map(drawing.entered, model.inputs)))
-    outputs = [drawing.left(*pair) for pair in zip(outputs, model.outputs, strict=True)]
-    drawing.graph.output(outputs[0] if len(outputs) == 1 else outputs)
-    module = torch.fx.GraphModule(drawing.root, drawing.graph)
-    module.graph.eliminate_dead_code()  # zeros that a convolution puts itself
-    _work_in_place(module)
+    converter = Converter(rotated=any(map(_asymmetric, model._flatten_layers())))
+    outputs = converter.layers(model, list(map(converter.add_input, model.inputs)))
+    outputs = [
+        converter.add_output(*pair) for pair in zip(outputs, model.outputs, strict=True)
+    ]
+    converter.graph.output(outputs[0] if len(outputs) == 1 else outputs)
+    module = torch.fx.GraphModule(converter.root, converter.graph)
+    module.graph.eliminate_dead_code()  # padding that a convolution does itself
+    _use_in_place_operations(module)
     module.recompile()
     return module.to(memory_format=torch.channels_last)
 
 
-def learner(module, loss, learning_rate=1e-4, dtype=None):
+def training_step(module, loss, learning_rate=1e-4, dtype=None):
     """A function of (x, y), arrays or tensors, that takes one step of Adam.
 
     Args:
-        module: what `mirror` returns; it is moved in place.
+        module: a result of `mirror`; it is trained in place.
         loss: takes the module's float32 outputs and y, returns a scalar.
         dtype: "bfloat16" or "mixed_bfloat16" runs the module under autocast.
 
     Returns:
-        The step, which returns the loss before it as a float.
+        The step, which returns the loss before the update as a float.
     """
     import torch
 
@@ -87,8 +90,8 @@ def learner(module, loss, learning_rate=1e-4, dtype=None):
     return step
 
 
-def folded(module):
-    """A copy for inference, with the normalisations inside the convolutions before."""
+def fold_batch_norm(module):
+    """A copy for inference, with batch normalisations folded into convolutions."""
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -97,27 +100,27 @@ def folded(module):
     uses = Counter(node.target for node in module.graph.nodes)
     for node in list(module.graph.nodes):
         if isinstance(modules.get(node.target), torch.nn.BatchNorm2d):
-            (before,) = node.args
-            convolution = modules.get(before.target)
+            (previous,) = node.args
+            convolution = modules.get(previous.target)
             transposed = isinstance(convolution, torch.nn.ConvTranspose2d)
-            alone = len(before.users) == uses[before.target] == 1
-            if alone and (transposed or isinstance(convolution, torch.nn.Conv2d)):
-                both = fuse_conv_bn_eval(convolution, modules[node.target], transposed)
-                module.set_submodule(before.target, both)
-                node.replace_all_uses_with(before)
+            only_use = len(previous.users) == uses[previous.target] == 1
+            if only_use and (transposed or isinstance(convolution, torch.nn.Conv2d)):
+                fused = fuse_conv_bn_eval(convolution, modules[node.target], transposed)
+                module.set_submodule(previous.target, fused)
+                node.replace_all_uses_with(previous)
                 module.graph.erase_node(node)
     module.delete_all_unused_submodules()
     module.recompile()
     return module.to(memory_format=torch.channels_last)
 
 
-def _uneven(layer):
-    """Whether there may be more zeros behind than in front."""
+def _asymmetric(layer):
+    """Whether there may be more padding after the image than before it."""
     return getattr(layer, "padding", "valid") == "same" and max(layer.strides) > 1
 
 
-def _work_in_place(module):
-    """Overwrite what one node alone reads and nobody needs on the way back."""
+def _use_in_place_operations(module):
+    """Overwrite tensors that have one user and that no backward pass needs."""
     from torch import nn
     from torch.nn import functional as F
 
@@ -137,52 +140,52 @@ def _work_in_place(module):
             node.target = operator.iadd
 
 
-class Drawing:
-    """A network on its way: a graph, and the modules that it calls.
+class Converter:
+    """A PyTorch graph under construction, and the modules that it calls.
 
-    A method in capitals draws the Keras layer of that name. It takes Keras's record of
-    the call and the nodes that go in, and returns the node that comes out.
+    A method in CamelCase converts the Keras layer of that name. It takes Keras's record
+    of the call and the input nodes, and returns the output node.
     """
 
-    def __init__(self, turned):
+    def __init__(self, rotated):
         import torch
 
-        self.turned = turned
+        self.rotated = rotated  # by 180 degrees
         self.torch, self.nn, self.F = torch, torch.nn, torch.nn.functional
         self.root, self.graph = torch.nn.Module(), torch.fx.Graph()
-        self.names = {}  # of the modules, by the id of their layer
+        self.names = {}  # of the modules, by the id of their Keras layer
 
     def layers(self, model, inputs):
-        """The nodes of a model's outputs, after its layers were drawn."""
-        found = dict(zip(map(id, model.inputs), inputs, strict=True))
+        """Convert all layers of a model; return the nodes of its outputs."""
+        nodes = dict(zip(map(id, model.inputs), inputs, strict=True))
         for depth in sorted(model._nodes_by_depth, reverse=True):
             for call in model._nodes_by_depth[depth]:
                 if not call.is_input:
-                    arrived = [found[id(x)] for x in call.input_tensors]
-                    made = self.layer(call, *arrived)
-                    made = made if isinstance(made, list) else [made]
-                    found.update(zip(map(id, call.outputs), made, strict=True))
-        return [found[id(y)] for y in model.outputs]
+                    args = [nodes[id(x)] for x in call.input_tensors]
+                    outputs = self.layer(call, *args)
+                    outputs = outputs if isinstance(outputs, list) else [outputs]
+                    nodes.update(zip(map(id, call.outputs), outputs, strict=True))
+        return [nodes[id(y)] for y in model.outputs]
 
     def layer(self, call, *inputs):
-        """The output of one layer, drawn by its method."""
+        """Convert one layer by the method of its name; return its output."""
         layer, kind = call.operation, type(call.operation).__name__
         if not hasattr(self, kind):
-            raise _unknown(layer, f"is a {kind}, which has no counterpart")
+            raise _unknown(layer, f"is a {kind}, which is not supported")
         _expect(layer, data_format="channels_last")
         for name, value in call.arguments.kwargs.items():
             if name != "training" and value is not None:
-                raise _unknown(layer, f"is called with {name}={value!r}, expected none")
+                raise _unknown(layer, f"is called with {name}={value!r}, expected None")
         return getattr(self, kind)(call, *inputs)
 
     def node(self, target, *args, **options):
-        """A call of a function, or of the tensor's method of that name."""
+        """Add a call of a function, or of the tensor method of that name."""
         if isinstance(target, str):
             return self.graph.call_method(target, args, options)
         return self.graph.call_function(target, args, options)
 
     def module(self, layer, module, x, **state):
-        """A call of a module with these arrays; a layer met again keeps its module."""
+        """Add a call of a module with these arrays; a shared layer has one module."""
         if id(layer) not in self.names:
             state = {name: self.torch.tensor(a.copy()) for name, a in state.items()}
             module.load_state_dict(state, assign=True)
@@ -192,58 +195,58 @@ class Drawing:
             self.names[id(layer)] = name
         return self.graph.call_module(self.names[id(layer)], (x,))
 
-    def entered(self, tensor):
+    def add_input(self, tensor):
         """A new input of the network."""
         x, rank = self.graph.placeholder(f"x{len(self.graph.nodes)}"), len(tensor.shape)
-        return self.turn(self.channels_first(x, rank), rank)
+        return self.rotate(self.channels_first(x, rank), rank)
 
-    def left(self, x, tensor):
+    def add_output(self, x, tensor):
         """An output of the network."""
         rank = len(tensor.shape)
-        return self.node("float", self.channels_last(self.turn(x, rank), rank))
+        return self.node("float", self.channels_last(self.rotate(x, rank), rank))
 
-    def turn(self, x, rank):
-        """Half a circle, if the network is turned."""
-        return self.node("flip", x, (2, 3)) if self.turned and rank > 2 else x
+    def rotate(self, x, rank):
+        """x rotated by 180 degrees, if the network is."""
+        return self.node("flip", x, (2, 3)) if self.rotated and rank > 2 else x
 
     def channels_first(self, x, rank):
-        """From Keras's layout to the one that is worked in."""
+        """From Keras's layout to PyTorch's, (m, n_C, n_H, n_W)."""
         if rank == 3:
             x = self.node("unsqueeze", x, 1)
         return self.node("permute", x, (0, 3, 1, 2)) if rank > 2 else x
 
     def channels_last(self, x, rank):
-        """The way back."""
+        """From PyTorch's layout to Keras's."""
         if rank > 2:
             x = self.node("permute", x, (0, 2, 3, 1))
         return self.node("squeeze", x, 1) if rank == 3 else x
 
-    def gaps(self, call, size, strides, dilation=(1, 1)):
-        """How many zeros stand (before, behind) each side; -1 is a row left out."""
-        layer, gaps = call.operation, []
+    def padding(self, call, size, strides, dilation=(1, 1)):
+        """The padding (before, after) on each axis; -1 means a row that is not used."""
+        layer, padding = call.operation, []
         same = layer.padding == "same"
         if not same:
             _expect(layer, padding="valid")
         sides = _two(_shape(call)[1:-1])
         for n, k, s, d in zip(sides, size, strides, dilation, strict=True):
-            if n is None and s > 1 and self.turned:
+            if n is None and s > 1 and self.rotated:
                 raise _unknown(layer, "has inputs of any size, expected known sizes")
             k = (k - 1) * d + 1
-            n = n or k  # in all other cases it makes no difference
+            n = n or k  # in all other cases n has no influence
             windows = -(-n // s) if same else (n - k) // s + 1
             total = (windows - 1) * s + k - n
             before = max(total, 0) // 2
-            gaps.append((before, total - before))
-        return [gap[::-1] for gap in gaps] if self.turned else gaps
+            padding.append((before, total - before))
+        return [pair[::-1] for pair in padding] if self.rotated else padding
 
-    def padded(self, x, gaps, strides, value=0.0):
-        """x, and what the layer can pad itself, which puts as much behind as before."""
+    def padded(self, x, padding, strides, value=0.0):
+        """x, padded if necessary, and the symmetric padding left to the layer."""
         if all(
-            0 <= before - behind < s
-            for (before, behind), s in zip(gaps, strides, strict=True)
-        ):  # what is too much behind fills no window
-            return x, [before for before, _ in gaps]
-        x = self.node(self.F.pad, x, (*gaps[1], *gaps[0]), value=value)
+            0 <= before - after < s
+            for (before, after), s in zip(padding, strides, strict=True)
+        ):  # additional padding after the image fills no window
+            return x, [before for before, _ in padding]
+        x = self.node(self.F.pad, x, (*padding[1], *padding[0]), value=value)
         return x, [0, 0]
 
     def Conv2D(self, call, x):
@@ -255,13 +258,19 @@ class Drawing:
             kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
         *size, per_group, filters = kernel.shape
         strides, dilation = _two(layer.strides), _two(layer.dilation_rate)
-        gaps = self.gaps(call, size, strides, dilation)
-        if x.target is self.F.pad:  # a ZeroPadding2D, for which no copy is needed
+        padding = self.padding(call, size, strides, dilation)
+        if x.target is self.F.pad:  # a ZeroPadding2D, which needs no copy
             x, zeros = x.args
-            gaps = np.add(gaps, [zeros[2:], zeros[:2]]).tolist()
-        x, padding = self.padded(x, gaps, strides)
+            padding = np.add(padding, [zeros[2:], zeros[:2]]).tolist()
+        x, padding = self.padded(x, padding, strides)
         module = self.nn.Conv2d(
-            *(n_C, filters, size, strides, padding, dilation, n_C // per_group),
+            n_C,
+            filters,
+            size,
+            strides,
+            padding,
+            dilation,
+            n_C // per_group,
             bias=layer.use_bias,
         )
         y = self.module(layer, module, x, **self.state(layer, kernel))
@@ -272,14 +281,19 @@ class Drawing:
     def Conv2DTranspose(self, call, x):
         layer, kernel = call.operation, call.operation.kernel.numpy()
         _expect(layer, output_padding=None, dilation_rate=(1, 1))
-        # "same" leaves out what the convolution from there would have padded.
+        # "same" crops what the corresponding convolution would have padded.
         out = np.subtract(layer.kernel_size, layer.strides)
         if min(out) < 0:
-            raise _unknown(layer, "has strides beyond its kernel, expected none")
+            raise _unknown(
+                layer, "has strides larger than its kernel, expected smaller"
+            )
         out = out if layer.padding == "same" else np.zeros_like(out)
         before = out - out // 2
         module = self.nn.ConvTranspose2d(
-            *(kernel.shape[3], layer.filters, layer.kernel_size, layer.strides),
+            kernel.shape[3],
+            layer.filters,
+            layer.kernel_size,
+            layer.strides,
             padding=before.tolist(),
             output_padding=(before - out // 2).tolist(),
             bias=layer.use_bias,
@@ -288,8 +302,8 @@ class Drawing:
         return self.activated(layer, y)
 
     def state(self, layer, kernel):
-        """Kernel and bias as PyTorch has them."""
-        if self.turned:
+        """Kernel and bias in PyTorch's layout."""
+        if self.rotated:
             kernel = kernel[::-1, ::-1]
         bias = {"bias": layer.bias.numpy()} if layer.use_bias else {}
         return {"weight": kernel.transpose(3, 2, 0, 1), **bias}
@@ -299,7 +313,7 @@ class Drawing:
         if type(layer).__name__ == "TimeDistributed":
             layer = layer.layer
             if type(layer).__name__ != "Dense":
-                raise _unknown(layer, "is in a TimeDistributed, expected a Dense")
+                raise _unknown(layer, "is inside TimeDistributed, expected Dense")
         kernel = layer.kernel.numpy()  # (n, units)
         bias = {"bias": layer.bias.numpy()} if layer.use_bias else {}
         module = self.nn.Linear(*kernel.shape, bias=layer.use_bias)
@@ -312,10 +326,12 @@ class Drawing:
     def BatchNormalization(self, call, x):
         layer, (*_, n_C) = call.operation, _shape(call)
         if layer.axis not in (-1, len(_shape(call)) - 1):
-            raise _unknown(layer, f"has axis={layer.axis}, expected the last")
+            raise _unknown(layer, f"has axis={layer.axis}, expected the last one")
         make = self.nn.BatchNorm1d if len(_shape(call)) == 2 else self.nn.BatchNorm2d
         y = self.module(
-            *(layer, make(n_C, layer.epsilon, 1 - layer.momentum), x),
+            layer,
+            make(n_C, layer.epsilon, 1 - layer.momentum),
+            x,
             weight=layer.gamma.numpy() if layer.scale else np.ones(n_C, "float32"),
             bias=layer.beta.numpy() if layer.center else np.zeros(n_C, "float32"),
             running_mean=layer.moving_mean.numpy(),
@@ -329,7 +345,9 @@ class Drawing:
     def PReLU(self, call, x):
         slopes = call.operation.alpha.numpy().ravel()
         if len(slopes) != _shape(call)[-1]:
-            raise _unknown(call.operation, "has slopes by place, expected by channel")
+            raise _unknown(
+                call.operation, "has one slope per position, expected one per channel"
+            )
         module = self.nn.PReLU(len(slopes))
         return self.module(call.operation, module, x, weight=slopes)
 
@@ -338,8 +356,8 @@ class Drawing:
         _expect(layer, reset_after=True, use_bias=True, return_state=False, dropout=0)
         _expect(layer, recurrent_dropout=0, go_backwards=False, stateful=False)
         _expect(layer, activation="tanh", recurrent_activation="sigmoid")
-        if self.turned:
-            raise _unknown(layer, 'stands beside strides with padding="same"')
+        if self.rotated:
+            raise _unknown(layer, 'is in a network with strides and padding="same"')
 
         def gates(weight):  # z, r, h -> r, z, h
             z, r, h = np.split(weight.numpy(), 3, axis=-1)
@@ -347,7 +365,8 @@ class Drawing:
 
         bias_ih, bias_hh = gates(layer.cell.bias)
         y = self.module(
-            *(layer, self.nn.GRU(n, layer.units, batch_first=True)),
+            layer,
+            self.nn.GRU(n, layer.units, batch_first=True),
             self.channels_last(x, 3),
             weight_ih_l0=gates(layer.cell.kernel).T,
             weight_hh_l0=gates(layer.cell.recurrent_kernel).T,
@@ -366,7 +385,7 @@ class Drawing:
         return self.activated(call.operation, x)
 
     def activated(self, layer, x):
-        """The same behind the layer's activation."""
+        """The output of the layer's activation for x."""
         name = getattr(layer.activation, "__name__", layer.activation)
         functions = {
             "relu": self.F.relu,
@@ -376,12 +395,14 @@ class Drawing:
         }
         if name == "linear":
             return x
-        if name == "sigmoid":  # half precision knows no probability of 0.999
+        if name == "sigmoid":  # bfloat16 cannot represent a probability of 0.999
             return self.node(self.torch.sigmoid, self.node("float", x))
         if name == "softmax":
             return self.node(self.F.softmax, x, dim=1, dtype=self.torch.float32)
         if name not in functions:
-            raise _unknown(layer, f"has the activation {name!r}, which is not known")
+            raise _unknown(
+                layer, f"has the activation {name!r}, which is not supported"
+            )
         return self.node(functions[name], x)
 
     def ReLU(self, call, x):
@@ -393,14 +414,14 @@ class Drawing:
 
     def MaxPooling2D(self, call, x):
         size, strides = call.operation.pool_size, call.operation.strides
-        gaps = self.gaps(call, size, strides)
-        x, padding = self.padded(x, gaps, strides, -np.inf)
+        padding = self.padding(call, size, strides)
+        x, padding = self.padded(x, padding, strides, -np.inf)
         return self.node(self.F.max_pool2d, x, size, strides, padding)
 
     def AveragePooling2D(self, call, x):
         size, strides = call.operation.pool_size, call.operation.strides
         _expect(call.operation, padding="valid")
-        x, _ = self.padded(x, self.gaps(call, size, strides), strides)
+        x, _ = self.padded(x, self.padding(call, size, strides), strides)
         return self.node(self.F.avg_pool2d, x, size, strides)
 
     def GlobalAveragePooling2D(self, call, x):
@@ -408,7 +429,7 @@ class Drawing:
 
     def ZeroPadding2D(self, call, x):
         rows, columns = call.operation.padding
-        if self.turned:
+        if self.rotated:
             rows, columns = rows[::-1], columns[::-1]
         return self.node(self.F.pad, x, (*columns, *rows))
 
@@ -423,12 +444,13 @@ class Drawing:
 
     def Concatenate(self, call, *xs):
         if call.operation.axis not in (-1, len(_shape(call)) - 1):
-            raise _unknown(call.operation, "joins another axis, expected the last")
+            axis = call.operation.axis
+            raise _unknown(call.operation, f"has axis={axis}, expected the last one")
         return self.node(self.torch.cat, list(xs), 1)
 
     def Flatten(self, call, x):
         rank = len(_shape(call))
-        return self.node("flatten", self.channels_last(self.turn(x, rank), rank), 1)
+        return self.node("flatten", self.channels_last(self.rotate(x, rank), rank), 1)
 
     def Rescaling(self, call, x):
         layer = call.operation
@@ -451,13 +473,13 @@ class Drawing:
 
     def GetItem(self, call, x):
         if (key := call.arguments.args[1]) != (..., slice(None, None, -1)):
-            raise _unknown(call.operation, f"takes {key}, expected [..., ::-1]")
+            raise _unknown(call.operation, f"has the key {key}, expected [..., ::-1]")
         return self.node("flip", x, (1,))
 
     def Reorg(self, call, x):
         layer = call.operation
-        x = self.node(fold, self.turn(x, 4), layer.stride, layer.darknet)
-        return self.turn(x, 4)
+        x = self.node(reorg, self.rotate(x, 4), layer.stride, layer.darknet)
+        return self.rotate(x, 4)
 
     def Functional(self, call, *xs):
         return self.layers(getattr(call.operation, "_functional", call.operation), xs)
@@ -465,8 +487,8 @@ class Drawing:
     Sequential = Functional
 
 
-def fold(x, s, darknet):
-    """`networks.darknet.Reorg` on (m, C, H, W), channels last in memory."""
+def reorg(x, s, darknet):
+    """`networks.darknet.Reorg` for (m, C, H, W) in channels-last memory format."""
     m, C, H, W = x.shape
     if darknet:
         x = x.reshape(m, C // s**2, H, s, W, s).permute(0, 3, 5, 1, 2, 4)
@@ -482,12 +504,12 @@ def _shape(call):
 
 
 def _two(numbers):
-    """Both sides, of which a sequence has one."""
+    """The numbers for both axes; a sequence has only one."""
     return numbers if len(numbers) == 2 else (1, *numbers)
 
 
 def _expect(layer, **options):
-    """Refuse a layer with an option that would change the numbers."""
+    """Raise ValueError if an option of a layer is not the supported one."""
     for name, expected in options.items():
         got = getattr(layer, name, expected)
         if getattr(got, "__name__", got) != expected:
@@ -496,6 +518,6 @@ def _expect(layer, **options):
 
 def _unknown(layer, what):
     return ValueError(
-        f"The layer {layer.name!r} {what}. Teach benchmarks.mirror, or leave PyTorch "
-        "out."
+        f"The layer {layer.name!r} {what}. Add it to benchmarks.mirror, or leave "
+        "PyTorch out."
     )

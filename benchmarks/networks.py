@@ -1,9 +1,9 @@
 """Compiled training and inference against Keras's `fit` and `predict`, and PyTorch.
 
-Ours learns by `core.training.fit` with the fused layers and Adam, Keras by `fit` with
-its stock ones, PyTorch eagerly, channels last, with its fused Adam: the same network
-from the same weights, the same examples and as many steps. Answers are compared number
-by number. PyTorch is the extra `bench`; without it those rows are left out.
+We train by `core.training.fit` with the fused layers and Adam, Keras by `fit` with its
+stock ones, PyTorch eagerly, channels last, with its fused Adam: the same network with
+the same initial weights, examples and number of steps. Outputs are compared number by
+number. PyTorch is the extra `bench`; without it those rows are left out.
 """
 
 import functools
@@ -12,13 +12,19 @@ import math
 import numpy as np
 
 from benchmarks import mirror
-from benchmarks.timing import Contest, Training, relative
+from benchmarks.timing import (
+    LATENCY,
+    ROOFLINE,
+    Benchmark,
+    TrainingBenchmark,
+    relative_difference,
+)
 
-RATE = 1e-5  # of Adam
+LEARNING_RATE = 1e-5  # of Adam
 
 
 def happy_house(quick, dtype="float32"):
-    """Happy House, an epoch of 600 photos in batches of 16."""
+    """Training of the Happy House network, an epoch of 600 images in batches of 16."""
     from dls_keras.course4 import happy_house as hh
 
     return classifier(hh.build_model, 16 if quick else 600, (64, 64), 2, 16, dtype)
@@ -30,7 +36,7 @@ def happy_house_bfloat16(quick):
 
 
 def residual_networks(quick, dtype="float32"):
-    """ResNet50 on 64 x 64 pictures, a step of 32."""
+    """Training of ResNet50 on 64 x 64 images, a step of 32."""
     from dls_keras.course4 import residual_networks as rn
 
     m, batch_size = (8, 8) if quick else (128, 32)
@@ -43,7 +49,7 @@ def residual_networks_bfloat16(quick):
 
 
 def residual_networks_start(quick):
-    """From ResNet50's weights to the end of its first step, tracing and all."""
+    """The first training step of ResNet50, including its tracing."""
     import keras
     import tensorflow as tf
 
@@ -59,15 +65,15 @@ def residual_networks_start(quick):
         step = training.compile_step(
             lambda x, y: tf.reduce_mean(cost(y, model(x, training=True))),
             model.trainable_variables,
-            Adam(RATE),
+            Adam(LEARNING_RATE),
         )
         return float(step(tf.constant(x), tf.constant(y)))
 
-    return Contest(first_step, {}, relative, 0.0)
+    return Benchmark(first_step, {}, relative_difference, 0.0)
 
 
 def segmentation(quick):
-    """U-Net of 32 filters on 96 x 128 pictures of 23 classes, a step of 8."""
+    """Training of U-Net, 32 filters, on 96 x 128 images of 23 classes, a step of 8."""
     from dls_keras.course4 import image_segmentation as seg
 
     build, m = functools.partial(seg.unet_model, n_filters=8 if quick else 32), 8
@@ -75,11 +81,11 @@ def segmentation(quick):
 
 
 def yolo_network(quick, dtype="float32"):
-    """YOLOv2's network on one picture, 608 x 608."""
+    """Inference of YOLOv2 on one image, 608 x 608."""
     from dls_keras.networks import yolo_v2
 
     size = (96 if quick else 608,) * 2
-    return answers(yolo_v2.yolo_v2((*size, 3)), 1, size, dtype)
+    return inference_benchmark(yolo_v2.yolo_v2((*size, 3)), 1, size, dtype)
 
 
 def yolo_network_bfloat16(quick):
@@ -88,7 +94,7 @@ def yolo_network_bfloat16(quick):
 
 
 def style_transfer(quick, dtype="float32"):
-    """A step of style transfer through VGG-19 on a picture of 300 x 400."""
+    """A step of style transfer through VGG-19 on an image of 300 x 400."""
     import keras
     import tensorflow as tf
 
@@ -115,21 +121,22 @@ def style_transfer(quick, dtype="float32"):
         [image],
         Adam(0.01),
     )
-    peers = {}
+    baselines = {}
     if mirror.available():
         from benchmarks import eager
 
         settings = plain, content, style, 0.01, st.ALPHA, st.BETA
-        peers["PyTorch"] = eager.painter(*settings)
+        baselines["PyTorch"] = eager.style_transfer_step(*settings)
         if dtype != "float32":
-            peers["PyTorch, bfloat16"] = eager.painter(*settings, dtype)
+            half = eager.style_transfer_step(*settings, dtype)
+            baselines["PyTorch, bfloat16"] = half
     sized = keras.models.clone_model(plain, input_tensors=keras.Input((*size, 3)))
-    return Contest(
+    return Benchmark(
         lambda: [float(step())],
-        peers,
-        relative,
+        baselines,
+        relative_difference,
         1e-3 if dtype == "float32" else 0.1,
-        work=2 * operations(sized),  # back to the pixels: no filter learns
+        flops=2 * flops(sized),  # no gradients of the filters, only of the pixels
         dtype=dtype.removeprefix("mixed_"),
     )
 
@@ -140,15 +147,15 @@ def style_transfer_bfloat16(quick):
 
 
 def face_network(quick):
-    """MobileFaceNet on faces of 112 x 112, one of a batch of 32."""
+    """Inference of MobileFaceNet on 112 x 112 images in batches of 32, per image."""
     from dls_keras.networks import mobile_face_net
 
     m = 2 if quick else 32
-    return answers(mobile_face_net.mobile_face_net(), m, (112, 112))
+    return inference_benchmark(mobile_face_net.mobile_face_net(), m, (112, 112))
 
 
 def yolo_fastest(quick):
-    """YOLO-Fastest XL on pictures of 320 x 320, one of a batch of 16."""
+    """Inference of YOLO-Fastest XL on 320 x 320 images in batches of 16, per image."""
     from dls_keras.core import files, weights
     from dls_keras.networks import darknet
 
@@ -158,19 +165,19 @@ def yolo_fastest(quick):
         return None
     network = darknet.build(darknet.parse(path.read_text("utf-8")))
     size = network.model.input_shape[1:3]
-    return answers(network.model, 2 if quick else 16, size)
+    return inference_benchmark(network.model, 2 if quick else 16, size)
 
 
 WORKLOADS = {
     happy_house: {"PyTorch": 1 / 0.75, "Keras fit": 1 / 0.35},
     happy_house_bfloat16: {"PyTorch": 1 / 0.5},
-    residual_networks: {"PyTorch": 1 / 0.65, "Keras fit": 1 / 0.5, "limit": 1 / 1.6},
+    residual_networks: {"PyTorch": 1 / 0.65, "Keras fit": 1 / 0.5, ROOFLINE: 1 / 1.6},
     residual_networks_bfloat16: {"PyTorch": 1 / 0.45},
-    residual_networks_start: {"clock": 5.0},
+    residual_networks_start: {LATENCY: 5.0},
     segmentation: {"PyTorch": 1.0},
-    yolo_network: {"PyTorch": 1 / 0.6, "limit": 1 / 1.4},
+    yolo_network: {"PyTorch": 1 / 0.6, ROOFLINE: 1 / 1.4},
     yolo_network_bfloat16: {"PyTorch": 1 / 0.35},
-    style_transfer: {"PyTorch": 1 / 0.95, "limit": 1 / 1.25},
+    style_transfer: {"PyTorch": 1 / 0.95, ROOFLINE: 1 / 1.25},
     style_transfer_bfloat16: {"PyTorch": 1 / 0.55},
     face_network: {"PyTorch": 1.0},
     yolo_fastest: {"PyTorch": 1.0},
@@ -178,23 +185,23 @@ WORKLOADS = {
 
 
 def classifier(build, m, size, classes, batch_size, dtype="float32", step=False):
-    """A network that learns to tell noise from noise: of pictures, or of pixels.
+    """Training of a classifier, of images or of pixels, on random data.
 
     Args:
-        build: makes the model for pictures of `size`, of which there are m.
+        build: makes the model for images of `size`, of which there are m.
         step: whether the row is about one step, not an epoch.
     """
     import keras
 
     keras.utils.set_random_seed(0)
     x, y = noise(m, size, classes, pixels=len(build().output_shape) == 4)
-    return race_to_learn(build, x, y, batch_size, dtype=dtype, step=step)
+    return training_benchmark(build, x, y, batch_size, dtype=dtype, step=step)
 
 
-def race_to_learn(
+def training_benchmark(
     build, x, y, batch_size, *, tolerance=0.2, dtype="float32", step=False
 ):
-    """The `Training` of a model by Adam, in `dtype`; Keras's is in float32."""
+    """Training of a model by Adam, ours in `dtype`, Keras's in float32."""
     from dls_keras.core import training
     from dls_keras.fast.layers import Adam
 
@@ -202,41 +209,42 @@ def race_to_learn(
     model.set_weights(plain.get_weights())
     cost = loss_of(model)
 
-    def learn(epochs, on_epoch):
+    def train(epochs, on_epoch):
         return training.fit(
             lambda x, y: cost(y, model(x, training=True)),
             (x, y),
             model.trainable_variables,
-            Adam(RATE),
+            Adam(LEARNING_RATE),
             epochs=epochs,
             batch_size=batch_size,
             state=model.non_trainable_variables,
             on_epoch=on_epoch,
         )
 
-    peers = {"Keras fit": keras_epoch(stock(plain), cost, x, y, batch_size)}
+    baselines = {"Keras fit": keras_epoch(stock(plain), cost, x, y, batch_size)}
     if mirror.available():
-        peers["PyTorch"] = torch_epoch(plain, x, y, batch_size, "float32")
+        baselines["PyTorch"] = torch_epoch(plain, x, y, batch_size, "float32")
         if dtype != "float32":
-            peers["PyTorch, bfloat16"] = torch_epoch(plain, x, y, batch_size, dtype)
+            half = torch_epoch(plain, x, y, batch_size, dtype)
+            baselines["PyTorch, bfloat16"] = half
     steps = len(x) // batch_size
-    work = steps * batch_size * operations(plain, learns=True)
-    return Training(
-        learn,
-        peers,
+    return TrainingBenchmark(
+        train,
+        baselines,
         tolerance,
-        whole=steps == 1 and dtype == "float32",  # halves part after a step
-        work=work,
+        # In half precision the weights differ after a step.
+        whole_curve=steps == 1 and dtype == "float32",
+        flops=steps * batch_size * flops(plain, training=True),
         dtype=dtype.removeprefix("mixed_"),
-        of=steps if step else 1,
+        units=steps if step else 1,
     )
 
 
 def keras_epoch(model, cost, x, y, batch_size):
-    """A function that trains by `fit` for an epoch and returns the loss."""
+    """A function that trains by Keras's `fit` for one epoch and returns the loss."""
     import keras
 
-    model.compile(optimizer=keras.optimizers.Adam(RATE), loss=cost)
+    model.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE), loss=cost)
     whole = len(x) // batch_size * batch_size
 
     def epoch():
@@ -249,7 +257,7 @@ def keras_epoch(model, cost, x, y, batch_size):
 
 
 def torch_epoch(model, x, y, batch_size, dtype):
-    """The same by PyTorch, from the model's weights."""
+    """The same with PyTorch, from the weights of the Keras model."""
     import torch
     from torch.nn import functional as F
 
@@ -260,7 +268,7 @@ def torch_epoch(model, x, y, batch_size, dtype):
             return F.cross_entropy(y_hat.permute(0, 3, 1, 2), y)
         return F.nll_loss(torch.log(y_hat + 1e-7), y)
 
-    step = mirror.learner(mirror.mirror(model), loss, RATE, dtype)
+    step = mirror.training_step(mirror.mirror(model), loss, LEARNING_RATE, dtype)
     x, y = (torch.as_tensor(part, device=mirror.DEVICE) for part in (x, y))
 
     def epoch():
@@ -271,14 +279,14 @@ def torch_epoch(model, x, y, batch_size, dtype):
     return epoch
 
 
-def answers(model, m, size, dtype="float32"):
-    """A network with random weights and statistics that answers m pictures."""
+def inference_benchmark(model, m, size, dtype="float32"):
+    """Inference on a batch of m images, with random weights and statistics."""
     import tensorflow as tf
 
     from dls_keras.fast import inference
 
     rng = np.random.default_rng(0)
-    for layer in model.layers:  # statistics as if it had learnt
+    for layer in model.layers:  # statistics as after training
         if type(layer).__name__ == "BatchNormalization":
             for variable in layer.weights:
                 shift = variable.name in ("beta", "moving_mean")
@@ -286,27 +294,26 @@ def answers(model, m, size, dtype="float32"):
                 variable.assign(rng.uniform(low, high, variable.shape))
     x = rng.random((m, *size, 3), dtype="float32")
     ours, fixed = inference.freeze(model, dtype=dtype), tf.constant(x)
-    peers = {"Keras predict": lambda: flat(model.predict(x, verbose=0))}
+    baselines = {"Keras predict": lambda: flat(model.predict(x, verbose=0))}
     if mirror.available():
-        network = mirror.folded(mirror.mirror(model)).to(mirror.DEVICE)
-        peers["PyTorch"] = functools.partial(torch_answer, network, x, "float32")
+        network = mirror.fold_batch_norm(mirror.mirror(model)).to(mirror.DEVICE)
+        predict = functools.partial(torch_predict, network, x)
+        baselines["PyTorch"] = functools.partial(predict, "float32")
         if dtype != "float32":
-            peers["PyTorch, bfloat16"] = functools.partial(
-                torch_answer, network, x, dtype
-            )
-    return Contest(
+            baselines["PyTorch, bfloat16"] = functools.partial(predict, dtype)
+    return Benchmark(
         lambda: flat(ours(fixed)),
-        peers,
-        relative,
+        baselines,
+        relative_difference,
         1e-4 if dtype == "float32" else 0.1,
-        work=m * operations(model),
+        flops=m * flops(model),
         dtype=dtype.removeprefix("mixed_"),
-        of=m,
+        units=m,
     )
 
 
-def torch_answer(network, x, dtype):
-    """What PyTorch's network says of the pictures x."""
+def torch_predict(network, x, dtype):
+    """The outputs of a PyTorch network for the images x, as NumPy arrays."""
     import torch
 
     half = torch.autocast(mirror.DEVICE, torch.bfloat16, enabled=dtype != "float32")
@@ -317,13 +324,13 @@ def torch_answer(network, x, dtype):
 
 
 def flat(outputs):
-    """One array or several as a list of NumPy's."""
+    """One tensor or several as a list of NumPy arrays."""
     parts = outputs if isinstance(outputs, list | tuple) else [outputs]
     return [np.asarray(part) for part in parts]
 
 
 def noise(m, size, classes, pixels=False):
-    """Pictures x (m, *size, 3) float32 in [0, 1], and what they are said to show."""
+    """Random images x (m, *size, 3) float32 in [0, 1] with random labels."""
     rng = np.random.default_rng(0)
     x = rng.random((m, *size, 3), dtype="float32")
     y = rng.integers(0, classes, (m, *size) if pixels else m)
@@ -331,7 +338,7 @@ def noise(m, size, classes, pixels=False):
 
 
 def loss_of(model):
-    """The mean cross-entropy that suits what a classifier returns."""
+    """The mean cross-entropy for the kind of output that a classifier has."""
     import keras
     import tensorflow as tf
 
@@ -346,7 +353,7 @@ def loss_of(model):
 
 
 def built(build, dtype):
-    """The model with its layers in `dtype`."""
+    """The model, built under the dtype policy `dtype`."""
     import keras
 
     usual = keras.config.dtype_policy()
@@ -358,12 +365,12 @@ def built(build, dtype):
 
 
 def stock(model):
-    """The same functional model with the layers that Keras brings."""
+    """The same functional model with Keras's own layers."""
     import keras
 
     def layer(ours):
         kind = getattr(keras.layers, type(ours).__name__, type(ours))
-        if kind is type(ours) and not ours.weights:  # so both may use it
+        if kind is type(ours) and not ours.weights:  # both models can use it
             return ours
         return kind.from_config(ours.get_config())
 
@@ -372,12 +379,12 @@ def stock(model):
     return copy
 
 
-def operations(model, learns=False):
-    """Floating point operations of one example that no algorithm of ours can save.
+def flops(model, training=False):
+    """Floating-point operations per example that cannot be avoided.
 
-    Those of convolutions, dense layers and GRUs, without the zeros beside a picture;
-    learning takes three times as many, less the gradient of the first layer's input,
-    which nobody needs.
+    Those of convolutions, dense layers and GRUs, without products with padding.
+    Training takes three times as many, except for the gradient of the first layer's
+    input, which is not needed.
     """
     counts = []
     for layer in model.layers:
@@ -389,14 +396,14 @@ def operations(model, learns=False):
         if type(layer).__name__ == "Conv2DTranspose":
             shape = layer.input.shape
         elif getattr(layer, "padding", "valid") == "same":
-            share = within(layer)
-        places = share * math.prod(shape[1:-1])
-        counts.append(2 * places * sum(math.prod(k.shape) for k in kernels))
-    return 3 * sum(counts) - counts[0] if learns else sum(counts)
+            share = inside_share(layer)
+        positions = share * math.prod(shape[1:-1])
+        counts.append(2 * positions * sum(math.prod(k.shape) for k in kernels))
+    return 3 * sum(counts) - counts[0] if training else sum(counts)
 
 
-def within(convolution):
-    """The share of the places that its taps meet which lie within the picture."""
+def inside_share(convolution):
+    """The share of a convolution's products that are not with padding."""
     shares = []
     for n, out, f, s in zip(
         convolution.input.shape[1:],
@@ -406,6 +413,6 @@ def within(convolution):
         strict=False,  # channels come last
     ):
         before = max((out - 1) * s + f - n, 0) // 2
-        met = np.arange(out)[:, None] * s + np.arange(f) - before
-        shares.append(np.mean((met >= 0) & (met < n)))
+        inputs = np.arange(out)[:, None] * s + np.arange(f) - before
+        shares.append(np.mean((inputs >= 0) & (inputs < n)))
     return math.prod(shares)

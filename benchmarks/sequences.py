@@ -1,15 +1,21 @@
-"""Recurrent networks and attention: compiled loops against fit, predict and PyTorch."""
+"""Recurrent networks and attention, against Keras's fit and predict and PyTorch."""
 
 import itertools
 
 import numpy as np
 
 from benchmarks import mirror, networks
-from benchmarks.timing import Contest, Training, largest
+from benchmarks.timing import (
+    LATENCY,
+    ROOFLINE,
+    Benchmark,
+    TrainingBenchmark,
+    largest_difference,
+)
 
 
 def date_training(quick):
-    """The date translator, a step of 100 dates."""
+    """Training of the date translator, a step of 100 dates."""
     import keras
     import tensorflow as tf
 
@@ -17,7 +23,7 @@ def date_training(quick):
 
     data = dt.load_data(100 if quick else 2000)
     model, course = dt.build_model(), _course_translator()
-    # The course's way: ten outputs with a loss each, shared layers unrolled.
+    # As in the course: ten outputs, each with a loss, and an unrolled decoder.
     course.set_weights(model.get_weights())
     course.compile(
         optimizer=keras.optimizers.Adam(0.005, clipnorm=5.0),
@@ -32,32 +38,32 @@ def date_training(quick):
         )
         return history.history["loss"][-1]
 
-    def learn(epochs, on_epoch):
+    def train(epochs, on_epoch):
         return dt.train(model, data, epochs=epochs, on_epoch=on_epoch)
 
-    peers = {"course's fit": course_epoch}
+    baselines = {"course's fit": course_epoch}
     if mirror.available():
         from benchmarks import eager
 
-        peers["PyTorch"] = eager.epochs(
+        baselines["PyTorch"] = eager.epochs(
             eager.Translator(model, dt.TY), eager.date_loss, data[:2], 100, 0.005, 5.0
         )
-    # The rates differ: ours falls to zero within the few epochs.
-    return Training(learn, peers, 0.6, of=len(data.x) // 100)
+    # The learning rates differ: ours decays to zero within the few epochs.
+    return TrainingBenchmark(train, baselines, 0.6, units=len(data.x) // 100)
 
 
 def date_decoding(quick):
-    """One date by the shipped translator, weights packed; `predict` of the course's."""
+    """Translating one date with packed weights, against the course's model."""
     return _decoding(1)
 
 
 def date_decoding_batch(quick):
-    """A hundred dates at once, one of them."""
+    """Translating a hundred dates in one batch, per date."""
     return _decoding(10 if quick else 100)
 
 
 def jazz_epoch(quick):
-    """Jazz, an epoch of 60 windows of 30 tokens."""
+    """Training of the jazz network, an epoch of 60 windows of 30 tokens."""
     import keras
 
     from dls_keras.course5 import jazz
@@ -79,25 +85,26 @@ def jazz_epoch(quick):
         )
         return history.history["loss"][-1]
 
-    def learn(epochs, on_epoch):
+    def train(epochs, on_epoch):
         return jazz.train(
             model, data, epochs=epochs, batch_size=batch_size, on_epoch=on_epoch
         )
 
-    peers = {"course's fit": course_epoch}
+    baselines = {"course's fit": course_epoch}
     if mirror.available():
         from benchmarks import eager
 
-        player = eager.Player(*jazz.parameters(model))
+        module = eager.JazzModel(*jazz.parameters(model))
         arrays = data.X, data.Y.swapaxes(0, 1)
-        peers["PyTorch"] = eager.epochs(
-            player, eager.window_loss, arrays, batch_size, 0.01
+        baselines["PyTorch"] = eager.epochs(
+            module, eager.window_loss, arrays, batch_size, 0.01
         )
-    return Training(learn, peers, 0.6)  # again a rate that falls
+    # The learning rates differ, as above.
+    return TrainingBenchmark(train, baselines, 0.6)
 
 
 def jazz_solo(quick):
-    """Fifty tokens of a solo, the most probable each, against the course's model."""
+    """Greedy generation of a solo of fifty tokens, against the course's model."""
     from dls_keras.course5 import jazz
     from dls_keras.fast import lstm_generator
 
@@ -110,16 +117,16 @@ def jazz_solo(quick):
         tokens = lstm_generator.generate(jazz.parameters(model), np.ndarray.argmax)
         return list(itertools.islice(tokens, Ty))
 
-    return Contest(
+    return Benchmark(
         generate,
-        {"predict": lambda: jazz.predict_and_sample(course)[1].ravel().tolist()},
-        lambda ours, theirs: float(ours != theirs),
+        {"Keras predict": lambda: jazz.predict_and_sample(course)[1].ravel().tolist()},
+        lambda a, b: float(a != b),
         tolerance=0.0,
     )
 
 
 def gru(quick):
-    """A GRU of 128 units over 1375 steps, five clips, forward and back."""
+    """Forward and backward pass of a GRU of 128 units over 1375 steps, five clips."""
     import keras
     import tensorflow as tf
 
@@ -142,17 +149,17 @@ def gru(quick):
 
         return lambda: [gradient.numpy() for gradient in run()]
 
-    return Contest(
+    return Benchmark(
         gradients(ours),
         {"Keras": gradients(stock)},
-        largest,
+        largest_difference,
         tolerance=1e-4,
-        work=3 * 2 * 5 * T * 2 * 128 * 3 * 128,
+        flops=3 * 2 * 5 * T * 2 * 128 * 3 * 128,
     )
 
 
 def trigger_training(quick):
-    """The course's trigger word network, a step of five clips of ten seconds."""
+    """Training of the course's trigger word network, a step of five 10-second clips."""
     import keras
     from keras import layers
 
@@ -160,71 +167,74 @@ def trigger_training(quick):
 
     def build():
         model = tw.modelf((200 if quick else 5511, tw.N_FREQ))
-        # Keras 3 takes a TimeDistributed step by step; a plain layer is the same.
-        spoken = layers.Dense(1, activation="sigmoid")(model.layers[-2].output)
-        return keras.Model(model.input, spoken)
+        # Keras 3 unrolls TimeDistributed over the steps; a plain Dense is equivalent.
+        y_hat = layers.Dense(1, activation="sigmoid")(model.layers[-2].output)
+        return keras.Model(model.input, y_hat)
 
     keras.utils.set_random_seed(0)
     model, m = build(), 5 if quick else 20
     rng = np.random.default_rng(0)
     x = rng.random((m, *model.input_shape[1:]), dtype="float32")
     y = rng.integers(0, 2, (m, *model.output_shape[1:])).astype("float32")
-    return networks.race_to_learn(build, x, y, 5, tolerance=0.4, step=True)
+    return networks.training_benchmark(build, x, y, 5, tolerance=0.4, step=True)
 
 
 def trigger_clip(quick):
-    """A clip of ten seconds heard by the shipped network, against Keras's `predict`."""
+    """Trigger word detection in a 10-second clip with the shipped network."""
     from dls_keras.course5 import trigger_word as tw
 
     model = tw.load_pretrained()
-    peer = networks.stock(model)
+    stock = networks.stock(model)
     n = tw.REACH + ((55 if quick else tw.TY) - 1) * tw.HOP
     sound = np.random.default_rng(0).normal(0, 1000, (1, n)).astype("int16")
 
     def predict():
         x = tw.spectrogram(sound[0]).astype("float32")[np.newaxis]
-        return peer.predict(x, verbose=0)[..., 0]
+        return stock.predict(x, verbose=0)[..., 0]
 
-    return Contest(
-        lambda: tw.predict(model, sound), {"predict": predict}, largest, tolerance=1e-4
+    return Benchmark(
+        lambda: tw.predict(model, sound),
+        {"Keras predict": predict},
+        largest_difference,
+        tolerance=1e-4,
     )
 
 
 def transformer_training(quick):
-    """The Transformer for dates, a step of 128."""
+    """Training of the Transformer for dates, a step of 128."""
     from dls_keras.course5 import transformer as tr
     from dls_keras.datasets import dates
 
     data = tr.load_data(128 if quick else 1280)
     model = tr.build_model()
-    peers = {}
+    baselines = {}
     if mirror.available():
         from benchmarks import eager
 
-        peers["PyTorch"] = eager.epochs(
+        baselines["PyTorch"] = eager.epochs(
             eager.Transformer(model),
-            eager.letter_loss(dates.START),
+            eager.character_loss(dates.START),
             data[:2],
             128,
             0.001,
         )
 
-    def learn(epochs, on_epoch):
+    def train(epochs, on_epoch):
         return tr.train(model, data, epochs=epochs, on_epoch=on_epoch)
 
-    # Ours warms its rate up, and the losses fall fast.
-    return Training(learn, peers, 0.6, of=len(data.x) // 128)
+    # Our learning rate has a warmup, and the losses decrease fast.
+    return TrainingBenchmark(train, baselines, 0.6, units=len(data.x) // 128)
 
 
 WORKLOADS = {
     date_training: {"course's fit": 1 / 0.3, "PyTorch": 1 / 0.5},
-    date_decoding: {"predict": 150, "clock": 0.4e-3},
-    date_decoding_batch: {"clock": 0.05e-3},
+    date_decoding: {"Keras predict": 150, LATENCY: 0.4e-3},
+    date_decoding_batch: {LATENCY: 0.05e-3},
     jazz_epoch: {"PyTorch": 1.0},
-    jazz_solo: {"predict": 150, "clock": 0.4e-3},
+    jazz_solo: {"Keras predict": 150, LATENCY: 0.4e-3},
     gru: {},
-    trigger_training: {"PyTorch": 1 / 0.33, "Keras fit": 1 / 0.3, "limit": 1 / 2},
-    trigger_clip: {"predict": 10, "clock": 15e-3},
+    trigger_training: {"PyTorch": 1 / 0.33, "Keras fit": 1 / 0.3, ROOFLINE: 1 / 2},
+    trigger_clip: {"Keras predict": 10, LATENCY: 15e-3},
     transformer_training: {"PyTorch": 1.0},
 }
 
@@ -253,10 +263,10 @@ def _decoding(m):
         y_hat = np.stack(course.predict([x, state, state], verbose=0), axis=1)
         return [dates.decode(row) for row in y_hat.argmax(-1)]
 
-    return Contest(
+    return Benchmark(
         lambda: dt.translate(packed, sentences)[0],
-        {"predict": predict},
-        lambda ours, theirs: float(ours != theirs),
+        {"Keras predict": predict},
+        lambda a, b: float(a != b),
         tolerance=0.0,
-        of=m,
+        units=m,
     )

@@ -1,18 +1,23 @@
-"""The NumPy assignments: our fast forms against the lessons'."""
+"""The NumPy assignments, in float64: fast forms against the lessons' plain code."""
 
 import functools
 
 import numpy as np
 
-from benchmarks.timing import Contest, largest, relative
+from benchmarks.timing import (
+    LATENCY,
+    Benchmark,
+    largest_difference,
+    relative_difference,
+)
 
 
 def logistic_regression(quick):
-    """Logistic regression, 2000 iterations on 209 pictures, float64."""
+    """Logistic regression, 2000 iterations on 209 images, float64."""
     from dls_keras.course1 import logistic_regression as lr
 
     epochs = 20 if quick else 2000
-    X, Y = _pictures()
+    X, Y = _images()
 
     def ours():
         return lr.train(lr.build_model(), (X, Y), epochs=epochs)[::100]
@@ -23,15 +28,17 @@ def logistic_regression(quick):
             **zeros, X=X, Y=Y, num_iterations=epochs, learning_rate=0.005
         )[2]
 
-    return Contest(ours, {"course": course}, largest, 1e-12, dtype="float64")
+    return Benchmark(
+        ours, {"course": course}, largest_difference, 1e-12, dtype="float64"
+    )
 
 
 def deep_network(quick):
-    """L-layer cat network, 2500 iterations on 209 pictures, float64."""
+    """Cat classifier of four layers, 2500 iterations on 209 images, float64."""
     from dls_keras.course1 import deep_network_application as dna
 
     epochs = 10 if quick else 2500
-    X, Y = _pictures()
+    X, Y = _images()
 
     def ours():
         return dna.train(dna.build_model(), (X, Y), epochs=epochs)[::100]
@@ -39,18 +46,20 @@ def deep_network(quick):
     def course():
         return dna.L_layer_model(X, Y, dna.FOUR_LAYERS, num_iterations=epochs)[1]
 
-    return Contest(ours, {"course": course}, largest, 1e-12, dtype="float64")
+    return Benchmark(
+        ours, {"course": course}, largest_difference, 1e-12, dtype="float64"
+    )
 
 
 def convolution_forward(quick):
-    """Convolution forward, ten images of 28 x 28, 3 x 3, 8 to 16 channels, float64."""
+    """Forward pass of a 3 x 3 convolution, ten 28 x 28 images, 8 to 16 channels."""
     p = _convolution(quick)
-    return Contest(
+    return Benchmark(
         lambda: p.steps.conv_forward(*p.given, p.hparameters)[0],
         {"loops": lambda: p.steps.conv_forward_by_loops(*p.given, p.hparameters)[0]},
-        relative,
+        relative_difference,
         1e-12,
-        work=2 * p.Z.size * p.W[..., 0].size,
+        flops=2 * p.Z.size * p.W[..., 0].size,
         dtype="float64",
     )
 
@@ -58,23 +67,23 @@ def convolution_forward(quick):
 def convolution_backward(quick):
     """Its backward pass: the gradients of the images, the filters and the biases."""
     p = _convolution(quick)
-    return Contest(
+    return Benchmark(
         lambda: p.steps.conv_backward(p.Z, p.cache),
         {"loops": lambda: p.steps.conv_backward_by_loops(p.Z, p.cache)},
-        relative,
+        relative_difference,
         1e-11,
-        work=4 * p.Z.size * p.W[..., 0].size,
+        flops=4 * p.Z.size * p.W[..., 0].size,
         dtype="float64",
     )
 
 
 def pooling_forward(quick):
-    """Max pooling, 2 x 2, of ten images of 28 x 28 with 8 channels, float64."""
+    """Forward pass of 2 x 2 max pooling, ten 28 x 28 images, 8 channels."""
     p = _convolution(quick)
-    return Contest(
+    return Benchmark(
         lambda: p.steps.pool_forward(p.A_prev, p.pooling)[0],
         {"loops": lambda: p.steps.pool_forward_by_loops(p.A_prev, p.pooling)[0]},
-        largest,
+        largest_difference,
         0.0,
     )
 
@@ -83,10 +92,10 @@ def pooling_backward(quick):
     """Its backward pass."""
     p = _convolution(quick)
     A, cache = p.steps.pool_forward(p.A_prev, p.pooling)
-    return Contest(
+    return Benchmark(
         lambda: p.steps.pool_backward(A, cache),
         {"loops": lambda: p.steps.pool_backward_by_loops(A, cache)},
-        largest,
+        largest_difference,
         0.0,
     )
 
@@ -109,11 +118,13 @@ def yolo_boxes(quick):
     def loops():
         return _detect_by_loops(feats[0], head.anchors, (720, 1280))
 
-    return Contest(ours, {"loops": loops, "TensorFlow eager": eager}, largest, 1e-2)
+    return Benchmark(
+        ours, {"loops": loops, "TensorFlow eager": eager}, largest_difference, 1e-2
+    )
 
 
 def yolo_boxes_batch(quick):
-    """The same for 32 images at once, per image, against one graph call per image."""
+    """The same for a batch of 32, per image, against one graph call per image."""
     import tensorflow as tf
 
     from dls_keras.fast import boxes as fast_boxes
@@ -131,11 +142,13 @@ def yolo_boxes_batch(quick):
         found = [detect(one, anchors, shape) for one in feats]
         return [part.numpy() for one in found for part in one]
 
-    return Contest(ours, {"TensorFlow graph": graph}, largest, 1e-2, of=m)
+    return Benchmark(
+        ours, {"TensorFlow graph": graph}, largest_difference, 1e-2, units=m
+    )
 
 
 def dinosaurs(quick):
-    """Dinosaur names, 22,001 iterations in float64; the first 5000 losses compared."""
+    """Training on dinosaur names, 22,001 iterations, float64; 5000 losses compared."""
     from dls_keras.course5 import dinosaurs as ds
     from dls_keras.datasets import dinosaur_names
     from dls_keras.fast import char_rnn
@@ -153,11 +166,13 @@ def dinosaurs(quick):
         losses = ds.descend(ds.build_model(), names, ds.CHAR_TO_IX, iterations)
         return list(losses)[:5000]
 
-    return Contest(ours, {"course": course}, largest, 1e-12, dtype="float64")
+    return Benchmark(
+        ours, {"course": course}, largest_difference, 1e-12, dtype="float64"
+    )
 
 
 def dinosaur_sampling(quick):
-    """Sampling 1000 names; the course samples one letter at a time."""
+    """Sampling 1000 names in one batch; the course samples one at a time."""
     from dls_keras.course5 import dinosaurs as ds
 
     model = ds.load_pretrained()
@@ -171,12 +186,12 @@ def dinosaur_sampling(quick):
         names = [ds.sample(model, ds.CHAR_TO_IX, seed) for seed in range(few)]
         return np.mean([len(name) - 1 for name in names])
 
-    return Contest(
+    return Benchmark(
         ours,
         {"course": course},
         lambda a, b: abs(a - b),
-        tolerance=5.0,  # letters; other names, of the same average length
-        share={"course": few / 1000},
+        tolerance=5.0,  # letters, between the mean lengths of different names
+        fraction={"course": few / 1000},
     )
 
 
@@ -188,15 +203,15 @@ WORKLOADS = {
     pooling_forward: {"loops": 500},
     pooling_backward: {"loops": 500},
     yolo_boxes: {"loops": 120, "TensorFlow eager": 60},
-    yolo_boxes_batch: {"clock": 0.05e-3},
+    yolo_boxes_batch: {LATENCY: 0.05e-3},
     dinosaurs: {"course": 15},
     dinosaur_sampling: {"course": 50},
 }
 
 
 @functools.cache
-def _pictures():
-    """209 pictures as the columns of X (12288, 209) in [0, 1], labels Y (1, 209)."""
+def _images():
+    """209 images as the columns of X (12288, 209) in [0, 1], labels Y (1, 209)."""
     from dls_keras.datasets import cats
 
     x, y = cats.make_cats(209)
@@ -210,7 +225,7 @@ def _yolo(m):
     rng = np.random.default_rng(0)
     anchors = rng.uniform(0.5, 8, (5, 2)).astype("float32")
     feats = rng.normal(size=(m, 19, 19, 5, 85)).astype("float32")
-    feats[..., 4] -= 4  # as for photos: hardly any cell has an object
+    feats[..., 4] -= 4  # as for photos: few cells have an object
     feats[..., 5:] *= 3
     feats[rng.random((m, 19, 19, 5)) < 0.02, 4] += 9
     head = darknet.Head("region", tuple(map(tuple, anchors)), 80, 32)
@@ -246,7 +261,7 @@ def _detect_by_loops(feats, anchors, image_shape, threshold=0.6, most=10):
 
 
 def _detect_in_graph(feats, anchors, image_shape, threshold=0.6):
-    """The same in TensorFlow: only anchors with a high objectness are decoded."""
+    """The same in TensorFlow; only anchors with a high objectness are decoded."""
     import tensorflow as tf
 
     from dls_keras.course4 import car_detection

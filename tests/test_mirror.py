@@ -1,7 +1,7 @@
-"""Networks mirrored in PyTorch give Keras's numbers, so that times may be compared.
+"""Networks converted to PyTorch give Keras's numbers, so their times are comparable.
 
-Outputs agree to 1e-5 of their scale (float32, sums in another order), losses of a
-training to 1e-3, as Adam makes large steps of small differences.
+Outputs agree to 1e-5 of their scale (float32 sums in another order), losses in training
+to 1e-3, since Adam amplifies small differences of small gradients.
 """
 
 import subprocess
@@ -98,8 +98,8 @@ NETWORKS = {
 }
 
 
-def shaken(model):
-    """The model with weights and statistics that no layer starts with."""
+def randomised(model):
+    """The model with random weights and statistics, none at its initial value."""
     rng = np.random.default_rng(0)
     for variable in model.weights:
         name = variable.path.split("/")[-1]
@@ -110,40 +110,40 @@ def shaken(model):
     return model
 
 
-def questions(model, m=2):
-    """Random inputs; sides that may have any length get 40."""
+def inputs(model, m=2):
+    """Random inputs; axes of any length have 40 entries."""
     shape = [n or 40 for n in model.inputs[0].shape[1:]]
     return np.random.default_rng(1).random((m, *shape), "float32")
 
 
-def apart(model, module, x):
-    """The largest difference of their outputs, over the largest number of each."""
-    ours = keras.tree.flatten(model(x, training=False))
+def difference(model, module, x):
+    """The largest difference of outputs, relative to the largest of each output."""
+    expected = keras.tree.flatten(model(x, training=False))
     with torch.inference_mode():
-        theirs = keras.tree.flatten(module(torch.tensor(x)))
+        outputs = keras.tree.flatten(module(torch.tensor(x)))
     return max(
-        np.abs(np.asarray(our) - their.numpy()).max() / np.abs(our).max()
-        for our, their in zip(ours, theirs, strict=True)
+        np.abs(np.asarray(one) - other.numpy()).max() / np.abs(one).max()
+        for one, other in zip(expected, outputs, strict=True)
     )
 
 
 @pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
-def test_a_mirrored_network_answers_as_keras_does(build):
-    """As it is, and with its batch normalisations folded away."""
-    model = shaken(build())
-    x = questions(model)
+def test_a_converted_network_gives_the_outputs_of_keras(build):
+    """As it is, and with folded batch normalisations."""
+    model = randomised(build())
+    x = inputs(model)
     module = mirror.mirror(model).eval()
-    folded = mirror.folded(module)
-    assert apart(model, module, x) < 1e-5
-    assert apart(model, folded, x) < 1e-5
-    assert apart(model, module, x[:1]) < 1e-5  # whatever was folded is a copy
+    folded = mirror.fold_batch_norm(module)
+    assert difference(model, module, x) < 1e-5
+    assert difference(model, folded, x) < 1e-5
+    assert difference(model, module, x[:1]) < 1e-5  # folding makes a copy
 
 
-def test_folding_leaves_no_normalisation_behind_a_convolution():
-    """All of them in YOLO; those behind GRUs stay."""
+def test_batch_normalisations_after_convolutions_are_folded():
+    """All of them in YOLO; those after GRUs remain."""
 
     def normalisations(build):
-        modules = mirror.folded(mirror.mirror(build())).modules()
+        modules = mirror.fold_batch_norm(mirror.mirror(build())).modules()
         return sum(isinstance(one, torch.nn.BatchNorm2d) for one in modules)
 
     assert normalisations(NETWORKS["compact_yolo_v2"]) == 0
@@ -155,7 +155,7 @@ def test_folding_leaves_no_normalisation_behind_a_convolution():
 
 def network(*chain, shape=(13, 10, 4)):
     """The layers one after another."""
-    return shaken(keras.Sequential([keras.Input(shape), *chain]))
+    return randomised(keras.Sequential([keras.Input(shape), *chain]))
 
 
 SHARED = layers.Conv2D(4, 3)
@@ -163,7 +163,7 @@ CHAINS = {
     "depthwise": [layers.DepthwiseConv2D(3, 2, "same", depth_multiplier=2)],
     "groups": [layers.Conv2D(6, 3, groups=2, activation="silu")],
     "pads": [layers.ZeroPadding2D(((0, 1), (2, 1))), layers.Conv2D(2, 3, 2, "same")],
-    "pads behind": [layers.ZeroPadding2D(((0, 1), (0, 2))), layers.Conv2D(2, 3)],
+    "pads after": [layers.ZeroPadding2D(((0, 1), (0, 2))), layers.Conv2D(2, 3)],
     "pads pooled": [layers.ZeroPadding2D(1), layers.MaxPooling2D(3, 2)],
     "max, same": [layers.MaxPooling2D(3, 2, "same")],
     "max, even": [layers.MaxPooling2D(2, 1, "same")],
@@ -176,8 +176,8 @@ CHAINS = {
     "twice": [SHARED, BatchNormalization(), SHARED, BatchNormalization()],
     "unit": [layers.Rescaling(0.5), layers.UnitNormalization()],
     "nested": [
-        keras.Sequential([layers.Conv2DTranspose(4, 3, 2, "same", name="twin")]),
-        layers.Conv2D(4, 3, name="twin"),
+        keras.Sequential([layers.Conv2DTranspose(4, 3, 2, "same", name="same")]),
+        layers.Conv2D(4, 3, name="same"),
     ],
     "reorg": [layers.Conv2D(4, 1), darknet.Reorg(2), layers.Conv2D(3, 3, 2, "same")],
     "obvious": [darknet.Reorg(2, darknet=False), layers.Conv2D(3, 3), layers.ReLU()],
@@ -186,13 +186,13 @@ CHAINS = {
 
 
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
-def test_each_layer_answers_as_keras_s(chain):
-    """On sides that strides do not divide, too."""
+def test_each_layer_gives_the_outputs_of_keras(chain):
+    """Also for sides that are not multiples of the strides."""
     model = network(*chain, shape=(12, 14, 4) if len(chain) == 3 else (13, 10, 4))
     module = mirror.mirror(model).eval()
-    x = questions(model) - 0.5
-    assert apart(model, module, x) < 1e-5
-    assert apart(model, mirror.folded(module), x) < 1e-5
+    x = inputs(model) - 0.5
+    assert difference(model, module, x) < 1e-5
+    assert difference(model, mirror.fold_batch_norm(module), x) < 1e-5
 
 
 @settings(max_examples=40)
@@ -203,8 +203,8 @@ def test_each_layer_answers_as_keras_s(chain):
     stride=st.integers(1, 3),
     padding=st.sampled_from(["same", "valid"]),
 )
-def test_windows_lie_where_keras_lays_them(kind, sides, size, stride, padding):
-    """Behind a strided layer, too, which turns the network."""
+def test_windows_are_at_the_positions_of_keras(kind, sides, size, stride, padding):
+    """Also after a strided layer, for which the network is rotated."""
     options = {"strides": stride, "padding": padding}
     if kind == "conv":
         layer = layers.Conv2D(2, size, **options)
@@ -217,11 +217,11 @@ def test_windows_lie_where_keras_lays_them(kind, sides, size, stride, padding):
     x = np.random.default_rng(0).normal(size=(1, *sides, 2)).astype("float32")
     for before in ([], [layers.Conv2D(2, 2, 2, "same")]):
         model = keras.Sequential([keras.Input(x.shape[1:]), *before, layer])
-        assert apart(model, mirror.mirror(model).eval(), x) < 1e-5
+        assert difference(model, mirror.mirror(model).eval(), x) < 1e-5
 
 
-def test_nothing_is_overwritten_that_is_read_again():
-    """Sums and activations work in place, but not on what others still need."""
+def test_in_place_operations_overwrite_nothing_that_is_used_again():
+    """Sums and activations are in place only if their input has no other user."""
     x = keras.Input((6, 6, 4))
     a = layers.Conv2D(4, 3, padding="same")(x)
     b = layers.ReLU()(a)
@@ -230,26 +230,26 @@ def test_nothing_is_overwritten_that_is_read_again():
     e = layers.ReLU()(x)
     f = layers.Dropout(0.5)(a)
     g = layers.ReLU()(f)
-    model = shaken(keras.Model(x, [layers.Add()([d, e, g]), c, a, x]))
-    question = questions(model) - 0.5
-    before = question.copy()
+    model = randomised(keras.Model(x, [layers.Add()([d, e, g]), c, a, x]))
+    x = inputs(model) - 0.5
+    before = x.copy()
     module = mirror.mirror(model)
-    assert apart(model, module.eval(), question) < 1e-5
-    np.testing.assert_array_equal(question, before)
-    sum(y.sum() for y in module.train()(torch.tensor(question))).backward()
+    assert difference(model, module.eval(), x) < 1e-5
+    np.testing.assert_array_equal(x, before)
+    sum(y.sum() for y in module.train()(torch.tensor(x))).backward()
 
 
-def test_a_gru_may_give_its_last_state_alone():
-    """Its gates are ordered otherwise in PyTorch."""
+def test_a_gru_may_return_its_last_state_only():
+    """Its gates have another order in PyTorch."""
     model = network(layers.GRU(3, return_sequences=True), layers.GRU(2), shape=(7, 5))
-    assert apart(model, mirror.mirror(model).eval(), questions(model)) < 1e-5
+    assert difference(model, mirror.mirror(model).eval(), inputs(model)) < 1e-5
 
 
 # Training.
 
 
 def losses(model, x, y, learning_rate, steps=3):
-    """Keras's losses, (y_hat - y)^2 in the mean."""
+    """The mean squared errors of a training with Keras."""
     optimizer = Adam(learning_rate)
     found = []
     for _ in range(steps):
@@ -262,7 +262,7 @@ def losses(model, x, y, learning_rate, steps=3):
 
 
 def network_to_train():
-    """Every kind of layer that learns, but GRUs."""
+    """A network with every kind of trainable layer except GRU."""
     x = image = keras.Input((16, 16, 3))
     x = layers.Rescaling(2.0, -1.0)(x)
     x = layers.Conv2D(8, 3, 2, "same", use_bias=False)(x)
@@ -273,7 +273,7 @@ def network_to_train():
     x = layers.Conv2DTranspose(4, 3, 2, "same", activation="relu")(x)
     x = layers.MaxPooling2D()(layers.Concatenate()([x, image]))
     x = BatchNormalization()(layers.Dense(6)(layers.Flatten()(x)))
-    return shaken(keras.Model(image, layers.Dense(2, activation="softmax")(x)))
+    return randomised(keras.Model(image, layers.Dense(2, activation="softmax")(x)))
 
 
 @pytest.mark.parametrize(
@@ -285,42 +285,42 @@ def network_to_train():
     ],
     ids=["all kinds", "happy_house", "gru"],
 )
-def test_both_learn_the_same(build, learning_rate):
-    """Three steps of Adam from one start give the same losses."""
+def test_training_gives_the_losses_of_keras(build, learning_rate):
+    """For three steps of Adam from the same initial weights."""
     model = build()
-    x = questions(model, 8)
+    x = inputs(model, 8)
     y = np.random.default_rng(2).random((8, model.outputs[0].shape[-1]), "float32")
-    step = mirror.learner(
+    step = mirror.training_step(
         mirror.mirror(model), torch.nn.functional.mse_loss, learning_rate
     )
-    theirs = [step(x, y) for _ in range(3)]
-    ours = losses(model, x, y, learning_rate)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-3)
-    assert abs(ours[2] / ours[0] - 1) > 0.01  # and they did learn
+    found = [step(x, y) for _ in range(3)]
+    expected = losses(model, x, y, learning_rate)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    assert abs(expected[2] / expected[0] - 1) > 0.01  # the loss changes
 
 
-def test_bfloat16_learns_nearly_the_same():
-    """To the 8 bits that its numbers have; the answer has 24."""
+def test_training_in_bfloat16_gives_similar_losses():
+    """To its 8 bits of mantissa; outputs are float32."""
     model = network_to_train()
-    x = questions(model, 8)
+    x = inputs(model, 8)
     y = np.zeros((8, 2), "float32")
-    seen = set()
+    dtypes = set()
 
     def loss(y_hat, y):
-        seen.add(y_hat.dtype)
+        dtypes.add(y_hat.dtype)
         return torch.nn.functional.mse_loss(y_hat, y)
 
     steps = [
-        mirror.learner(mirror.mirror(model), loss, 0.01, dtype)
+        mirror.training_step(mirror.mirror(model), loss, 0.01, dtype)
         for dtype in (None, "mixed_bfloat16")
     ]
     full, half = ([step(x, y) for _ in range(3)] for step in steps)
     assert full != half
     np.testing.assert_allclose(half, full, rtol=0.05)
-    assert seen == {torch.float32}
+    assert dtypes == {torch.float32}
 
 
-# What it refuses.
+# What is not supported.
 
 
 @pytest.mark.parametrize(
@@ -329,24 +329,24 @@ def test_bfloat16_learns_nearly_the_same():
         (layers.LayerNormalization(name="odd"), "'odd' is a LayerNormalization"),
         (layers.ReLU(6.0, name="odd"), "'odd' has max_value=6.0, expected None"),
         (layers.Conv2D(1, 1, activation="gelu", name="odd"), "activation 'gelu'"),
-        (layers.PReLU(name="odd"), "slopes by place"),
+        (layers.PReLU(name="odd"), "one slope per position"),
         (layers.UpSampling2D(interpolation="bilinear"), "expected 'nearest'"),
     ],
 )
-def test_what_has_no_counterpart_is_named(layer, message):
-    """Layers and options that would give other numbers."""
+def test_unsupported_layers_and_options_are_errors(layer, message):
+    """They would give other numbers; the message names them."""
     with pytest.raises(ValueError, match=message):
         mirror.mirror(network(layer))
 
 
-def test_a_turned_network_needs_to_know_its_size():
-    """How many zeros there are depends on it."""
+def test_a_rotated_network_needs_a_fixed_size():
+    """The padding depends on it."""
     with pytest.raises(ValueError, match="expected known sizes"):
         mirror.mirror(network(layers.Conv2D(1, 3, 2, "same"), shape=(None, None, 3)))
 
 
 def test_pytorch_is_an_extra(monkeypatch):
-    """The module loads without it, and says so."""
+    """The module can be imported without it, and `available` returns False."""
     code = "import benchmarks.mirror as m, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     assert mirror.available()
