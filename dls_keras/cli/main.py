@@ -150,7 +150,7 @@ def info(name: str) -> None:
 
     module, row = models.open_assignment(name), catalog.BY_NAME[name]
     click.secho(row.title, bold=True)
-    click.echo(f"\n{module.__doc__.strip()}\n")
+    click.echo(f"\n{inspect.getdoc(module)}\n")
     facts = {
         "module": row.module,
         "course": f"{row.course}, {catalog.COURSES[row.course]}; week {row.week}",
@@ -375,7 +375,8 @@ def convert() -> None:
 @click.argument("file", type=FILE)
 @click.option("--model", "name", required=True, metavar="NAME", help="Its assignment.")
 @click.option(
-    *("--architecture", "model_json"),
+    "--architecture",
+    "model_json",
     type=FILE,
     metavar="FILE.json",
     help="Architecture from model.to_json(), if FILE holds weights only.",
@@ -421,13 +422,14 @@ def convert_darknet(cfg: Path, file: Path, names: Path | None, out: Path) -> Non
     from dls_keras import models
 
     module = models.open_assignment("car_detection")
-    from dls_keras.converters import darknet  # late: it brings Keras
+    from dls_keras.converters import darknet  # lazy import of Keras
 
     network = darknet.load(cfg, file)
+    known = None
     if names is not None:
-        names = names.read_text("utf-8").split("\n")
-        names = [name.strip() for name in names if name.strip()]
-    classes = darknet.class_names(network.heads, names)
+        lines = names.read_text("utf-8").splitlines()
+        known = [line.strip() for line in lines if line.strip()]
+    classes = darknet.class_names(network.heads, known)
     settings = {"cfg": darknet.read_cfg(cfg), "classes": classes}
     models.save(module, network, out, settings=settings)
     _print_converted(file, f"Darknet, {cfg.name}", network.model, out)
@@ -512,7 +514,7 @@ def check(
     from dls_keras.grading import runner
 
     runner.known(name)
-    limits = {"timeout": timeout, "memory": memory}
+    limits: dict[str, Any] = {"timeout": timeout, "memory": memory}
     several = path.is_dir()
     paths = runner.solutions(path) if several else [path]
     if several:
