@@ -1,8 +1,8 @@
-"""The pages that mkdocs makes itself: one an assignment, and the gallery.
+"""Generated pages of the documentation: one per assignment, and the gallery.
 
-What an assignment is comes from its module's docstring, its row in the catalogue and
-the records of its weights; question, answer and picture come from the tour. So no page
-can show what the package no longer does. mkdocs calls the two `on_…` functions.
+The text of an assignment comes from its module's docstring, its row in the catalogue and
+the records of its weights; question, answer and picture come from the tour. So the pages
+show what the package does today. mkdocs calls the two `on_…` functions.
 """
 
 import ast
@@ -57,7 +57,7 @@ def on_config(config):
 
 
 def on_files(files, config):
-    """Add the generated pages and pictures to those that lie in `pages/`."""
+    """Add the generated pages and pictures to those in `pages/`."""
 
     def add(name, content):
         files.append(File.generated(config, name, content=content))
@@ -83,7 +83,7 @@ def on_files(files, config):
 
 
 def gallery(stops):
-    """The pictures of the tour as tiles that lead to their assignments."""
+    """The pictures of the tour as tiles that link to their assignments."""
     tiles = [
         f'<a href="assignments/{stop.assignment.name}.html">'
         f'<img src="assignments/{stop.assignment.name}.png" loading="lazy" alt="">'
@@ -126,7 +126,7 @@ def public(tree):
 
 
 def prose(docstring):
-    """A docstring as Markdown: `<t>` is a time step in it, never a tag."""
+    """A docstring as Markdown; `<t>` is a time step, not a tag."""
     lines = docstring.splitlines()
     return "\n".join(
         line if line.startswith("    ") else _without_tags(line) for line in lines
@@ -134,7 +134,7 @@ def prose(docstring):
 
 
 def _without_tags(line):
-    """`<` outside of backticks as an entity, and `*` as the sign that it is."""
+    """Escape `<`, `*` and `[` outside of backticks."""
     spans = re.split(r"(`[^`]*`)", line)
     spans[::2] = [
         re.sub(r"([*\[])", r"\\\1", html.escape(s, quote=False)) for s in spans[::2]
@@ -143,7 +143,7 @@ def _without_tags(line):
 
 
 def _answered(stop):
-    """What the assignment answered when the page was built."""
+    """The question of the tour with the answer from when the page was built."""
     if stop is None:
         return ""
     if stop.answer is None:
@@ -153,7 +153,7 @@ def _answered(stop):
 
 
 def _editions(a):
-    """What the reference files note on the editions of the course."""
+    """The notes of the reference files on the editions of the course."""
     files = [ROOT / "dls_keras" / "reference" / f"{name}.json" for name in a.reference]
     notes = [
         note
@@ -191,7 +191,7 @@ def _use(a):
 
 
 def _weights(a):
-    """The records of what ships, and the names of what else it loads."""
+    """The records of the shipped weights, and the names of published ones."""
     entries = [entry for entry in models.entries() if entry.name == a.name]
     if not entries:
         return ""
@@ -208,7 +208,7 @@ def _linked(table):
 
 
 def _png(picture):
-    """A picture of the tour as the bytes of a file."""
+    """A picture of the tour as the bytes of a PNG file."""
     picture = picture.convert("RGB")
     picture.thumbnail((WIDTH, WIDTH))
     buffer = io.BytesIO()
