@@ -1,8 +1,8 @@
 """Generated pages of the documentation: one per assignment, and the gallery.
 
-The text of an assignment comes from its module's docstring, its row in the catalogue and
-the records of its weights; question, answer and picture come from the tour. So the pages
-show what the package does today. mkdocs calls the two `on_…` functions.
+The text of an assignment comes from its module's docstring, its row in the catalogue
+and the records of its weights; question, answer and picture come from the tour. So the
+pages show what the package does today. mkdocs calls the two `on_…` functions.
 """
 
 import ast
