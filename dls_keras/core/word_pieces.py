@@ -257,7 +257,9 @@ def words(text: str) -> list[Word]:
     """
     if not isinstance(text, str):
         raise InputError(f"Expected a text, received {type(text).__name__}.")
-    found, letters, positions = [], [], []
+    found: list[Word] = []
+    letters: list[str] = []
+    positions: list[int] = []
 
     def finish():
         if letters:
@@ -352,7 +354,9 @@ def learn_vocabulary(texts: Iterable[str], size: int) -> list[str]:
             f"pieces; received {size}."
         )
     splits = {w: [w[0], *("##" + c for c in w[1:])] for w in counts}
-    pairs, holders = Counter(), defaultdict(set)  # how often, and in which words
+    # How often each pair of adjacent pieces occurs, and in which words.
+    pairs: Counter[tuple[str, str]] = Counter()
+    holders = defaultdict(set)
 
     def count(word, sign):
         """Add the adjacent pairs of a word to the counts, or subtract them."""

@@ -231,7 +231,6 @@ def load_data(
 
     Args:
         split: "train", or "test" for held-out layouts and names.
-        path: the file.
     """
     if path is None:
         data = resumes.make_resumes(m, seed=seed, split=split)
@@ -401,12 +400,12 @@ def infer(model: Tagger, text: str) -> Answer:
     entities = group_entities(text, probabilities)
     if not entities:
         return Answer("no entities", probabilities.max(axis=1).mean(), entities=[])
-    by_label = {}  # each text once, in the order of the resume
+    by_label: dict[str, dict] = {}  # each text once, in the order of the resume
     for entity in entities:
         texts = by_label.setdefault(entity["label"], {})
         texts[" ".join(entity["text"].split())] = True
     return Answer(
-        "; ".join(f"{label}: {', '.join(by_label[label])}" for label in by_label),
+        "; ".join(f"{label}: {', '.join(texts)}" for label, texts in by_label.items()),
         np.mean([entity["confidence"] for entity in entities]),
         entities=entities,
     )
@@ -428,7 +427,8 @@ def f1_scores(model: Tagger, data: Resumes) -> tuple[float, float]:
     results = word_probabilities(model, data.x)
     texts = [mark_line_ends(text) for text in data.x]
     tags = clean_dataset(zip(texts, data.y, strict=True))
-    entities, words = (set(), set()), (set(), set())
+    entities: tuple[set, set] = set(), set()  # expected, predicted
+    words: tuple[set, set] = set(), set()
     for i, rows in enumerate(results):
         entities[0].update((i, *span) for span in data.y[i])
         entities[1].update(

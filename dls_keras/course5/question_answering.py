@@ -194,7 +194,7 @@ def load_data(
             then: whether the direction in the question matches says nothing.
         tokenizer: as in `build_model`.
     """
-    how = {"seed": seed, "held_out": held_out, "opposite": opposite}
+    how: dict[str, Any] = {"seed": seed, "held_out": held_out, "opposite": opposite}
     made = [
         *stories.make_stories(m - m // 2, **how),
         *stories.make_long_stories(m // 2, **how),
@@ -399,7 +399,8 @@ def best_answer(
 def exact_match(model: Reader, data: Sequence[Story]) -> float:
     """The share of the stories that are answered without a wrong character."""
     answers = answer_all(model, [(" ".join(s.facts), s.question) for s in data])
-    return np.mean([a == s.answer for a, s in zip(answers, data, strict=True)])
+    equal = [a == s.answer for a, s in zip(answers, data, strict=True)]
+    return sum(equal) / len(equal)
 
 
 def evaluate(model: Reader | None = None) -> list[Row]:
@@ -436,7 +437,8 @@ def evaluate(model: Reader | None = None) -> list[Row]:
 def picture(story: str | tuple, answer: Answer) -> Figure:
     """The facts, darker where a token more probably belongs to the answer, a figure."""
     facts, question = stories.split_question(story)
-    lines, probabilities = [[]], [[]]
+    lines: list[list[str]] = [[]]
+    probabilities: list[list[float]] = [[]]
     for start, end, probability in answer.details["tokens"]:
         if lines[-1][-1:] == ["."]:  # one line per fact
             lines.append([])

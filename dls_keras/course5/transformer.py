@@ -64,9 +64,8 @@ def get_angles(pos, k, d):
 
 def positional_encoding(positions, d):
     """The encoding of the first `positions` positions, (1, positions, d) float32."""
-    angles = get_angles(
-        np.arange(positions)[:, np.newaxis], np.arange(d)[np.newaxis], d
-    )
+    pos, k = np.arange(positions)[:, np.newaxis], np.arange(d)[np.newaxis]
+    angles = get_angles(pos, k, d)  # (positions, d)
     angles[:, 0::2] = np.sin(angles[:, 0::2])
     angles[:, 1::2] = np.cos(angles[:, 1::2])
     return tf.cast(angles[np.newaxis], tf.float32)
@@ -341,7 +340,7 @@ FUNCTIONS = fast.Functions(
 
 
 def load_data(m: int = 10_000, seed: int = 0, held_out: bool = False) -> dates.Tokens:
-    """m generated dates; `held_out` selects the days that are never trained on."""
+    """m generated dates, on held-out days if `held_out`, else on training days."""
     return dates.make_tokens(m, tx=TX, seed=seed, held_out=held_out)
 
 
@@ -373,7 +372,7 @@ def train(
     learning rate has a linear warmup over a twentieth of the steps, then cosine decay.
 
     Args:
-        model: a Transformer as `build_model` returns it; dropout would not be applied.
+        model: a Transformer without dropout, which the fast form does not apply.
         settings: further arguments of `core.training.fit`.
     """
     keras.utils.set_random_seed(seed)
@@ -420,8 +419,10 @@ def translate(
     Returns:
         translations: n texts "YYYY-MM-DD".
         probabilities: (n, Ty) float32, of each output character.
-        attention: (n, Ty, Tx) float32, weights of the last layer's cross-attention,
-            averaged over the heads; rows sum to 1.
+        attention: (n, Ty, Tx) float32, last layer's cross-attention, mean over heads.
+
+    Raises:
+        InputError: if a sentence is not a text, empty or too long.
     """
     if not hasattr(model, "decode"):  # compiled once per model
         model.decode = fast.make_decoder(model, dates.START, TY, FUNCTIONS)
@@ -437,9 +438,6 @@ def infer(model: Transformer, sentence: str) -> Answer:
         An `Answer`. Its confidence is the product of the ten characters'
         probabilities, `details["probabilities"]` (Ty,); `details["attention"]` (Ty, Tx)
         holds the attention weights of `translate`.
-
-    Raises:
-        InputError: if the sentence is not a text, empty or too long.
     """
     (text,), (p,), (attention,) = translate(model, [sentence])
     return Answer(text, p.prod(), probabilities=p, attention=attention)
@@ -456,7 +454,8 @@ def evaluate(model: Transformer | None = None) -> list[Row]:
     ):
         translations, _, _ = translate(model, [human for human, _ in pairs])
         equal = [a == iso for a, (_, iso) in zip(translations, pairs, strict=True)]
-        rows.append(Row(f"exact matches, {what}", np.mean(equal), at_least=0.99))
+        share = sum(equal) / len(pairs)
+        rows.append(Row(f"exact matches, {what}", share, at_least=0.99))
     return rows
 
 

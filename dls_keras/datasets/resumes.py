@@ -186,7 +186,7 @@ class Applicant:
     def __init__(self, rng: np.random.Generator, split: str):
         self.rng, self.test = rng, split == "test"
         self.layouts = SPLITS[split]
-        self.decks = {}  # shuffled choices for `deal`
+        self.decks: dict[tuple, list[str]] = {}  # shuffled choices, for `deal`
         self.sep = self.pick(layouts.SEPARATORS)
         self.bullet = self.pick(("- ", "• ", "* ", "", "– "))
         self.listing = self.pick(layouts.LISTS)

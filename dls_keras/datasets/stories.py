@@ -144,9 +144,9 @@ def split_question(story: str | tuple) -> tuple[str, str]:
         story = facts, question
     with contextlib.suppress(TypeError, ValueError, AttributeError):  # another type
         facts, question = story
-        facts = (facts if isinstance(facts, str) else " ".join(facts)).strip()
-        if facts and question.strip().endswith("?"):
-            return facts, question.strip()
+        text = (facts if isinstance(facts, str) else " ".join(facts)).strip()
+        if text and question.strip().endswith("?"):
+            return text, question.strip()
     raise InputError(
         "Expected facts followed by a question, such as 'The kitchen is north of the "
         f"hallway. What is the kitchen north of?', received {str(story)[:80]!r}."

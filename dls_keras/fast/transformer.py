@@ -11,8 +11,9 @@ are kept (the KV cache), and those of the encoder output are computed only once,
 each step runs the decoder on one token instead of on the whole output so far.
 
 The model is any object with the attributes of the course's Transformer: `encoder`,
-`decoder`, `final_layer`, and the layers inside them. Dropout is not applied. A test
-compares both functions with `Transformer.call`: values, and gradients of the first.
+`decoder`, `final_layer`, and the layers inside them. Dropout is not applied. Tests
+compare both functions with calls of the course's layers: values, and the gradients of
+`next_token_probabilities`.
 
 Shapes: m sequences; Tx input tokens, Ty output tokens; d numbers per token; d_k numbers
 per head. Masks: 1 = attend, 0 = ignore.
@@ -84,6 +85,7 @@ def greedy_decode(
     Args:
         x: (m, Tx) int32, the encoder input.
         start: the token that the decoder reads first.
+        length: the number of output tokens.
 
     Returns:
         tokens: (m, length) int32.
