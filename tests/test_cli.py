@@ -1,4 +1,4 @@
-"""The command line: what it prints, what it writes, how it ends."""
+"""The command line: its output, its files and its exit codes."""
 
 import json
 import os
@@ -20,14 +20,14 @@ HEAVY = {"tensorflow", "keras", "numpy", "h5py", "matplotlib", "PIL", "rich", "p
 
 
 def run(*args):
-    """The result of `dls-keras ARGS`, which must not be a traceback."""
+    """The result of `dls-keras ARGS`, which must not raise an exception."""
     result = CliRunner().invoke(main, [str(arg) for arg in args])
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 
 
 def fails(*args):
-    """The one sentence on stderr with which `dls-keras ARGS` ends in exit code 2."""
+    """The one-line message on stderr of `dls-keras ARGS`, which exits with code 2."""
     result = run(*args)
     assert result.exit_code == 2
     assert result.stdout == ""
@@ -44,11 +44,11 @@ def echo(monkeypatch, tmp_path):
     return fake_assignments.register(monkeypatch, tmp_path / "weights")
 
 
-# What needs no assignment
+# Help, list and usage errors
 
 
 def test_parsing_imports_nothing_heavy():
-    """Help, the list and usage errors import no TensorFlow, Keras, NumPy or rich."""
+    """Help, the list and usage errors need no TensorFlow, Keras, NumPy or rich."""
     program = """
 import contextlib, sys
 from dls_keras.cli.main import main
@@ -64,7 +64,7 @@ print(*{name.partition(".")[0] for name in sys.modules})
 
 
 def test_list_names_every_assignment():
-    """One line an assignment, under its course."""
+    """It prints one line per assignment and a title per course."""
     lines = run("list").stdout.splitlines()
     for assignment in catalog.ASSIGNMENTS:
         assert any(assignment.name in line.split() for line in lines)
@@ -72,22 +72,23 @@ def test_list_names_every_assignment():
 
 
 def test_list_of_a_course_names_no_other(echo):
-    """`list 4` shows course 4 alone."""
+    """`list 4` prints course 4 only; a course without assignments has a title."""
     assert run("list", 4).stdout.splitlines() == [
         "Course 4: Convolutional neural networks",
         "  week 3  finder                   Find a half",
     ]
-    assert len(run("list", 2).stdout.splitlines()) == 1  # the course's title
+    (title,) = run("list", 2).stdout.splitlines()
+    assert title.startswith("Course 2: ")
 
 
-def test_without_a_command_there_is_help():
-    """The commands stand in the order in which one meets them."""
+def test_help_lists_the_commands_in_order_of_use():
+    """`dls-keras` without a command prints the help; no sentence is truncated."""
     shown = run().stdout
     names = ["list", "info", "infer", "train", "evaluate", "weights", "convert"]
     names += ["start", "check", "tour"]
-    places = [shown.index(f"\n  {name} ") for name in names]
-    assert places == sorted(places)
-    assert "..." not in shown.partition("Commands:")[2]  # no sentence is cut
+    positions = [shown.index(f"\n  {name} ") for name in names]
+    assert positions == sorted(positions)
+    assert "..." not in shown.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize(
@@ -125,26 +126,26 @@ def test_without_a_command_there_is_help():
         (["tour", "--out", "."], "is a directory"),
     ],
 )
-def test_a_mistake_ends_in_one_sentence(echo, args, words):
-    """Exit code 2, nothing on stdout, one line on stderr that helps."""
+def test_invalid_input_prints_one_line_and_exits_with_2(echo, args, words):
+    """Nothing is printed on stdout; the line on stderr says what to do."""
     assert words in fails(*args)
 
 
-def test_a_mistake_of_ours_keeps_its_traceback(echo):
-    """Only the errors that a user can mend are shortened."""
+def test_a_bug_of_the_package_keeps_its_traceback(echo):
+    """Only errors that the user can fix are reported as one line."""
     result = CliRunner().invoke(main, ["infer", "echo", "bug"])
     assert isinstance(result.exception, ZeroDivisionError)
 
 
-def test_ctrl_c_ends_in_130(echo):
-    """As shells expect of a program that was interrupted."""
+def test_ctrl_c_exits_with_130(echo):
+    """The exit code that shells expect of an interrupted program."""
     result = run("infer", "echo", "wait")
     assert result.exit_code == 130
     assert result.stderr.split() == ["dls-keras:", "Stopped."]
 
 
-def test_a_folder_without_permission_is_told(echo, monkeypatch):
-    """What the system forbids is one sentence, too."""
+def test_an_error_of_the_operating_system_is_one_line(echo, monkeypatch):
+    """For instance a folder without permission."""
 
     def forbidden(model, sentence):
         raise PermissionError(13, "Permission denied", "/locked")
@@ -156,21 +157,21 @@ def test_a_folder_without_permission_is_told(echo, monkeypatch):
 # info, infer
 
 
-def test_info_tells_idea_offers_and_weights(echo):
-    """The docstring, the offers, the variants."""
+def test_info_prints_docstring_functions_and_weights(echo):
+    """The functions are those of the catalogue, the weights are the variants."""
     shown = run("info", "echo").stdout
-    assert "what is said comes back louder (C1 W2 A1)" in shown
+    assert "the sentence in capitals (C1 W2 A1)" in shown
     assert "has      load_data, build_model, train" in shown
     assert "weights  default, published" in shown
 
 
-def test_an_answer_is_text_and_confidence(echo):
-    """Of one input there is no name, only the answer."""
+def test_infer_prints_answer_and_confidence(echo):
+    """With a single input, its name is not repeated."""
     assert run("infer", "echo", "hello").stdout == "HELLO!!!\t75.0 %\n"
 
 
-def test_a_bad_input_does_not_stop_the_others(echo, tmp_path):
-    """A line for each good one, a sentence for each bad one, exit code 2."""
+def test_an_invalid_input_does_not_stop_the_others(echo, tmp_path):
+    """Each valid input has a line on stdout, each invalid one a line on stderr."""
     Image.new("RGB", (20, 10)).save(tmp_path / "good.png")
     (tmp_path / "bad.jpg").write_text("no picture")
     paths = [tmp_path / name for name in ("good.png", "bad.jpg", "good.png")]
@@ -182,8 +183,8 @@ def test_a_bad_input_does_not_stop_the_others(echo, tmp_path):
     assert named.stderr == "dls-keras: The sentence is empty. Say something.\n"
 
 
-def test_json_is_one_object_a_line(echo):
-    """NumPy's numbers and arrays become JSON's; a bad input says so in its place."""
+def test_json_is_one_object_per_line(echo):
+    """NumPy values become JSON values; an invalid input has an error in its object."""
     result = run("infer", "echo", "hi", "", "ho", "--json")
     assert result.exit_code == 2
     objects = [json.loads(line) for line in result.stdout.splitlines()]
@@ -197,8 +198,8 @@ def test_json_is_one_object_a_line(echo):
     assert objects[2]["answer"] == "HO!!!"
 
 
-def test_json_of_boxes_names_their_classes(echo, tmp_path):
-    """Corners in pixels of the picture, a class by name, a score; or no box."""
+def test_json_of_detections_has_class_score_and_corners(echo, tmp_path):
+    """The corners are in pixels; without a detection the list is empty."""
     Image.new("RGB", (20, 10)).save(tmp_path / "wide.png")
     Image.new("RGB", (5, 10)).save(tmp_path / "narrow.png")
     result = run(
@@ -212,8 +213,8 @@ def test_json_of_boxes_names_their_classes(echo, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "kind"), [("a.png", "PNG"), ("a.JPG", "JPEG")])
-def test_out_writes_the_picture(echo, tmp_path, name, kind):
-    """The format goes by the suffix."""
+def test_out_writes_the_image(echo, tmp_path, name, kind):
+    """The suffix determines the format; no other file is written."""
     assert run("infer", "echo", "hi", "--out", tmp_path / name).exit_code == 0
     with Image.open(tmp_path / name) as image:
         assert (image.format, image.size) == (kind, (40, 20))
@@ -225,25 +226,25 @@ def test_out_writes_the_picture(echo, tmp_path, name, kind):
 # train, evaluate
 
 
-def test_train_writes_weights_that_infer_takes(echo, tmp_path):
-    """The settings arrive, the file is NAME.h5 in this folder, and it answers."""
+def test_train_writes_weights_that_infer_loads(echo, tmp_path):
+    """The options are passed to `train`; the file is NAME.h5 in the current folder."""
     result = run("train", "echo", "--epochs", 3, "--seed", 2, "--checkpoint", "c")
     assert fake_assignments.CALLS == [{"epochs": 3, "seed": 2, "checkpoint": Path("c")}]
     assert result.stdout.startswith("echo: 3 epochs in ")
     assert result.stdout.endswith("loss 1 -> 0.3333, weights in echo.h5\n")
     assert result.stderr.splitlines()[1] == "epoch 2: loss 0.5"
     shown = run("infer", "echo", "hi", "--weights", "echo.h5").stdout
-    assert shown == "HI!!!!!!\t75.0 %\n"  # three weights of 2
+    assert shown == "HI!!!!!!\t75.0 %\n"  # three weights of 2, the seed
 
 
-def test_train_leaves_out_what_was_not_given(echo):
-    """The defaults are those of the assignment."""
+def test_train_without_options_uses_the_defaults_of_the_assignment(echo):
+    """Options that are not given are not passed."""
     run("train", "echo")
     assert fake_assignments.CALLS == [{"epochs": 2, "seed": 0, "checkpoint": None}]
 
 
-def test_train_never_overwrites(echo, tmp_path):
-    """It says so before it trains, and the file stays."""
+def test_train_never_overwrites_a_file(echo, tmp_path):
+    """The error is raised before the training."""
     for args in (["train", "echo"], ["train", "echo", "--out", "mine.h5"]):
         out = tmp_path / "here" / (args[-1] if len(args) > 2 else "echo.h5")
         out.write_text("precious")
@@ -252,15 +253,15 @@ def test_train_never_overwrites(echo, tmp_path):
     assert fake_assignments.CALLS == []
 
 
-def test_train_draws_the_losses(echo, tmp_path):
-    """`--curve` is a picture of them."""
+def test_train_plots_the_losses(echo, tmp_path):
+    """`--curve` writes an image of the learning curve."""
     run("train", "echo", "--curve", tmp_path / "losses.png")
     with Image.open(tmp_path / "losses.png") as image:
         assert image.width > image.height > 100
 
 
-def test_a_file_of_another_model_is_refused(echo, tmp_path):
-    """By its shapes, in one sentence; a file that is no weight file, too."""
+def test_the_weights_of_another_model_are_refused(echo, tmp_path):
+    """Shapes are compared; a web page is recognized."""
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["w"] = np.zeros(4)
     message = fails("infer", "echo", "hi", "--weights", tmp_path / "other.h5")
@@ -270,8 +271,8 @@ def test_a_file_of_another_model_is_refused(echo, tmp_path):
     assert "a web page" in message
 
 
-def test_evaluate_prints_ours_beside_the_goals(echo):
-    """As a table, or as JSON."""
+def test_evaluate_prints_measured_values_and_goals(echo):
+    """As a table, or as JSON with --json."""
     lines = run("evaluate", "echo").stdout.splitlines()
     assert lines == ["echo\tmeasured\tgoal", "sum of w\t3\t>= 3", "bias\t0\t"]
     first, second = run("evaluate", "echo", "--json").stdout.splitlines()
@@ -282,11 +283,11 @@ def test_evaluate_prints_ours_beside_the_goals(echo):
         "at_most": None,
         "equals": None,
     }
-    assert json.loads(second)["goal"] is None
+    assert json.loads(second)["at_least"] is None
 
 
-def test_evaluate_takes_weights_of_ones_own(echo):
-    """`--weights FILE` is what is measured."""
+def test_evaluate_measures_the_given_weights(echo):
+    """`--weights FILE` replaces the pretrained weights."""
     run("train", "echo", "--seed", 5, "--out", "mine.h5")
     lines = run("evaluate", "echo", "--weights", "mine.h5").stdout.splitlines()
     assert lines[1:] == ["sum of w\t15\t>= 3", "bias\t1.5\t"]
@@ -295,8 +296,8 @@ def test_evaluate_takes_weights_of_ones_own(echo):
 # weights
 
 
-def test_weights_lists_all_with_size_and_metrics(echo):
-    """`weights` alone is `weights list`."""
+def test_weights_list_prints_sizes_and_metrics(echo):
+    """`weights` without a subcommand is `weights list`."""
     size = (models.paths(models.entry("echo"))[0]).stat().st_size
     assert run("weights").stdout == run("weights", "list").stdout
     assert run("weights").stdout.splitlines()[1:] == [
@@ -307,15 +308,15 @@ def test_weights_lists_all_with_size_and_metrics(echo):
 
 
 @pytest.mark.parametrize("name", ["echo", "echo/default", "echo/v1"])
-def test_weights_are_found_by_variant_and_version(echo, tmp_path, name):
-    """`path` and `fetch` print where the file is."""
+def test_weights_are_found_by_variant_and_released_name(echo, tmp_path, name):
+    """`path` and `fetch` print the path of the file."""
     path = str(tmp_path / "weights" / "echo-v1.h5")
     assert run("weights", "path", name).stdout.splitlines() == [path]
     assert run("weights", "fetch", name).stdout.splitlines() == [path]
 
 
-def test_verify_tells_good_from_damaged(echo, tmp_path):
-    """All of ours are checked, the damaged one is named, exit code 2."""
+def test_verify_finds_a_damaged_file(echo, tmp_path):
+    """All shipped weights are checked; the error names the file."""
     path = tmp_path / "weights" / "echo-v1.h5"
     assert run("weights", "verify").stdout == f"echo/default\tok\t{path}\n"
     path.write_bytes(path.read_bytes() + b"!")
@@ -323,11 +324,11 @@ def test_verify_tells_good_from_damaged(echo, tmp_path):
     assert f"{path} has sha256" in fails("weights", "fetch", "echo")
 
 
-# Around TensorFlow
+# With TensorFlow
 
 
-def test_notes_of_tensorflows_start_are_dropped(monkeypatch, tmp_path, capfd):
-    """What its libraries say about the machine, and nothing else."""
+def test_log_lines_of_tensorflows_import_are_hidden(monkeypatch, tmp_path, capfd):
+    """Errors are shown; TF_CPP_MIN_LOG_LEVEL=0 shows all lines."""
     (tmp_path / "noisy.py").write_text(
         "import os\n"
         "os.write(2, b'WARNING: All log messages before absl::InitializeLog()...\\n')\n"
@@ -345,8 +346,8 @@ def test_notes_of_tensorflows_start_are_dropped(monkeypatch, tmp_path, capfd):
         assert len(capfd.readouterr().err.splitlines()) == lines
 
 
-def test_an_answer_comes_without_noise_and_by_the_real_command(tmp_path):
-    """The installed program, TensorFlow and all: one line out, none beside it."""
+def test_infer_prints_one_line_and_nothing_on_stderr(tmp_path):
+    """In a process of its own, with the real date translator and TensorFlow."""
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     program = "from dls_keras.cli.main import main; main()"
     done = subprocess.run(
@@ -360,8 +361,8 @@ def test_an_answer_comes_without_noise_and_by_the_real_command(tmp_path):
     assert done.stdout.split("\t")[0] == "2009-04-05"
 
 
-def test_seed_draws_the_first_weights(monkeypatch, tmp_path):
-    """Of a Keras model, too, whose weights `build_model` draws before `train`."""
+def test_the_seed_determines_the_initial_weights(monkeypatch, tmp_path):
+    """Also those of a Keras model, which `build_model` initializes before `train`."""
     module = models.open_assignment("date_translation")
     monkeypatch.setattr(module, "load_data", lambda: None)
     monkeypatch.setattr(module, "train", lambda model, data, *, seed=0: [0.0])
@@ -376,8 +377,8 @@ def test_seed_draws_the_first_weights(monkeypatch, tmp_path):
     assert not np.array_equal(first, other)
 
 
-def test_a_model_inside_a_tuple_is_saved_and_loaded(tmp_path):
-    """A detector's file holds its network; the rest of it is built anew."""
+def test_a_model_in_a_named_tuple_is_saved_and_loaded(tmp_path):
+    """The file contains the detector's network; `build_model` makes the rest."""
     module = models.open_assignment("car_detection")
     detector = module.build_model()
     models.save(module, detector, tmp_path / "cars.h5")
@@ -388,8 +389,8 @@ def test_a_model_inside_a_tuple_is_saved_and_loaded(tmp_path):
 
 
 @pytest.mark.data
-def test_converted_course_weights_keep_their_gates(tmp_path):
-    """The course's translator, converted, answers as `load_pretrained("course")`."""
+def test_converted_course_weights_give_the_same_answers(tmp_path):
+    """As `load_pretrained("course")`; the gates remain Keras 2's hard sigmoids."""
     from dls_keras.core import files
 
     source = files.in_data_folder("nmt/nmt_model.h5")
@@ -400,19 +401,19 @@ def test_converted_course_weights_keep_their_gates(tmp_path):
     assert "15 arrays, 52,960 parameters" in result.stdout
     assert "keras2_hard_sigmoid gates" in result.stdout
     dates = ["3 May 1979", "25th of June, 2009", "Saturday May 9 2018"]
-    ours, theirs = (
+    converted, published = (
         run("infer", "date_translation", *dates, "--json", "--weights", which).stdout
         for which in (out, "course")
     )
-    assert ours == theirs
+    assert converted == published
     assert "already exists" in fails(
         "convert", "keras-h5", source, "--model", "date_translation", "--out", out
     )
 
 
 @pytest.mark.data
-def test_converted_darknet_weights_are_all_there(tmp_path):
-    """Every number of YOLO-Fastest, in a file of ours."""
+def test_a_converted_darknet_file_contains_every_parameter(tmp_path):
+    """The 346,062 parameters of YOLO-Fastest."""
     from dls_keras.core import files
 
     cfg, weights = (

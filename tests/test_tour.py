@@ -1,4 +1,4 @@
-"""The tour: a table and one page, whatever happens on the way."""
+"""`dls-keras tour` prints a table and writes one HTML page."""
 
 import base64
 import html.parser
@@ -14,10 +14,11 @@ from PIL import Image
 from dls_keras import catalog
 from dls_keras.cli import tour
 from dls_keras.cli.main import main
+from dls_keras.core.errors import InputError
 
 
 class Page(html.parser.HTMLParser):
-    """The tags of a page, its pictures and its text."""
+    """The tags of a page, its images and its text."""
 
     VOID = {"meta", "img"}
 
@@ -49,8 +50,8 @@ def echo(monkeypatch, tmp_path):
     return fake_assignments.register(monkeypatch, tmp_path / "weights")
 
 
-def walk(*args):
-    """Exit code, the cells of the printed rows, and the page."""
+def run_tour(*args):
+    """The exit code, the cells of the printed rows and the text of the page."""
     result = CliRunner().invoke(main, ["tour", *args])
     assert isinstance(result.exception, SystemExit | None)
     _, *rows, last = result.stdout.splitlines()
@@ -59,9 +60,9 @@ def walk(*args):
         return result.exit_code, [row.split("\t") for row in rows], file.read()
 
 
-def test_every_example_is_asked_and_no_other_assignment(echo):
+def test_the_tour_runs_the_assignments_that_have_an_example(echo):
     """The fake `finder` has none."""
-    code, rows, page = walk()
+    code, rows, page = run_tour()
     assert code == 0
     assert [row[:4] for row in rows] == [
         ["echo", 'What is <"hello"> & co., shouted?', "HELLO!!!", "75.0 %"]
@@ -70,9 +71,9 @@ def test_every_example_is_asked_and_no_other_assignment(echo):
     assert "1 of 1 assignments answered" in page
 
 
-def test_the_page_needs_no_other_file_and_no_script(echo, tmp_path):
-    """Pictures are in it; it links to its own parts alone."""
-    _, _, text = walk("--out", str(tmp_path / "page.html"))
+def test_the_page_contains_no_script_and_no_external_file(echo, tmp_path):
+    """Images are data URLs; links lead to anchors of the page."""
+    _, _, text = run_tour("--out", str(tmp_path / "page.html"))
     page = Page(text)
     names = {tag for tag, _ in page.tags}
     assert not names & {"script", "link", "iframe", "object", "base"}
@@ -86,12 +87,12 @@ def test_the_page_needs_no_other_file_and_no_script(echo, tmp_path):
     assert page.open == []  # every tag is closed
 
 
-def test_the_page_shows_question_answer_and_picture(echo):
-    """Quotes and brackets of the question survive; the picture has a text."""
-    page = Page(walk()[2])
+def test_the_page_shows_question_answer_and_image(echo):
+    """Special characters are escaped; the image has an alternative text."""
+    page = Page(run_tour()[2])
     (image,) = page.images
     question = 'What is <"hello"> & co., shouted?'
-    assert page.text.count(question) == 2  # in the table and beside the picture
+    assert page.text.count(question) == 2  # in the table and next to the image
     assert question in image["alt"] and "HELLO!!!" in image["alt"]
     kind, content = re.fullmatch(r"data:image/(\w+);base64,(.+)", image["src"]).groups()
     with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
@@ -100,27 +101,25 @@ def test_the_page_shows_question_answer_and_picture(echo):
         assert picture.getpixel((0, 0))[0] > 200  # it is red
 
 
-def test_a_large_picture_is_made_smaller(echo, monkeypatch):
-    """So that a photo of a camera does not make a page of megabytes."""
+def test_a_large_image_is_reduced(echo, monkeypatch):
+    """So that a page of photos remains small."""
     monkeypatch.setattr(echo, "picture", lambda *_: Image.new("RGBA", (3000, 1500)))
-    (image,) = Page(walk()[2]).images
+    (image,) = Page(run_tour()[2]).images
     assert (image["width"], image["height"]) == (str(tour.WIDTH), str(tour.WIDTH // 2))
 
 
 @pytest.mark.parametrize(
     ("function", "error", "words"),
     [
-        (
-            "load_pretrained",
-            fake_assignments.InputError("No <weights>."),
-            "No <weights>.",
-        ),
+        ("load_pretrained", InputError("No <weights>."), "No <weights>."),
         ("infer", ZeroDivisionError("oh"), "ZeroDivisionError: oh"),
         ("picture", KeyError("box"), "KeyError: 'box'"),
     ],
 )
-def test_who_fails_says_why_and_stops_nobody(echo, monkeypatch, function, error, words):
-    """Its row holds the reason, the others answer, the exit code is 2."""
+def test_a_failure_is_reported_and_the_tour_continues(
+    echo, monkeypatch, function, error, words
+):
+    """Its row contains the reason, the next assignment runs, the exit code is 2."""
 
     def broken(*args):
         raise error
@@ -129,10 +128,9 @@ def test_who_fails_says_why_and_stops_nobody(echo, monkeypatch, function, error,
     good = rows[0]._replace(name="good")
     monkeypatch.setattr(catalog, "ASSIGNMENTS", (*rows, good))
     monkeypatch.setitem(catalog.BY_NAME, "good", good)
-    again = fake_assignments.echo()
-    monkeypatch.setitem(sys.modules, good.module, again)
+    monkeypatch.setitem(sys.modules, good.module, fake_assignments.echo())
     monkeypatch.setattr(echo, function, broken)
-    code, rows, page = walk()
+    code, rows, page = run_tour()
     assert code == 2
     assert rows[0][2] == f"failed: {words}"
     assert rows[1][2] == "HELLO!!!"
@@ -140,7 +138,7 @@ def test_who_fails_says_why_and_stops_nobody(echo, monkeypatch, function, error,
 
 
 def test_ctrl_c_ends_the_tour(echo, monkeypatch):
-    """It is no failure of the assignment at hand."""
+    """It is not reported as a failure of the current assignment."""
 
     def interrupted(*args):
         raise KeyboardInterrupt
@@ -149,32 +147,36 @@ def test_ctrl_c_ends_the_tour(echo, monkeypatch):
     assert CliRunner().invoke(main, ["tour"]).exit_code == 130
 
 
-def test_the_time_is_of_the_second_answer(echo, monkeypatch):
-    """The first one warms up."""
-    clock = iter([10.0, 10.5])
-    asked = []
+def test_the_second_call_of_infer_is_timed(echo, monkeypatch):
+    """The first call is a warm-up."""
+    seconds = [0.0]
+    durations = iter([3.0, 0.5])
     infer = echo.infer
-    monkeypatch.setattr(tour.time, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(echo, "infer", lambda *a: asked.append(a) or infer(*a))
-    stop = tour.visit(catalog.ASSIGNMENTS[0])
-    assert stop.milliseconds == 500
-    assert len(asked) == 2
+
+    def slow(*args):
+        seconds[0] += next(durations)
+        return infer(*args)
+
+    monkeypatch.setattr(tour.time, "perf_counter", lambda: seconds[0])
+    monkeypatch.setattr(echo, "infer", slow)
+    assert tour.visit(catalog.ASSIGNMENTS[0]).milliseconds == 500
+    assert next(durations, None) is None  # infer was called twice
 
 
 REAL = pytest.param(True, marks=[pytest.mark.data, pytest.mark.large])
 
 
 @pytest.mark.parametrize("real", [REAL, False])
-def test_every_real_assignment_answers(real, monkeypatch, tmp_path):
-    """On photos where there are some, else on what our generators draw."""
+def test_the_tour_of_the_real_assignments_succeeds(real, monkeypatch, tmp_path):
+    """With real photos, and with synthetic inputs if there is no data folder."""
     if not real:
         monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
     monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
     monkeypatch.chdir(tmp_path)
-    code, rows, page = walk()
-    wanted = [a.name for a in catalog.ASSIGNMENTS if "example" in a.offers]
-    assert [row[0] for row in rows] == wanted
+    code, rows, page = run_tour()
+    expected = [a.name for a in catalog.ASSIGNMENTS if "example" in a.offers]
+    assert [row[0] for row in rows] == expected
     assert [row[2] for row in rows if row[2].startswith("failed")] == []
     assert code == 0
-    assert len(Page(page).images) == len(wanted)
+    assert len(Page(page).images) == len(expected)
     assert len(page) < 3_000_000

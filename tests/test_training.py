@@ -1,6 +1,6 @@
-"""One step, one loop: traced once, equal to the plain loop, and resumed bit for bit.
+"""The training loop is traced once, equals a plain loop and resumes bit for bit.
 
-Run as a script the file does what needs a process of its own: a run that kills
+Run as a script, the file does what needs a process of its own: a run that kills
 itself, and runs on several devices.
 """
 
@@ -28,16 +28,16 @@ from dls_keras.fast.layers import Adam, BatchNormalization
 EPOCHS, KILLED_AFTER = 5, 2
 
 
-def pictures(m=44):
-    """m small pictures and their classes, 0 to 2; 44 leave a ragged batch of 12."""
+def images(m=44):
+    """m small images and their classes, 0 to 2; 44 leave a ragged batch of 12."""
     rng = np.random.default_rng(0)
     y = np.arange(m) % 3
     x = rng.uniform(size=(m, 8, 8, 3)) * 0.5 + y[:, None, None, None] * 0.2
     return x.astype("float32"), y
 
 
-def run_on_pictures(checkpoint=None, on_epoch=None):
-    """Train a network that has all sorts of state; return its losses and state."""
+def run_on_images(checkpoint=None, on_epoch=None):
+    """Train a network with dropout and batch normalization; return losses and state."""
     keras.utils.set_random_seed(7)
     model = keras.Sequential(
         [
@@ -55,20 +55,20 @@ def run_on_pictures(checkpoint=None, on_epoch=None):
         y_hat = model(x, training=True)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
-    def change(seed, x, y):
+    def augment_batch(seed, x, y):
         return augment.affine(seed, x, rotation=0.3, shift=0.1, flip=True), y
 
     optimizer = Adam(keras.optimizers.schedules.CosineDecay(0.01, 2 * EPOCHS))
     losses = training.fit(
         loss_fn,
-        pictures(),
+        images(),
         model.trainable_variables,
         optimizer,
         epochs=EPOCHS,
         batch_size=16,
         seed=3,
         state=model.non_trainable_variables,
-        augment=change,
+        augment=augment_batch,
         on_epoch=on_epoch,
         checkpoint=checkpoint,
     )
@@ -76,13 +76,13 @@ def run_on_pictures(checkpoint=None, on_epoch=None):
 
 
 def line(m=20, seed=0):
-    """m points (x, y) of y = x . (1, -2) + 3, with x (m, 2)."""
+    """m points (x, y) with x (m, 2) and y = x . (1, -2) + 3."""
     x = np.random.default_rng(seed).normal(size=(m, 2)).astype("float32")
     return x, (x @ [[1.0], [-2.0]] + 3).astype("float32")
 
 
 def line_model():
-    """A neuron with two inputs that starts at zero, and its loss."""
+    """A neuron with two inputs and initial weights of zero, and its loss."""
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")]
     )
@@ -90,7 +90,7 @@ def line_model():
 
 
 def fit_line(optimizer=None, data=None, **arguments):
-    """`fit` of the neuron on the line; return its losses and weights."""
+    """Train the neuron on the line with `fit`; return its losses and weights."""
     model, loss_fn = line_model()
     optimizer = optimizer or keras.optimizers.SGD(0.1)
     arguments = {"epochs": 3, "batch_size": 8} | arguments
@@ -104,8 +104,8 @@ def fit_line(optimizer=None, data=None, **arguments):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_step_moves_weights_and_returns_the_loss_before(jit_compile):
-    """Compared with the same move by hand; with XLA too, on static shapes."""
+def test_a_step_updates_the_weights_and_returns_the_loss(jit_compile):
+    """Both equal those of NumPy; the loss is that before the update."""
     model, loss_fn = line_model()
     x, y = line()
     step = training.compile_step(
@@ -116,20 +116,20 @@ def test_a_step_moves_weights_and_returns_the_loss_before(jit_compile):
     )
     w, b = (v.numpy() for v in model.trainable_variables)
     for _ in range(3):
-        wrong = x @ w + b - y
-        # The product of 20 numbers is summed in another order there.
-        np.testing.assert_allclose(step(x, y), np.mean(wrong**2), rtol=1e-5)
-        w, b = w - 0.2 * x.T @ wrong / len(x), b - 0.2 * wrong.mean(0)
+        error = x @ w + b - y
+        # 1e-5: TensorFlow sums the 20 products in another order.
+        np.testing.assert_allclose(step(x, y), np.mean(error**2), rtol=1e-5)
+        w, b = w - 0.2 * x.T @ error / len(x), b - 0.2 * error.mean(0)
         np.testing.assert_allclose(model.get_weights()[0], w, rtol=1e-5)
         np.testing.assert_allclose(model.get_weights()[1], b, rtol=1e-5)
-    if jit_compile:  # only a function compiled by XLA has its code
+    if jit_compile:  # only a function that XLA compiles has HLO code
         assert "HloModule" in step.experimental_get_compiler_ir(x, y)(stage="hlo")
 
 
 @pytest.mark.parametrize("make", [tf.Variable, keras.Variable])
 @pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, Adam])
-def test_a_step_moves_an_image(make, optimizer):
-    """As in style transfer: TensorFlow's or Keras's pixels, a loss of no arguments."""
+def test_a_step_updates_an_image(make, optimizer):
+    """As in style transfer: the variable is an image, the loss takes no arguments."""
     image = make(np.zeros((1, 4, 4, 3), "float32"))
     target = np.random.default_rng(0).uniform(size=image.shape).astype("float32")
     step = training.compile_step(
@@ -139,33 +139,39 @@ def test_a_step_moves_an_image(make, optimizer):
     )
     losses = [float(step()) for _ in range(100)]
     np.testing.assert_allclose(losses[0], np.sum(target**2), rtol=1e-5)
-    # Adam at a constant rate of 0.1 still swings by a few hundredths of that.
+    # Adam with a constant learning rate oscillates by a few per cent of the rate.
     assert losses[-1] < 1e-3 * losses[0] and min(losses) == losses[-1]
 
 
-def test_xla_is_chosen_by_device():
-    """On where there is a GPU, off on a machine with CPUs alone."""
+def test_xla_is_the_default_on_gpus_only():
+    """Without a GPU it is off."""
     assert training.use_xla() == bool(tf.config.list_physical_devices("GPU"))
 
 
 # The loop.
 
 
-def test_the_graph_is_traced_once_and_holds_no_python():
-    """Three epochs, one trace; Python is not called from inside the graph."""
+def test_the_graph_is_traced_once_and_calls_no_python():
+    """One trace for three epochs, without a py_function in the graph."""
     graphs = []
     model, loss_fn = line_model()
 
-    def counted(x, y):
+    def traced_loss(x, y):
         graphs.append(tf.compat.v1.get_default_graph())
         assert x.shape == (8, 2) and y.shape == (8, 1)
         return loss_fn(x, y)
 
-    fit = (counted, line(), model.trainable_variables, keras.optimizers.SGD(0.1))
-    training.fit(*fit, epochs=3, batch_size=8)
-    assert len(graphs) == 1
-    graph, kinds = graphs[0], set()
-    while hasattr(graph, "outer_graph"):  # from the step out to the epoch
+    training.fit(
+        traced_loss,
+        line(),
+        model.trainable_variables,
+        keras.optimizers.SGD(0.1),
+        epochs=3,
+        batch_size=8,
+    )
+    (graph,) = graphs  # one trace
+    kinds = set()
+    while hasattr(graph, "outer_graph"):  # from the step to the loop of the epoch
         kinds |= {operation.type for operation in graph.get_operations()}
         graph = graph.outer_graph
     assert {"MatMul", "GatherV2"} <= kinds and {"While", "StatelessWhile"} & kinds
@@ -174,7 +180,7 @@ def test_the_graph_is_traced_once_and_holds_no_python():
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_losses_are_those_of_a_plain_loop(jit_compile):
-    """The same batches, one by one, through a tape and Keras's own optimiser."""
+    """With the same batches, a gradient tape and Keras's optimizer."""
     model, loss_fn = line_model()
     optimizer = keras.optimizers.Adam(0.1)
     x, y = line()
@@ -196,74 +202,79 @@ def test_the_losses_are_those_of_a_plain_loop(jit_compile):
     )
     assert all(type(loss) is float for loss in losses)
     np.testing.assert_allclose(losses, expected, rtol=1e-6)
-    for ours, theirs in zip(weights, model.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    for actual, by_loop in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(actual, by_loop, rtol=1e-6)
 
 
-def test_the_line_is_found():
-    """Its slopes 1 and -2 and its height 3."""
+def test_training_finds_the_line():
+    """Its slopes are 1 and -2, its intercept is 3."""
     losses, (w, b) = fit_line(epochs=150)
     assert losses[-1] < 1e-6 * losses[0]
     np.testing.assert_allclose([*w[:, 0], *b], [1, -2, 3], atol=1e-3)
 
 
 @pytest.mark.parametrize("m, batch_size", [(20, 8), (20, 20), (20, 1)])
-def test_an_epoch_sees_whole_batches_of_different_examples(m, batch_size):
-    """Each example once, but for the ragged last batch; other ones each epoch."""
-    seen = tf.Variable(tf.zeros((3, m), tf.int32))
+def test_an_epoch_has_full_batches_of_distinct_examples(m, batch_size):
+    """The examples of the ragged last batch are left out; others in each epoch."""
+    used = tf.Variable(tf.zeros((3, m), tf.int32))
     weight, epoch = tf.Variable(0.0), tf.Variable(0)
 
     def loss_fn(i):
         places = tf.stack([tf.repeat(epoch, len(i)), i], axis=1)
-        seen.scatter_nd_add(places, tf.ones_like(i))
+        used.scatter_nd_add(places, tf.ones_like(i))
         return weight * tf.cast(tf.size(i), tf.float32)
 
     training.fit(
-        *(loss_fn, [np.arange(m, dtype="int32")], [weight], keras.optimizers.SGD(0.1)),
+        loss_fn,
+        [np.arange(m, dtype="int32")],
+        [weight],
+        keras.optimizers.SGD(0.1),
         epochs=3,
         batch_size=batch_size,
         on_epoch=lambda epoch_, _: epoch.assign(epoch_),
     )
-    seen = seen.numpy()
-    assert set(np.unique(seen)) <= {0, 1}
-    assert (seen.sum(axis=1) == m // batch_size * batch_size).all()
+    used = used.numpy()
+    assert set(np.unique(used)) <= {0, 1}
+    assert (used.sum(axis=1) == m // batch_size * batch_size).all()
     if m % batch_size:
-        assert len(np.unique(seen, axis=0)) == 3
+        assert len(np.unique(used, axis=0)) == 3
 
 
-def test_another_seed_is_another_order():
-    """And the same seed is the same, bit for bit."""
+def test_the_seed_determines_the_order_of_the_examples():
+    """The same seed gives the same losses bit for bit, another seed others."""
     first, again, other = (fit_line(seed=seed)[0] for seed in (1, 1, 2))
     assert first == again and first != other
 
 
-def test_each_batch_is_changed_by_its_own_seed():
-    """The run's seed and the number of the step, counted through all epochs."""
+def test_each_batch_is_augmented_with_its_own_seed():
+    """It is the seed of the run and the number of the step, counted over all epochs."""
     weight = tf.Variable(0.0)
 
-    def change(seed, x):
+    def augment_batch(seed, x):
         return [tf.zeros_like(x) + tf.cast(100 * seed[0] + seed[1], tf.float32)]
 
     losses = training.fit(
-        *(lambda x: tf.reduce_mean(x) + weight, [np.zeros(20, "float32")]),
-        *([weight], keras.optimizers.SGD(0.0)),
+        lambda x: tf.reduce_mean(x) + weight,
+        [np.zeros(20, "float32")],
+        [weight],
+        keras.optimizers.SGD(0.0),
         epochs=3,
         batch_size=5,
         seed=7,
-        augment=change,
+        augment=augment_batch,
     )
     assert losses == [701.5, 705.5, 709.5]  # means of four steps
 
 
-def test_on_epoch_hears_of_each_epoch():
-    """Its number from 1, and the loss that is returned."""
-    heard = []
-    losses, _ = fit_line(on_epoch=lambda *what: heard.append(what))
-    assert heard == list(enumerate(losses, 1))
+def test_on_epoch_is_called_after_each_epoch():
+    """With its number, from 1, and its loss."""
+    calls = []
+    losses, _ = fit_line(on_epoch=lambda *arguments: calls.append(arguments))
+    assert calls == list(enumerate(losses, 1))
 
 
-def test_a_watched_run_ends_as_an_unwatched_one(monkeypatch):
-    """Where the bar is seen an epoch is cut into ten pieces; the weights stay."""
+def test_the_progress_bar_does_not_change_the_result(monkeypatch):
+    """If it is shown, an epoch is run in ten parts; the weights are the same."""
     losses, weights = fit_line(data=line(200))
 
     class Terminal(io.StringIO):
@@ -273,24 +284,24 @@ def test_a_watched_run_ends_as_an_unwatched_one(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     for name in ("NO_COLOR", "TERM", "FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
-    watched_losses, watched_weights = fit_line(data=line(200))
+    losses_with_bar, weights_with_bar = fit_line(data=line(200))
     assert "epochs" in sys.stderr.getvalue() and "100% loss" in sys.stderr.getvalue()
-    # Sums of the losses are put together in another order.
-    np.testing.assert_allclose(watched_losses, losses, rtol=1e-6)
-    for ours, theirs in zip(weights, watched_weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    # 1e-6: the losses of an epoch are summed in another order.
+    np.testing.assert_allclose(losses_with_bar, losses, rtol=1e-6)
+    for with_bar, without in zip(weights_with_bar, weights, strict=True):
+        np.testing.assert_array_equal(with_bar, without)
 
 
-def test_nothing_is_drawn_where_nobody_watches(capfd):
-    """Into a pipe or a file no bar is written."""
+def test_no_progress_bar_is_shown_without_a_terminal(capfd):
+    """Nothing is written into a pipe or a file."""
     with progress("work", total=2) as bar:
         bar.advance(1, "half")
         assert not bar.visible
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_batch_larger_than_the_data_is_refused():
-    """There would be no step at all."""
+def test_a_batch_size_that_does_not_fit_the_data_is_refused():
+    """A larger one than the number of examples, or 0."""
     with pytest.raises(InputError, match="batch_size=21 does not fit 20 examples"):
         fit_line(batch_size=21)
     with pytest.raises(InputError, match="batch_size=0"):
@@ -298,7 +309,7 @@ def test_a_batch_larger_than_the_data_is_refused():
 
 
 def test_arrays_of_unequal_length_are_refused():
-    """x and y must belong together."""
+    """x and y must have the same number of examples."""
     x, y = line()
     with pytest.raises(InputError, match=r"differ in length: \[19, 20\]"):
         fit_line(data=(x, y[:-1]))
@@ -307,11 +318,11 @@ def test_arrays_of_unequal_length_are_refused():
 # Checkpoints.
 
 
-def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
-    """kill -9 after two epochs of five, with dropout, statistics and changed pictures.
+def test_a_killed_run_resumes_bit_for_bit(tmp_path):
+    """kill -9 after two epochs of five, with dropout, batch norm and augmentation.
 
-    Losses, weights, running statistics, random states and Adam's averages end as in
-    a run that nobody killed.
+    Losses, weights, moving statistics, random states and the moments of Adam are
+    those of an uninterrupted run.
     """
     path = tmp_path / "run.npz"
     killed = start("killed", path)
@@ -319,24 +330,24 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
 
-    heard = []
-    resumed = run_on_pictures(path, lambda epoch, _: heard.append(epoch))
-    assert heard == [3, 4, 5]
-    straight = run_on_pictures()
-    assert resumed[0] == straight[0] and len(straight[0]) == EPOCHS
-    assert straight[0][-1] < straight[0][0]
-    for ours, theirs in zip(resumed[1], straight[1], strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    epochs = []
+    resumed = run_on_images(path, lambda epoch, _: epochs.append(epoch))
+    assert epochs == [3, 4, 5]
+    uninterrupted = run_on_images()
+    assert resumed[0] == uninterrupted[0] and len(resumed[0]) == EPOCHS
+    assert resumed[0][-1] < resumed[0][0]
+    for actual, expected in zip(resumed[1], uninterrupted[1], strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
-    # A finished run is not run again, and gives its weights back.
-    again = run_on_pictures(path, lambda *_: pytest.fail("it was finished"))
-    assert again[0] == straight[0]
-    for ours, theirs in zip(again[1], straight[1], strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    # The checkpoint of a finished run restores its weights without training.
+    restored = run_on_images(path, lambda *_: pytest.fail("trained again"))
+    assert restored[0] == uninterrupted[0]
+    for actual, expected in zip(restored[1], uninterrupted[1], strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
-def test_no_checkpoint_is_written_unasked(tmp_path, monkeypatch):
-    """Training leaves no file where it runs."""
+def test_without_a_checkpoint_no_file_is_written(tmp_path, monkeypatch):
+    """Training writes nothing into the current folder."""
     monkeypatch.chdir(tmp_path)
     fit_line()
     assert list(tmp_path.iterdir()) == []
@@ -353,7 +364,7 @@ def test_no_checkpoint_is_written_unasked(tmp_path, monkeypatch):
     ids=["seed", "batch_size", "m", "optimizer"],
 )
 def test_the_checkpoint_of_another_run_is_refused(tmp_path, other):
-    """Before anything is changed or overwritten."""
+    """The checkpoint is not overwritten."""
     path = tmp_path / "run.npz"
     fit_line(checkpoint=path)
     before = path.read_bytes()
@@ -364,20 +375,22 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path, other):
     assert path.read_bytes() == before
 
 
-def test_more_epochs_go_on_from_a_finished_run(tmp_path):
-    """Three, then up to five: as five at once."""
+def test_a_finished_run_can_be_continued_with_more_epochs(tmp_path):
+    """Three epochs, then two more, have the losses of five."""
     path = tmp_path / "run.npz"
     fit_line(checkpoint=path, epochs=3)
     assert fit_line(checkpoint=path, epochs=5)[0] == fit_line(epochs=5)[0]
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_first(tmp_path):
-    """Not after the first epoch, which may have taken hours."""
+def test_an_unwritable_checkpoint_is_an_error_before_training(tmp_path):
+    """Not after the first epoch, which may take hours."""
     model, _ = line_model()
     with pytest.raises(InputError, match="none does not exist"):
         training.fit(
             lambda *_: pytest.fail("a step was run"),
-            *(line(), model.trainable_variables, keras.optimizers.SGD(0.1)),
+            line(),
+            model.trainable_variables,
+            keras.optimizers.SGD(0.1),
             epochs=1,
             batch_size=8,
             checkpoint=tmp_path / "none" / "run.npz",
@@ -385,57 +398,58 @@ def test_a_checkpoint_that_cannot_be_written_is_told_first(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """The bytes of a checkpoint, and the `_Checkpoint` of its path."""
+def finished(tmp_path_factory):
+    """The path and the bytes of the checkpoint of a finished run, and its result."""
     path = tmp_path_factory.mktemp("checkpoint") / "run.npz"
-    variables = [tf.Variable([1.0, 2.0]), tf.Variable(3)]
-    checkpoint = training._Checkpoint(path, variables, {"seed": 0})
-    checkpoint.save([0.5, 0.25])
-    return path.read_bytes(), checkpoint
+    losses, weights = fit_line(checkpoint=path)
+    return path, path.read_bytes(), losses, weights
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     share=st.floats(0, 1, exclude_max=True), damage=st.binary(min_size=1, max_size=8)
 )
-def test_a_damaged_checkpoint_is_told(written, share, damage):
-    """Cut anywhere it is refused; other bytes give a sentence, or did not matter."""
-    content, checkpoint = written
+def test_a_damaged_checkpoint_is_refused(finished, share, damage):
+    """Truncated it is always refused; other bytes are an error or have no effect."""
+    path, content, losses, weights = finished
     place = int(share * len(content))
-    checkpoint.path.write_bytes(content)
-    assert checkpoint.restore() == [0.5, 0.25]
-    checkpoint.path.write_bytes(content[:place])
+    path.write_bytes(content[:place])
     with pytest.raises(InputError, match="not a checkpoint that can be read"):
-        checkpoint.restore()
+        fit_line(checkpoint=path)
     rest = content[place + len(damage) :]
-    checkpoint.path.write_bytes(content[:place] + damage + rest)
+    path.write_bytes(content[:place] + damage + rest)
     try:
-        checkpoint.restore()
+        restored_losses, restored_weights = fit_line(checkpoint=path)
     except InputError as error:
-        assert str(checkpoint.path) in str(error)
-    assert checkpoint.variables[0].numpy().tolist() == [1, 2]
+        assert str(path) in str(error)
+    else:
+        assert restored_losses == losses
+        for actual, expected in zip(restored_weights, weights, strict=True):
+            np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("kind", ["array", "archive", "text"])
-def test_other_files_are_no_checkpoints(written, kind):
-    """Nor are they overwritten."""
-    _, checkpoint = written
-    with open(checkpoint.path, "wb") as file:
+def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path, kind):
+    """It is not overwritten."""
+    path = tmp_path / "run.npz"
+    with open(path, "wb") as file:
         if kind == "array":
             np.save(file, np.ones(3))
         elif kind == "archive":
             np.savez(file, a=np.ones(3))
         else:
             file.write(b"Dear Sir or Madam,")
+    content = path.read_bytes()
     with pytest.raises(InputError, match="not a checkpoint that can be read"):
-        checkpoint.restore()
+        fit_line(checkpoint=path)
+    assert path.read_bytes() == content
 
 
 # Several devices.
 
 
 def fit_shared(kind, strategy=None, *, passed=True, batch_size=8):
-    """`fit` of a small network made in the scope of `strategy`.
+    """Train a small network that is built in the scope of `strategy`.
 
     The strategy is passed to `fit`, or `fit` is called in its scope.
     """
@@ -458,7 +472,10 @@ def fit_shared(kind, strategy=None, *, passed=True, batch_size=8):
 
     with contextlib.nullcontext() if passed else scope():
         losses = training.fit(
-            *(loss_fn, line(), model.trainable_variables, optimizer),
+            loss_fn,
+            line(),
+            model.trainable_variables,
+            optimizer,
             epochs=4,
             batch_size=batch_size,
             strategy=strategy if passed else None,
@@ -466,28 +483,28 @@ def fit_shared(kind, strategy=None, *, passed=True, batch_size=8):
     return {"losses": losses, "weights": [w.tolist() for w in model.get_weights()]}
 
 
-def assert_same_run(ours, theirs):
-    """Equal to 1e-5: a mean of two means sums in another order."""
-    np.testing.assert_allclose(ours["losses"], theirs["losses"], rtol=1e-5)
-    for our, their in zip(ours["weights"], theirs["weights"], strict=True):
-        np.testing.assert_allclose(our, their, rtol=1e-5, atol=1e-5)
+def assert_same_run(actual, expected):
+    """Equal to 1e-5, because a mean of two means sums in another order."""
+    np.testing.assert_allclose(actual["losses"], expected["losses"], rtol=1e-5)
+    for one, other in zip(actual["weights"], expected["weights"], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-def test_two_devices_learn_what_one_learns():
-    """A mirrored strategy over two devices of the CPU, passed or by its scope."""
+def test_two_devices_give_the_same_result_as_one():
+    """MirroredStrategy over two logical CPUs, passed to `fit` or entered."""
     process = start("mirrored")
     out, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     passed, by_scope, refused = map(json.loads, out.splitlines())
-    # Adam would not notice gradients of twice the size.
+    # SGD, because Adam gives the same result for gradients of twice the size.
     assert_same_run(passed, fit_shared(keras.optimizers.SGD))
     assert_same_run(by_scope, fit_shared(Adam))
     assert "batch_size=7 cannot be divided equally among 2 replicas" in refused
 
 
 @pytest.mark.large
-def test_two_workers_learn_what_one_learns():
-    """Two processes that exchange gradients over the loopback device."""
+def test_two_workers_give_the_same_result_as_one():
+    """Two processes exchange gradients over the loopback interface."""
     ports = []
     for _ in range(2):
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -505,7 +522,7 @@ def test_two_workers_learn_what_one_learns():
 
 
 def start(*arguments, **environment):
-    """This file as a script of its own."""
+    """Start this file as a script in a process of its own."""
     return subprocess.Popen(
         [sys.executable, __file__, *map(str, arguments)],
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | environment,
@@ -516,14 +533,14 @@ def start(*arguments, **environment):
 
 
 def main(task, *arguments):
-    """What needs a process of its own."""
+    """Run one of the tasks that need a process of their own."""
     if task == "killed":
 
         def kill(epoch, _):
             if epoch == KILLED_AFTER:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        run_on_pictures(*arguments, kill)
+        run_on_images(*arguments, kill)
         return
     if task == "worker":
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -543,8 +560,8 @@ def main(task, *arguments):
 
 
 @given(st.integers(2, 300), st.integers(1, 100), st.floats(1e-5, 1.0))
-def test_a_rate_climbs_to_its_peak_and_falls_to_zero(steps, warmup, peak):
-    """From a hundredth, along a line; then down until the last step."""
+def test_the_learning_rate_warms_up_to_its_peak_and_decays_to_zero(steps, warmup, peak):
+    """It starts at a hundredth of the peak and reaches zero at the last step."""
     warmup = min(warmup, steps - 1)
     schedule = training.cosine_decay_with_warmup(peak, steps, warmup=warmup)
     rates = [float(schedule(step)) for step in sorted({0, warmup // 2, warmup, steps})]

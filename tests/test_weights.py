@@ -1,4 +1,4 @@
-"""Weight files are checked before they are used, and every shipped record is true."""
+"""Weight files are checked when they are loaded; every shipped file has a record."""
 
 import dataclasses
 import subprocess
@@ -18,7 +18,7 @@ from dls_keras.core.errors import InputError, MissingFileError
 
 
 def small_model(units=3, activation="softmax", name=None):
-    """One layer of each sort that has several variables; 4 * 4 * 1 -> `units`."""
+    """Convolution, batch norm and a dense layer: (m, 4, 4, 1) -> (m, units)."""
     return keras.Sequential(
         [
             keras.Input((4, 4, 1)),
@@ -38,7 +38,7 @@ def values(model):
 
 @pytest.fixture
 def model():
-    """A small model whose variables all differ from those of a fresh one."""
+    """A small model whose variables all differ from their initial values."""
     model = small_model()
     rng = np.random.default_rng(0)
     for variable in model.weights:
@@ -46,8 +46,8 @@ def model():
     return model
 
 
-def known(monkeypatch, record):
-    """Let `record` be what the records say of small/default."""
+def set_record(monkeypatch, record):
+    """Make `weights.record` return `record` for every assignment and variant."""
     monkeypatch.setattr(weights, "record", lambda assignment, variant: record)
 
 
@@ -62,40 +62,40 @@ def record(model, tmp_path, monkeypatch):
         input="(m, 4, 4, 1) float32",
         data="none",
         licence="none",
-        recipe="drawn",
+        recipe="random",
         seed=0,
         metrics=(),
         date="2026-01-01",
         **weights.facts(path, model),
     )
-    known(monkeypatch, record)
+    set_record(monkeypatch, record)
     return record
 
 
-def test_full_precision_comes_back_bit_for_bit(model, tmp_path):
-    """Into another model of the same build, whose answers are then the same."""
+def test_saving_and_loading_in_full_precision_keeps_every_bit(model, tmp_path):
+    """Another model of the same architecture has the same outputs afterwards."""
     path = weights.save(model, tmp_path / "w.h5")
     other = weights.load_file(small_model(), path)
-    for ours, theirs in zip(values(model), values(other), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for saved, loaded in zip(values(model), values(other), strict=True):
+        np.testing.assert_array_equal(saved, loaded)
     x = np.ones((1, 4, 4, 1))
     np.testing.assert_array_equal(model(x), other(x))
 
 
-def test_half_precision_comes_back_as_float32_rounded_once(model, tmp_path):
-    """The file is smaller; what is read is the nearest half-precision number."""
+def test_half_precision_is_loaded_as_float32(model, tmp_path):
+    """The file has float16; the loaded values are those rounded once."""
     path = weights.save(model, tmp_path / "w.h5", half=True)
     assert {a.dtype for a in weights.load_arrays(path).values()} == {np.dtype("f4")}
     with h5py.File(path) as file:
-        sets = [file[name] for name in weights.load_arrays(path)]
-        assert {array.dtype for array in sets} == {np.dtype("f2")}
+        datasets = [file[name] for name in weights.load_arrays(path)]
+        assert {dataset.dtype for dataset in datasets} == {np.dtype("f2")}
     other = weights.load_file(small_model(), path)
-    for ours, theirs in zip(values(model), values(other), strict=True):
-        np.testing.assert_array_equal(ours.astype("float16"), theirs)
+    for saved, loaded in zip(values(model), values(other), strict=True):
+        np.testing.assert_array_equal(saved.astype("float16"), loaded)
 
 
-def test_half_precision_refuses_what_it_cannot_hold(tmp_path):
-    """A variance of 70,000 would become infinite; no file is left."""
+def test_half_precision_refuses_values_outside_its_range(tmp_path):
+    """A variance of 70,000 would become infinite; no file is written."""
     arrays = {"000/norm/moving_variance": np.array([1, 7e4], "float32")}
     with pytest.raises(InputError, match=r"moving_variance holds 70000.*65504"):
         weights.save_arrays(arrays, tmp_path / "w.h5", half=True)
@@ -103,34 +103,34 @@ def test_half_precision_refuses_what_it_cannot_hold(tmp_path):
     weights.save_arrays(arrays, tmp_path / "w.h5")
 
 
-def test_names_do_not_depend_on_what_was_built_before(model, tmp_path):
-    """Keras numbers repeated layers through the whole process; files do not."""
+def test_array_names_do_not_depend_on_models_built_before(model, tmp_path):
+    """Keras numbers layers of the same type per process; the names in files do not."""
     path = weights.save(model, tmp_path / "w.h5")
     small_model()
     later = small_model()
     assert later.weights[0].path != model.weights[0].path  # conv2d, conv2d_7
-    assert list(weights._names(later)) == list(weights._names(model))
+    assert list(weights.arrays(later)) == list(weights.arrays(model))
     weights.load_file(later, path)
 
 
-def test_words_beside_numbers_are_no_parameters(tmp_path):
-    """They are written as bytes, in half precision's files too."""
+def test_strings_are_not_counted_as_parameters(tmp_path):
+    """They are stored as bytes, also in files of half precision."""
     words = np.array([word.encode() for word in ("cat", "café")])
     arrays = {"words": words, "x": np.ones((2, 3))}
     path = weights.save_arrays(arrays, tmp_path / "w.h5", half=True)
-    back = weights.load_arrays(path)
-    assert [word.decode() for word in back["words"]] == ["cat", "café"]
+    loaded = weights.load_arrays(path)
+    assert [word.decode() for word in loaded["words"]] == ["cat", "café"]
     assert weights.facts(path)["params"] == 6
 
 
-def test_plain_arrays_come_back_by_name(tmp_path):
-    """Models that are no Keras models save arrays: a matrix, a number, integers."""
+def test_arrays_are_loaded_with_their_names_and_types(tmp_path):
+    """For models that are not Keras models: a matrix, a number, integers."""
     arrays = {"w": np.ones((5, 1)), "b": np.float64(0.25), "n": np.arange(3)}
-    found = weights.load_arrays(weights.save_arrays(arrays, tmp_path / "w.h5"))
-    assert found.keys() == arrays.keys()
+    loaded = weights.load_arrays(weights.save_arrays(arrays, tmp_path / "w.h5"))
+    assert loaded.keys() == arrays.keys()
     for name, array in arrays.items():
-        np.testing.assert_array_equal(found[name], array)
-        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(loaded[name], array)
+        assert loaded[name].dtype == array.dtype
 
 
 def test_an_existing_file_is_never_overwritten(model, tmp_path):
@@ -144,14 +144,14 @@ def test_an_existing_file_is_never_overwritten(model, tmp_path):
 
 
 def test_a_recorded_file_is_loaded(model, record):
-    """With all its checks passed, values and answers are those of the first model."""
+    """All checks pass, and the values are those of the saved model."""
     other = weights.load(small_model(), "small")
-    for ours, theirs in zip(values(model), values(other), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for saved, loaded in zip(values(model), values(other), strict=True):
+        np.testing.assert_array_equal(saved, loaded)
 
 
-def test_facts_are_read_off_the_file_and_the_model(model, record, tmp_path):
-    """Size, hash, parameters and answer, each counted in another way."""
+def test_facts_describe_the_file_and_the_model(model, record, tmp_path):
+    """Size, hash, number of parameters and golden output, computed independently."""
     path = tmp_path / record.file
     assert record.file == "small-v1.h5"
     assert record.bytes == len(path.read_bytes())
@@ -162,8 +162,8 @@ def test_facts_are_read_off_the_file_and_the_model(model, record, tmp_path):
     assert weights.facts(path)["golden"] == ()
 
 
-def test_the_golden_answer_takes_the_first_five_of_the_first_output():
-    """Models with several inputs and outputs, or dicts of them, have one too."""
+def test_golden_values_are_the_first_five_of_the_first_output():
+    """Also of models with several inputs and outputs, in lists or dicts."""
     a, b = keras.Input((2,), name="a"), keras.Input((3, 2), name="b")
     total = keras.layers.Flatten()(b)
     model = keras.Model([a, b], [total, a])
@@ -176,15 +176,15 @@ def test_the_golden_answer_takes_the_first_five_of_the_first_output():
         assert weights.golden(named) == weights.golden(model)
 
 
-def test_axes_of_any_length_have_64_entries():
-    """A network for pictures of any size has a golden answer, too."""
+def test_the_fixed_input_has_length_64_along_unknown_axes():
+    """So that a network for images of any size has golden values, too."""
     model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Flatten()])
     assert weights.fixed_input(model).shape == (1, 64, 64, 3)
 
 
 @pytest.mark.parametrize("wrap", [list, tuple, lambda x: x[0]])
-def test_one_input_may_stand_alone_or_in_a_list(wrap):
-    """The example has the structure that the model was built with."""
+def test_a_model_may_have_its_input_in_a_list(wrap):
+    """The fixed input has the structure with which the model was built."""
     x = keras.Input((2,))
     model = keras.Model(wrap([x]), keras.layers.Flatten()(x))
     expected = np.random.default_rng(0).uniform(size=2)
@@ -200,8 +200,8 @@ def test_one_input_may_stand_alone_or_in_a_list(wrap):
         (None, "damaged"),
     ],
 )
-def test_what_stands_in_place_of_a_weight_file_is_named(record, content, words):
-    """By `load`, which compares hashes, and by `load_file`, which has none."""
+def test_a_file_that_is_not_a_weight_file_is_recognized(record, content, words):
+    """By `load`, which compares the hash, and by `load_file`, which has none."""
     path = weights.find(record)
     content = path.read_bytes()[:-100] if content is None else content
     path.write_bytes(content)
@@ -231,8 +231,8 @@ def file_bytes(tmp_path_factory):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(share=st.floats(0, 1, exclude_max=True), damage=st.binary(max_size=8))
-def test_damaged_files_give_arrays_or_a_sentence(file_bytes, tmp_path, share, damage):
-    """Cut at any place, or with other bytes there: never another exception."""
+def test_a_damaged_file_raises_no_other_error(file_bytes, tmp_path, share, damage):
+    """A truncated file is an InputError; one with other bytes may still be read."""
     path, place = tmp_path / "w.h5", int(share * len(file_bytes))
     path.write_bytes(file_bytes[:place])
     with pytest.raises(InputError, match="not a weight file that can be read"):
@@ -245,8 +245,8 @@ def test_damaged_files_give_arrays_or_a_sentence(file_bytes, tmp_path, share, da
         assert "not a weight file that can be read" in str(error)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    """Its path stands in the sentence."""
+def test_the_error_for_a_missing_file_contains_its_path(tmp_path):
+    """It is a MissingFileError."""
     with pytest.raises(MissingFileError, match=r"no weight file at .*none\.h5"):
         weights.load_arrays(tmp_path / "none.h5")
 
@@ -260,8 +260,8 @@ def test_a_missing_file_is_named(tmp_path):
     ],
     ids=["number", "shape", "name"],
 )
-def test_the_file_of_another_model_leaves_the_model_untouched(record, other, words):
-    """Another number of arrays, another shape, another name: all seen before."""
+def test_the_file_of_another_model_does_not_change_the_model(record, other, words):
+    """Number, shapes and names of the arrays are compared before any is assigned."""
     model = other()
     before = values(model)
     with pytest.raises(InputError, match=f"{words}.*another model"):
@@ -270,22 +270,22 @@ def test_the_file_of_another_model_leaves_the_model_untouched(record, other, wor
         np.testing.assert_array_equal(old, new)
 
 
-def test_other_settings_are_told_by_the_golden_answer(record):
-    """Names and shapes agree, but this model ends in a sigmoid."""
+def test_other_settings_are_detected_by_the_golden_values(record):
+    """Names and shapes agree, but the activation of the output layer differs."""
     with pytest.raises(InputError, match="small/v1 gives .* other settings"):
         weights.load(small_model(activation="sigmoid"), "small")
 
 
 @pytest.mark.parametrize("golden", [(), (0.5,), (0.1, 0.2, 0.3, 0.4)])
-def test_a_golden_answer_of_another_length_is_no_match(record, golden, monkeypatch):
-    """Nor is an empty one, which would agree with anything."""
-    known(monkeypatch, dataclasses.replace(record, golden=golden))
+def test_golden_values_must_have_the_length_of_the_output(record, golden, monkeypatch):
+    """An empty tuple is not accepted either."""
+    set_record(monkeypatch, dataclasses.replace(record, golden=golden))
     with pytest.raises(InputError, match="for its fixed input"):
         weights.load(small_model(), "small")
 
 
-def test_weights_are_looked_for_in_this_order(record, tmp_path, monkeypatch):
-    """The variable's folder, the shipped files, the cache, and the url last."""
+def test_weights_are_looked_up_in_a_fixed_order(record, tmp_path, monkeypatch):
+    """$DLS_KERAS_WEIGHTS, the shipped files, the cache, and the url last."""
     content = weights.find(record).read_bytes()
     folders = [tmp_path, tmp_path / "shipped", tmp_path / "home/weights"]
     monkeypatch.setattr(files, "shipped_weights", lambda: folders[1])
@@ -305,7 +305,7 @@ def test_weights_are_looked_for_in_this_order(record, tmp_path, monkeypatch):
 
 
 def test_reading_weights_needs_no_tensorflow():
-    """NumPy-only assignments read theirs in a tenth of a second."""
+    """So that assignments with NumPy alone start quickly."""
     code = (
         "import sys, dls_keras.core.weights; "
         "print({'tensorflow', 'keras'} & set(sys.modules))"
@@ -320,7 +320,7 @@ each = pytest.mark.parametrize("entry", SHIPPED, ids=lambda e: f"{e.name}/{e.var
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
-    """Shipped files only: no connection, no cache, no folder of the user's."""
+    """Shipped files only: no network, an empty cache and no folder of the user."""
     monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("DLS_KERAS_WEIGHTS", raising=False)
@@ -328,32 +328,31 @@ def offline(monkeypatch, tmp_path):
 
 @each
 def test_every_record_agrees_with_its_file(entry):
-    """File, hash, size and number of parameters."""
+    """Name, hash, size and number of parameters are compared."""
     path = files.shipped_weights() / entry.record.file
     facts = weights.facts(path)
-    del facts["golden"]  # `load` compares it, next test
+    del facts["golden"]  # compared by `load`, see the tests below
     assert facts == {field: getattr(entry.record, field) for field in facts}
-    # A version in both names: better weights come under a new one.
+    # Both names contain the version.
     assert entry.record.file == entry.record.name.replace("/", "-") + path.suffix
     for array in weights.load_arrays(path).values():
         assert array.dtype.kind == "S" or np.isfinite(array).all()
 
 
 @each
-def test_weights_are_found_by_their_variant_and_by_their_released_name(entry):
-    """Also where the released name is that of another assignment."""
+def test_weights_are_found_by_variant_and_by_released_name(entry):
+    """Also if the released name begins with another assignment."""
     assert models.entry(f"{entry.name}/{entry.variant}") == entry
     assert models.entry(entry.record.name) == entry
 
 
 @each
-def test_every_loader_compares_the_golden_answer(entry, offline, monkeypatch):
-    """The shipped file loads; with another golden answer in its record it does not."""
+def test_every_loader_compares_the_golden_values(entry, offline, monkeypatch):
+    """The shipped file loads; with other golden values in the record it is refused."""
     load = catalog.load(entry.name).load_pretrained
     assert load(entry.variant)
     golden = tuple(1.5 * value + 0.1 for value in entry.record.golden)
-    other = dataclasses.replace(entry.record, golden=golden)
-    known(monkeypatch, other)
+    set_record(monkeypatch, dataclasses.replace(entry.record, golden=golden))
     with pytest.raises(InputError, match="for its fixed input"):
         load(entry.variant)
 
@@ -365,8 +364,8 @@ def test_an_unknown_variant_is_refused_by_every_loader(entry):
         catalog.load(entry.name).load_pretrained("v0")
 
 
-def test_no_shipped_file_is_without_a_record():
-    """Every weight file in the folder is described."""
+def test_every_shipped_file_has_a_record():
+    """And every record a file."""
     text = (files.shipped_weights() / "records.toml").read_text("utf-8")
     tables = tomllib.loads(text)
     described = {

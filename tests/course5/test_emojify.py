@@ -1,4 +1,4 @@
-"""What the reference cases of Emojify cannot say."""
+"""Tests of Emojify that go beyond its reference cases."""
 
 import subprocess
 import sys
@@ -24,14 +24,13 @@ def pretrained():
 
 
 @given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=9))
-def test_the_softmax_is_scipys(x):
-    """Of any vector, large numbers too, without a warning."""
-    ours = emojify.softmax(np.array(x))
-    np.testing.assert_allclose(ours, softmax(x), rtol=1e-12)
+def test_softmax_equals_that_of_scipy(x):
+    """Also for large numbers, without an overflow warning."""
+    np.testing.assert_allclose(emojify.softmax(np.array(x)), softmax(x), rtol=1e-12)
 
 
-def test_the_average_passes_over_unknown_words():
-    """In any case of letters; zeros where no word is known."""
+def test_the_average_ignores_unknown_words():
+    """Upper and lower case are the same; without a known word the average is zero."""
     avg = emojify.sentence_to_avg
     np.testing.assert_array_equal(avg("Good never bad", TABLE), [-1, 1.25])
     np.testing.assert_array_equal(avg("never", TABLE), [0, 0])
@@ -41,8 +40,8 @@ def test_the_average_passes_over_unknown_words():
 @given(
     st.lists(st.sampled_from(["good", "bad", "other"]), max_size=6), st.integers(1, 4)
 )
-def test_indices_are_the_known_words_cut_or_filled(words, max_len):
-    """Zeros behind the words; the index of a word is its own."""
+def test_indices_of_known_words_are_truncated_or_zero_padded(words, max_len):
+    """Unknown words are left out; the padding follows the words."""
     (row,) = emojify.sentences_to_indices(
         [" ".join(words)], {"good": 2, "bad": 1}, max_len
     )
@@ -50,24 +49,25 @@ def test_indices_are_the_known_words_cut_or_filled(words, max_len):
     assert row.tolist() == known + [0] * (max_len - len(known))
 
 
-def test_a_step_of_the_first_version_is_the_gradient():
-    """One sentence, one pass: W moves by the gradient of the cross-entropy."""
+def test_the_first_version_does_gradient_descent():
+    """One epoch, one update per sentence, by the gradient of the cross-entropy."""
     np.random.seed(3)
     W0 = np.random.randn(2, 2) / np.sqrt(2)
     np.random.seed(3)
     X, Y = np.array(["good", "bad"]), np.array([0, 1])
     _, W, b = emojify.model(X, Y, TABLE, learning_rate=0.1, num_iterations=1)
-    W_k, b_k = W0, np.zeros(2)
-    for sentence, label in zip(X, Y, strict=True):
-        e, eye = TABLE[sentence], np.eye(2)[label]
-        dz = softmax(W_k @ e + b_k) - eye
-        W_k, b_k = W_k - 0.1 * np.outer(dz, e), b_k - 0.1 * dz
-    np.testing.assert_allclose(W, W_k, atol=1e-12)
-    np.testing.assert_allclose(b, b_k, atol=1e-12)
+    expected_W, expected_b = W0, np.zeros(2)
+    for word, label in zip(X, Y, strict=True):
+        e = TABLE[word]
+        dz = softmax(expected_W @ e + expected_b) - np.eye(2)[label]
+        expected_W = expected_W - 0.1 * np.outer(dz, e)
+        expected_b = expected_b - 0.1 * dz
+    np.testing.assert_allclose(W, expected_W, atol=1e-12)
+    np.testing.assert_allclose(b, expected_b, atol=1e-12)
 
 
-def test_training_lowers_the_loss_and_keeps_the_vectors_frozen():
-    """The same seed gives the same losses, dropout included."""
+def test_training_lowers_the_loss_and_keeps_the_word_vectors():
+    """The same seed gives the same losses, with dropout, too."""
     x, y = emoji.make_emoji(64)
     vectors = {w: np.random.default_rng(0).normal(size=8) for s in x for w in s.split()}
     data = emoji.Emoji(x, y, x[:0], y[:0])
@@ -85,8 +85,8 @@ def test_training_lowers_the_loss_and_keeps_the_vectors_frozen():
     assert losses == run()
 
 
-def test_a_weight_file_has_the_vocabulary_and_the_variables(tmp_path):
-    """In half precision, rounded once."""
+def test_a_weight_file_contains_vocabulary_vectors_and_variables(tmp_path):
+    """In half precision."""
     model = emojify.build_model(TABLE)
     path = weights.save_arrays(
         emojify.to_arrays(model), tmp_path / "emojify-v9.h5", half=True
@@ -108,8 +108,8 @@ def test_a_weight_file_has_the_vocabulary_and_the_variables(tmp_path):
         ("I want pizza for dinner", "fork and knife"),
     ],
 )
-def test_plain_sentences_get_their_emoji(pretrained, sentence, name):
-    """With capitals and punctuation."""
+def test_simple_sentences_get_the_right_emoji(pretrained, sentence, name):
+    """Also with capitals and punctuation."""
     answer = emojify.infer(pretrained, sentence)
     assert answer == emoji.EMOJI[emoji.CLASSES.index(name)]
     probabilities = answer.details["probabilities"]
@@ -118,7 +118,7 @@ def test_plain_sentences_get_their_emoji(pretrained, sentence, name):
 
 
 def test_unknown_words_are_listed_in_the_details(pretrained):
-    """They do not change the answer."""
+    """They do not change the probabilities."""
     answer = emojify.infer(pretrained, "I love zxqv you")
     assert answer.details["unknown"] == ["zxqv"]
     known = emojify.infer(pretrained, "I love you")
@@ -145,8 +145,8 @@ def test_a_table_with_a_wrong_label_is_an_error_with_its_line(tmp_path, content)
         emojify.read_csv(tmp_path / "none.csv")
 
 
-def test_composed_sentences_fit_the_network():
-    """At most ten words, balanced classes, no {name} left, repeatable by seed."""
+def test_synthetic_sentences_fit_the_network():
+    """At most ten words, balanced classes, no placeholder; the seed determines them."""
     x, y = emoji.make_emoji(500)
     assert max(len(sentence.split()) for sentence in x) <= emojify.MAX_LEN
     assert np.bincount(y).tolist() == [100] * 5
@@ -166,19 +166,19 @@ def test_the_first_version_needs_no_tensorflow():
 
 
 @pytest.mark.data
-def test_the_accuracies_on_the_courses_sentences_are_those_of_the_record(pretrained):
-    """With a part of GloVe the LSTMs stay below their goal."""
+def test_accuracies_on_the_sentences_of_the_course(pretrained):
+    """44 of 56 test sentences; the first version is as accurate as in the course."""
     rows = {row.what: row for row in emojify.evaluate(pretrained)}
     second = rows["test accuracy, the course's 56 sentences"]
     assert second.ours == pytest.approx(44 / 56)
     for part in ("train accuracy, 132", "test accuracy, 56"):
         row = rows[f"first version: {part} sentences"]
-        assert row.ours >= row.equals - 1e-3  # printed with three digits
+        assert row.ours >= row.equals - 1e-3  # the course prints three digits
 
 
 @pytest.mark.data
-def test_the_courses_files_have_the_expected_sentences():
-    """132 and 56 sentences; the class counts of the course."""
+def test_the_files_of_the_course_have_the_expected_sentences():
+    """132 for training and 56 for testing, counted per class."""
     data = emojify.load_data()
     assert np.bincount(data.y).tolist() == [22, 19, 38, 36, 17]
     assert np.bincount(data.y_test).tolist() == [7, 8, 18, 16, 7]
