@@ -1,8 +1,8 @@
-"""Every compiled step fits XLA, holds no Python and is traced once.
+"""Every compiled step can be compiled by XLA, calls no Python and is traced once.
 
-A case is a piece of work in miniature: it trains, or answers, three times over with the
-least data and the smallest network that its module takes. Whoever adds a module that
-compiles adds a case; the last test tells who forgot.
+A case runs a compiled function three times, in training or inference, with the smallest
+data and network that its module accepts. A module that compiles a function needs a
+case; the last test finds the modules without one.
 """
 
 import ast
@@ -48,7 +48,7 @@ from dls_keras.course5 import (
     word_vectors,
 )
 from dls_keras.datasets import dates, faces, paintings, sentence_corpus
-from dls_keras.fast import char_rnn, inference, layers, recurrent
+from dls_keras.fast import char_rnn, inference, layers, recurrent, streaming
 from dls_keras.fast import transformer as fast_transformer
 from dls_keras.networks import darknet, vgg19, yolo_v2
 
@@ -58,15 +58,15 @@ CPU = not training.use_xla()  # on a GPU stock GRUs and LSTMs are cuDNN's
 
 
 class Case(NamedTuple):
-    """A piece of work, and what is to be expected of its graph."""
+    """A function that runs compiled code, and the properties of its graph."""
 
-    module: ModuleType  # in which it is compiled
-    prepare: Callable  # returns the work, a function without arguments
-    xla: bool  # whether XLA knows all of its operations
+    module: ModuleType  # in which the code is compiled
+    prepare: Callable  # returns a function without arguments that runs it
+    xla: bool  # whether XLA implements all operations of the graph
 
 
 def case(module, *marks, xla=True):
-    """Make a case of the decorated function, which prepares the work."""
+    """Add a case of the decorated function `prepare`."""
 
     def add(prepare):
         one = Case(module, prepare, xla)
@@ -77,19 +77,19 @@ def case(module, *marks, xla=True):
 
 
 class Data(NamedTuple):
-    """What a training takes."""
+    """A training set."""
 
     x: np.ndarray
     y: np.ndarray
 
 
-def drawn(*shape, seed=0):
-    """Numbers in [0, 1), float32."""
+def random(*shape, seed=0):
+    """Random numbers in [0, 1), float32."""
     return np.random.default_rng(seed).random(shape, "float32")
 
 
 def labels(m, classes):
-    """m labels, each class in turn."""
+    """m labels 0, 1, ..., classes - 1, 0, 1, ..."""
     return np.arange(m) % classes
 
 
@@ -104,32 +104,30 @@ def gradient_descent():
 
 @case(fizzbuzz)
 def fizzbuzz_train():
-    model, data = fizzbuzz.build_model(hidden=(4,)), Data(drawn(8, 10), labels(8, 4))
+    model, data = fizzbuzz.build_model(hidden=(4,)), Data(random(8, 10), labels(8, 4))
     return lambda: fizzbuzz.train(model, data, epochs=3, batch_size=4)
 
 
 @case(tensorflow_introduction)
 def tensorflow_introduction_train():
     model = tensorflow_introduction.build_model()
-    data = Data(drawn(8, 64, 64, 3), labels(8, 6))
+    data = Data(random(8, 64, 64, 3), labels(8, 6))
     return lambda: tensorflow_introduction.train(model, data, epochs=3, batch_size=4)
 
 
 @case(tensorflow_introduction)
 def tensorflow_introduction_model():
-    sets = drawn(8, 12288), np.eye(6, dtype="float32")[labels(8, 6)]
+    sets = random(8, 12288), np.eye(6, dtype="float32")[labels(8, 6)]
     x, y = map(tf.data.Dataset.from_tensor_slices, sets)
     return lambda: tensorflow_introduction.model(
-        *(x, y, x, y), num_epochs=3, minibatch_size=4
+        x, y, x, y, num_epochs=3, minibatch_size=4
     )
 
 
 @case(tensorflow_tutorial)
 def tensorflow_tutorial_model():
-    X, Y = drawn(12288, 8), np.eye(6)[:, labels(8, 6)]
-    return lambda: tensorflow_tutorial.model(
-        *(X, Y, X, Y), num_epochs=3, minibatch_size=4
-    )
+    X, Y = random(12288, 8), np.eye(6)[:, labels(8, 6)]
+    return lambda: tensorflow_tutorial.model(X, Y, X, Y, num_epochs=3, minibatch_size=4)
 
 
 # Course 4.
@@ -138,36 +136,36 @@ def tensorflow_tutorial_model():
 @case(convolution_application)
 def convolution_application_train():
     model = convolution_application.build_model()
-    data = Data(drawn(4, 64, 64, 3), labels(4, 6))
+    data = Data(random(4, 64, 64, 3), labels(4, 6))
     return lambda: convolution_application.train(model, data, epochs=3, batch_size=2)
 
 
 @case(convolution_application)
 def convolution_application_model():
-    X, Y = drawn(4, 64, 64, 3), np.eye(6)[labels(4, 6)]
+    X, Y = random(4, 64, 64, 3), np.eye(6)[labels(4, 6)]
     return lambda: convolution_application.model(
-        *(X, Y, X, Y), num_epochs=3, minibatch_size=2
+        X, Y, X, Y, num_epochs=3, minibatch_size=2
     )
 
 
 @case(digit_recognizer)
 def digit_recognizer_train():
     model = digit_recognizer.build_model()
-    data = Data(drawn(4, 28, 28), labels(4, 10))
+    data = Data(random(4, 28, 28), labels(4, 10))
     return lambda: digit_recognizer.train(model, data, epochs=3, batch_size=2)
 
 
 @case(classic_networks)
 def classic_networks_train():
     model = classic_networks.build_model()
-    data = Data(drawn(4, 32, 32, 1), labels(4, 10))
+    data = Data(random(4, 32, 32, 1), labels(4, 10))
     return lambda: classic_networks.train(model, data, epochs=3, batch_size=2)
 
 
 @case(happy_house)
 def happy_house_train():
     model = happy_house.HappyModel((16, 16, 3))
-    data = Data(drawn(4, 16, 16, 3), labels(4, 2))
+    data = Data(random(4, 16, 16, 3), labels(4, 2))
     return lambda: happy_house.train(model, data, epochs=3, batch_size=2)
 
 
@@ -178,14 +176,14 @@ def residual_networks_train():
     X = residual_networks.identity_block(X, 3, [2, 2, 4], training=None)
     X = keras.layers.Flatten()(X)
     model = keras.Model(x, keras.layers.Dense(6, activation="softmax")(X))
-    data = Data(drawn(4, 8, 8, 3), labels(4, 6))
+    data = Data(random(4, 8, 8, 3), labels(4, 6))
     return lambda: residual_networks.train(model, data, epochs=3, batch_size=2)
 
 
 @case(residual_networks, pytest.mark.large)
 def residual_networks_train_all_fifty():
     model = residual_networks.build_model()
-    data = Data(drawn(2, 64, 64, 3), labels(2, 6))
+    data = Data(random(2, 64, 64, 3), labels(2, 6))
     return lambda: residual_networks.train(model, data, epochs=3, batch_size=2)
 
 
@@ -194,21 +192,21 @@ def transfer_learning_fit_head():
     head = keras.Sequential(
         [keras.Input((5,)), keras.layers.Dropout(0.2), keras.layers.Dense(1)]
     )
-    x, y = drawn(8, 5), labels(8, 2)
+    x, y = random(8, 5), labels(8, 2)
     return lambda: transfer_learning.fit_head(head, x, y, epochs=3, batch_size=4)
 
 
 @case(transfer_learning)
 def transfer_learning_train():
     model = transfer_learning.build_model()
-    data = Data((255 * drawn(2, 160, 160, 3)).astype("uint8"), labels(2, 2))
+    data = Data((255 * random(2, 160, 160, 3)).astype("uint8"), labels(2, 2))
     return lambda: transfer_learning.train(model, data, epochs=3, batch_size=2)
 
 
 @case(transfer_learning, pytest.mark.large)
 def transfer_learning_train_by_distillation():
     model, teacher = (transfer_learning.build_model() for _ in range(2))
-    data = Data((255 * drawn(2, 160, 160, 3)).astype("uint8"), labels(2, 2))
+    data = Data((255 * random(2, 160, 160, 3)).astype("uint8"), labels(2, 2))
     return lambda: transfer_learning.train(
         model, data, epochs=3, batch_size=2, teacher=teacher
     )
@@ -217,14 +215,14 @@ def transfer_learning_train_by_distillation():
 @case(sliding_windows)
 def sliding_windows_train():
     model = sliding_windows.build_model()
-    data = Data((255 * drawn(4, 28, 28, 1)).astype("uint8"), labels(4, 11))
+    data = Data((255 * random(4, 28, 28, 1)).astype("uint8"), labels(4, 11))
     return lambda: sliding_windows.train(model, data, epochs=3, batch_size=2)
 
 
 @case(sliding_windows)
 def sliding_windows_infer():
-    """One graph for all sizes of a picture."""
-    model, image = sliding_windows.build_model(), drawn(60, 50)
+    """One graph for images of all sizes."""
+    model, image = sliding_windows.build_model(), random(60, 50)
     return lambda: sliding_windows.infer(model, (255 * image).astype("uint8"))
 
 
@@ -233,7 +231,7 @@ def car_detection_train():
     network = yolo_v2.compact_yolo_v2((32, 64, 3), anchors=2)
     head = darknet.Head("region", car_detection.ANCHORS[:2], 1, car_detection.STRIDE)
     detector = car_detection.Detector(network, (head,), ("car",))
-    x = (255 * drawn(4, 32, 64, 3)).astype("uint8")
+    x = (255 * random(4, 32, 64, 3)).astype("uint8")
     boxes = np.tile(np.float32([[0.2, 0.2, 0.7, 0.6], [0, 0, 0, 0]]), (4, 1, 1))
     data = car_detection.TrainingData(x, boxes)
     return lambda: car_detection.train(detector, data, epochs=3, batch_size=2)
@@ -241,9 +239,9 @@ def car_detection_train():
 
 @case(layers)
 def prelu_train():
-    x = drawn(8, 4, 4, 3)
-    bent = layers.PReLU(shared_axes=(1, 2))
-    model = keras.Sequential([keras.Input(x.shape[1:]), bent])
+    x = random(8, 4, 4, 3)
+    prelu = layers.PReLU(shared_axes=(1, 2))
+    model = keras.Sequential([keras.Input(x.shape[1:]), prelu])
 
     def loss(x):
         return tf.reduce_mean(model(x, training=True) ** 2)
@@ -255,34 +253,34 @@ def prelu_train():
 @case(inference)
 def inference_frozen():
     network = yolo_v2.compact_yolo_v2((32, 32, 3), 2, 1)
-    answer = inference.freeze(network)
+    predict = inference.freeze(network)
 
-    def work():
+    def run():
         for seed in range(3):
-            answer(tf.constant(drawn(2, 32, 32, 3, seed=seed)))
+            predict(tf.constant(random(2, 32, 32, 3, seed=seed)))
 
-    return work
+    return run
 
 
 @case(image_segmentation, pytest.mark.large)
 def image_segmentation_train():
     model = image_segmentation.build_model(n_filters=2)
-    x = (255 * drawn(2, 32, 32, 3)).astype("uint8")
+    x = (255 * random(2, 32, 32, 3)).astype("uint8")
     data = Data(x, x[..., 0] % 12)
     return lambda: image_segmentation.train(model, data, epochs=3, batch_size=2)
 
 
-@case(image_segmentation, xla=False)  # which has no resizing against aliases
+@case(image_segmentation, xla=False)  # XLA has no resizing with antialiasing
 def image_segmentation_confusion():
     model = image_segmentation.build_model(n_filters=2)
-    x = (255 * drawn(6, 32, 32, 3)).astype("uint8")
+    x = (255 * random(6, 32, 32, 3)).astype("uint8")
     return lambda: image_segmentation.confusion(model, x, x[..., 0] % 12, batch_size=2)
 
 
 @case(face_recognition)
 def face_recognition_train():
     model = face_recognition.build_model()
-    x = (255 * drawn(8, 64, 64, 3)).astype("uint8")
+    x = (255 * random(8, 64, 64, 3)).astype("uint8")
     data = faces.TrainingFaces(x, labels(8, 4), {})
     return lambda: face_recognition.train(model, data, epochs=3, batch_size=2)
 
@@ -295,22 +293,23 @@ def style_transfer_train():
         )
         for _ in range(2)
     )
-    data = paintings.Crops((255 * drawn(4, 96, 96, 3)).astype("uint8"))
+    data = paintings.Crops((255 * random(4, 96, 96, 3)).astype("uint8"))
 
-    def work():
+    def run():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(style_transfer, "load_pretrained", lambda *_, **__: teacher)
             style_transfer.train(model, data, epochs=3, batch_size=2)
 
-    return work
+    return run
 
 
 @case(style_transfer)
 def style_transfer_infer():
-    image = x = keras.Input((None, None, 3))
-    looks = [keras.layers.Conv2D(4, 3, padding="same") for _ in range(2)]
-    model = keras.Model(image, [x := look(x) for look in looks])
-    photo, painting = drawn(32, 40, 3), drawn(40, 32, 3, seed=1)
+    image = keras.Input((None, None, 3))
+    first = keras.layers.Conv2D(4, 3, padding="same")(image)
+    second = keras.layers.Conv2D(4, 3, padding="same")(first)
+    model = keras.Model(image, [first, second])
+    photo, painting = random(32, 40, 3), random(40, 32, 3, seed=1)
     return lambda: style_transfer.infer(model, photo, style=painting, steps=3)
 
 
@@ -327,17 +326,17 @@ def language_model_train():
 
 @case(char_rnn)
 def dinosaurs_train():
-    """One program for all epochs, also for those that stop before the last name."""
+    """One trace for all epochs, also for those that stop before the last name."""
     model = dinosaurs.build_model(n_a=2)
     x, y, lengths, _ = data = dinosaurs.load_data(["abc", "de", "fg"])
     settings = {"learning_rate": 0.1, "max_gradient": 5.0}
 
-    def work():
+    def run():
         dinosaurs.train(model, data, epochs=3)
         for iterations in (1, 5):
             char_rnn.descend(model, x, y, lengths, iterations, **settings)
 
-    return work
+    return run
 
 
 @case(shakespeare, xla=CPU)
@@ -366,13 +365,13 @@ def word_vectors_train():
 
 @case(emojify, xla=CPU)
 def emojify_train():
-    model = emojify.build_model({"good": drawn(2), "bad": drawn(2, seed=1)})
+    model = emojify.build_model({"good": random(2), "bad": random(2, seed=1)})
     data = Data(np.array(["good", "bad", "good good", "not bad"]), labels(4, 5))
     return lambda: emojify.train(model, data, epochs=3, batch_size=2)
 
 
 def translator(Tx):
-    """A translator of dates of Tx characters with states of two numbers."""
+    """A date translator for Tx characters with two units per LSTM."""
     vocabularies = len(dates.HUMAN_VOCAB), len(dates.MACHINE_VOCAB)
     return date_translation.modelf(Tx, date_translation.TY, 2, 2, *vocabularies)
 
@@ -380,28 +379,29 @@ def translator(Tx):
 @case(date_translation)
 def date_translation_train():
     model = translator(3)
-    data = Data(drawn(4, 3, 37), drawn(4, date_translation.TY, 11))
+    data = Data(random(4, 3, 37), random(4, date_translation.TY, 11))
     return lambda: date_translation.train(model, data, epochs=3, batch_size=2)
 
 
 @case(trigger_word, xla=CPU)
 def trigger_word_train():
     model = trigger_word.build_model(2)
-    n = trigger_word.REACH + 6 * trigger_word.HOP  # samples of seven answers
-    data = Data((99 * drawn(4, n)).astype("int16"), drawn(4, 7))
+    n = trigger_word.REACH + 6 * trigger_word.HOP  # samples for seven outputs
+    data = Data((99 * random(4, n)).astype("int16"), random(4, 7))
     return lambda: trigger_word.train(model, data, epochs=3, batch_size=2)
 
 
-@case(trigger_word, xla=CPU)  # which makes the spectrograms
+@case(trigger_word, xla=CPU)  # computes the spectrograms
 @case(recurrent, xla=CPU)
+@case(streaming, xla=CPU)
 def trigger_word_listen():
     model = trigger_word.build_model(2)
-    sound = (99 * drawn(trigger_word.REACH + 20 * trigger_word.HOP)).astype("int16")
+    sound = (99 * random(trigger_word.REACH + 20 * trigger_word.HOP)).astype("int16")
     return lambda: list(trigger_word.listen(model, [sound], steps=7))
 
 
 def small_transformer():
-    """One layer of two heads that translates dates."""
+    """A date translator of one layer with two heads."""
     sizes = 1, 4, 2, 4, len(dates.HUMAN_VOCAB), 1 + dates.START
     model = transformer.Transformer(*sizes, transformer.TX, transformer.TY)
     model.build((None, transformer.TX), (None, transformer.TY))
@@ -418,11 +418,11 @@ def transformer_train():
 def transformer_translate():
     model = small_transformer()
 
-    def work():
+    def run():
         for day in "345":
             transformer.translate(model, [f"{day} May 1979"])
 
-    return work
+    return run
 
 
 @case(question_answering)
@@ -445,94 +445,94 @@ def named_entities_train():
     return lambda: named_entities.train(model, data, epochs=3, batch_size=2)
 
 
-# What holds for all of them.
+# The tests of all cases.
 
 
 class Call(NamedTuple):
-    """The first call of a compiled function, and how the later ones differ."""
+    """The first call of a compiled function, and the signatures of all its calls."""
 
-    traces: int  # before it
-    outermost: bool  # made from plain Python, not from within another graph
+    traces: int  # before the call
+    outermost: bool  # called from Python, not while another function is traced
     arguments: tuple  # args and kwargs, tensors as their shapes and types
-    kinds: set  # the arguments of all calls, written out
+    signatures: set  # the arguments of all calls as strings
 
-    def traced(self):
-        """How often it may be: a layer's once for each shape within a graph."""
-        return self.traces + (1 if self.outermost else len(self.kinds))
+    def allowed_traces(self):
+        """One, or inside another graph one per signature (layers of several shapes)."""
+        return self.traces + (1 if self.outermost else len(self.signatures))
 
 
-def watched(work):
-    """Do the work.
+def recorded(run):
+    """Call `run` and record the compiled functions.
 
     Returns:
         calls: a dict from the package's compiled functions that were called to `Call`.
-        steps: those of them that `compile_step` made.
+        steps: those of them that `compile_step` returned.
     """
     calls, steps = {}, []
     call, compile_step = Function.__call__, training.compile_step
 
-    def noted_call(function, *args, **kwargs):
+    def recorded_call(function, *args, **kwargs):
         if function.python_function.__module__.startswith("dls_keras"):
             arguments = tf.nest.map_structure(shape_and_type, (args, kwargs))
             traces = function.experimental_get_tracing_count()
             first = Call(traces, tf.executing_eagerly(), arguments, set())
-            calls.setdefault(function, first).kinds.add(str(arguments))
+            calls.setdefault(function, first).signatures.add(str(arguments))
         return call(function, *args, **kwargs)
 
-    def noted_step(*args, **kwargs):
+    def recorded_step(*args, **kwargs):
         steps.append(compile_step(*args, **kwargs))
         return steps[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Function, "__call__", noted_call)
-        patch.setattr(training, "compile_step", noted_step)
-        work()
+        patch.setattr(Function, "__call__", recorded_call)
+        patch.setattr(training, "compile_step", recorded_step)
+        run()
     return calls, steps
 
 
 def shape_and_type(argument):
-    """Of a tensor or an array; anything else as it is."""
+    """The TensorSpec of a tensor or an array; other arguments are returned as such."""
     if isinstance(argument, (tf.Tensor, np.ndarray)):
         return tf.TensorSpec(argument.shape, argument.dtype)
     return argument
 
 
 def operations(function, call):
-    """The kinds of all operations in a function and in whatever it calls."""
+    """The types of all operations in a function and in the functions that it calls."""
     args, kwargs = call.arguments
     graph = function.get_concrete_function(*args, **kwargs).graph.as_graph_def()
     bodies = [graph.node, *(inner.node_def for inner in graph.library.function)]
     return {node.op for body in bodies for node in body}
 
 
-def lowered(function, call):
-    """The function in XLA's own language, for the shapes of its first call."""
-    given = tf.nest.flatten(call.arguments)
+def hlo_of(function, call):
+    """The function in HLO, the language of XLA, for the shapes of its first call."""
+    arguments = tf.nest.flatten(call.arguments)
 
-    # Traced anew: a loop is drawn in another way where XLA will read it.
+    # Traced again, because loops have another form in graphs for XLA.
     @tf.function(jit_compile=True)
-    def alone(*tensors):
+    def for_xla(*tensors):
         left = iter(tensors)
-        flat = [next(left) if isinstance(g, tf.TensorSpec) else g for g in given]
+        flat = [next(left) if isinstance(a, tf.TensorSpec) else a for a in arguments]
         args, kwargs = tf.nest.pack_sequence_as(call.arguments, flat)
         return function.python_function(*args, **kwargs)
 
-    tensors = [g for g in given if isinstance(g, tf.TensorSpec)]
-    return alone.experimental_get_compiler_ir(*tensors)(stage="hlo")
+    tensors = [a for a in arguments if isinstance(a, tf.TensorSpec)]
+    return for_xla.experimental_get_compiler_ir(*tensors)(stage="hlo")
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_step_is_traced_once_fits_xla_and_holds_no_python(case):
-    """All shapes inside are known to XLA: none is written as a bound, `f32[<=8]`."""
-    calls, steps = watched(case.prepare())
+def test_a_compiled_step_is_traced_once_fits_xla_and_calls_no_python(case):
+    """All shapes in HLO are static: none is a bound such as `f32[<=8]`."""
+    calls, steps = recorded(case.prepare())
     assert calls
     for function, call in calls.items():
-        assert function.experimental_get_tracing_count() <= call.traced()
+        assert function.experimental_get_tracing_count() <= call.allowed_traces()
         if call.outermost:
-            kinds = operations(function, call)
-            assert not [kind for kind in kinds if "PyFunc" in kind]
+            types = operations(function, call)
+            assert not [name for name in types if "PyFunc" in name]
         if case.xla and (function in steps if steps else call.outermost):
-            hlo = lowered(function, call)
+            hlo = hlo_of(function, call)
             assert "HloModule" in hlo
             assert not re.search(r"\[[^]]*<=", hlo)
 
@@ -541,40 +541,42 @@ def test_a_step_is_traced_once_fits_xla_and_holds_no_python(case):
     "prepare",
     [emojify_train, language_model_train, shakespeare_train, trigger_word_train],
 )
-def test_what_cudnn_computes_is_kept_from_xla(prepare, monkeypatch):
-    """On GPUs Keras hands GRUs and LSTMs to cuDNN, whose operations XLA lacks."""
-    asked = {}
-    monkeypatch.setattr(training, "fit", lambda *_, **settings: asked.update(settings))
+def test_networks_with_keras_grus_and_lstms_are_trained_without_xla(
+    prepare, monkeypatch
+):
+    """On GPUs Keras calls cuDNN for these layers; XLA does not support that."""
+    received = {}
+    monkeypatch.setattr(training, "fit", lambda *_, **given: received.update(given))
     prepare()()
-    assert asked["jit_compile"] is False
+    assert received["jit_compile"] is False
 
 
-def test_whatever_compiles_has_a_case():
-    """Each module has one, and an assignment one for each place in which it compiles.
+def test_every_module_that_compiles_has_a_case():
+    """An assignment has one for each definition in which something is compiled.
 
-    All trainings go through `core.training`, which needs none of its own.
+    `core.training` needs none of its own, because every training calls it.
     """
     cases = Counter(parameters.values[0].module.__name__ for parameters in CASES)
-    missing, idle = {}, set(cases)
+    missing, unused = {}, set(cases)
     for path in sorted(files.PACKAGE.rglob("*.py")):
         parts = path.relative_to(files.PACKAGE.parent).with_suffix("").parts
-        name, found = ".".join(parts), places(path)
-        idle -= {name} if found else set()
+        name, found = ".".join(parts), compiling(path)
+        unused -= {name} if found else set()
         needed = len(found) if ".course" in name else min(1, len(found))
         if name != training.__name__ and cases[name] < needed:
             missing[name] = found
     assert missing == {}
-    assert idle == set()
+    assert unused == set()
 
 
-def places(path):
+def compiling(path):
     """The top-level definitions of a source file in which something is compiled."""
-    words = {"tf.function", "training.fit", "training.compile_step", "compile_step"}
+    names = {"tf.function", "training.fit", "training.compile_step", "compile_step"}
     return [
         ast.unparse(statement).partition("\n")[0]
         for statement in ast.parse(path.read_text("utf-8")).body
         if any(
-            isinstance(part, ast.Attribute | ast.Name) and ast.unparse(part) in words
+            isinstance(part, ast.Attribute | ast.Name) and ast.unparse(part) in names
             for part in ast.walk(statement)
         )
     ]
