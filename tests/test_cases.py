@@ -1,4 +1,4 @@
-"""The format of the reference files, on small files and made-up functions."""
+"""The format of the reference files, with small files and functions made for them."""
 
 import json
 import random
@@ -17,7 +17,7 @@ from dls_keras.reference import cases, compare, values
 
 @pytest.fixture
 def read(tmp_path):
-    """Writes a reference file of the given content and reads it."""
+    """A function that writes a reference file of the given content and reads it."""
 
     def read(functions=None, **content):
         content = {"format": 1, "functions": functions or {}, **content}
@@ -29,7 +29,7 @@ def read(tmp_path):
 
 @pytest.fixture
 def outcome(read, tmp_path):
-    """Runs one case of the function `f`; the data sets lie beside the file."""
+    """A function that runs one case of `f`; data sets are in the folder of the file."""
 
     def outcome(f, inputs, expected, entry=None, **case):
         case = {"id": "1", "inputs": inputs, "expected": expected, **case}
@@ -49,7 +49,7 @@ def twice(x):
 
 
 def draws(seed, *calls):
-    """What the draws of a legacy generator give, one after the other."""
+    """The results of successive calls of NumPy's legacy generator."""
     generator = np.random.RandomState(seed)
     return [getattr(generator, name)(*shape).tolist() for name, *shape in calls]
 
@@ -107,8 +107,8 @@ STANDARD = {"seed": 1, "method": "randn", "args": [2]}
         (["a", {"b": True}], ["a", {"b": True}]),
     ],
 )
-def test_a_written_value_means_what_the_format_says(outcome, tmp_path, written, value):
-    """Each kind of value reaches the function as the array, list or dict it means."""
+def test_a_written_value_is_decoded(outcome, tmp_path, written, value):
+    """The function receives the array, list, dict or number that was written."""
     np.savez(tmp_path / "made.npz", X=np.arange(1, 7).reshape(2, 3))
     result = outcome(same, {"x": written}, {"return": value})
     assert result.ok, result.message
@@ -132,15 +132,15 @@ def test_a_written_value_means_what_the_format_says(outcome, tmp_path, written, 
         ({"callable": "numpy:linalg.norm"}, np.linalg.norm),
     ],
 )
-def test_a_written_container_or_function_is_the_python_object(outcome, written, value):
-    """These are equal only to objects of the same type, so `==` tells them."""
+def test_a_written_container_or_function_is_decoded(outcome, written, value):
+    """Its type is that of the Python object."""
     received = []
     assert outcome(received.append, {"x": written}, {"return": None}).ok
     assert received == [value] and type(received[0]) is type(value)
 
 
 def test_the_dtypes_of_arrays_are_those_written(outcome):
-    """ "return/@dtype" asks for a dtype; otherwise it is not compared."""
+    """The key "return/@dtype" compares the dtype; without it, it is not compared."""
     written = {"dtype": "float32", "shape": [1], "data": [0.1]}
     assert outcome(same, {"x": written}, {"return/@dtype": "float32"}).ok
     assert not outcome(same, {"x": written}, {"return/@dtype": "float64"}).ok
@@ -148,7 +148,7 @@ def test_the_dtypes_of_arrays_are_those_written(outcome):
 
 
 def test_tensors_variables_and_data_sets_are_made(outcome):
-    """Values marked so are TensorFlow's, of the dtype asked for."""
+    """Values marked as tensor, variable or tf_dataset are TensorFlow objects."""
     import tensorflow as tf
 
     row = {"dtype": "float64", "shape": [2], "data": [1, 2]}
@@ -187,8 +187,8 @@ def test_tensors_variables_and_data_sets_are_made(outcome):
     assert not outcome(kinds, inputs, {"tensors": [[1, 2], [1, 3]]}).ok
 
 
-def test_a_data_set_that_is_not_there_leaves_a_case_out(read, tmp_path):
-    """`unmet` names the file; running the case all the same says so, too."""
+def test_a_case_with_a_missing_data_set_is_unmet(read, tmp_path):
+    """`unmet` names the file, and running the case fails."""
     inputs = {"x": {"tuple": [{"dataset": "moons", "key": "X"}]}}
     case = {"id": "1", "inputs": inputs, "expected": {}}
     (case,) = read({"f": {"signature": ["x"], "cases": [case]}}).cases
@@ -266,8 +266,10 @@ NINE = {"dtype": "float64", "shape": [3, 3], "data": list(range(9))}
         ([1, 0], {"agrees_with": [1], "fraction": 1}, "expected shape (1,), received"),
     ],
 )  # fmt: skip
-def test_a_result_is_compared_as_the_format_says(outcome, received, expected, words):
-    """The message is empty for what agrees and else says what differs."""
+def test_a_result_is_compared_with_the_expected_value(
+    outcome, received, expected, words
+):
+    """The message is empty if both agree; else it describes the difference."""
     result = outcome(lambda: received, {}, {"return": expected})
     assert result.ok == (words == "")
     assert words in result.message
@@ -285,13 +287,13 @@ def test_a_result_is_compared_as_the_format_says(outcome, received, expected, wo
         ({"atol": 0.1, "tol": {"return": {"atol": 0.001, "rtol": 0}}}, False),
     ],
 )
-def test_tolerances_are_the_cases_own(outcome, options, agrees):
-    """|actual - expected| <= atol + rtol |expected|, per key where `tol` says so."""
+def test_a_case_may_set_its_tolerances(outcome, options, agrees):
+    """|actual - expected| <= atol + rtol |expected|; `tol` sets them per key."""
     assert outcome(lambda: 10.05, {}, {"return": 10}, **options).ok == agrees
 
 
-def test_leniencies_are_asked_for(outcome):
-    """An array of size 1 for a number, or further keys, depend on the case."""
+def test_options_of_a_case_make_the_comparison_looser_or_stricter(outcome):
+    """An array of size 1 may replace a number; further keys may be forbidden."""
     assert outcome(lambda: np.array([[3]]), {}, {"return": 3}, loose_scalar=True).ok
     assert not outcome(lambda: np.ones(2), {}, {"return": 1}, loose_scalar=True).ok
     for expected in ({"a": 1}, {"return": {"a": 1}}):
@@ -308,17 +310,17 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)  # a busy machine is no failure
+@settings(deadline=None)  # a busy machine is not a failure
 @given(json_values)
 def test_a_value_agrees_with_itself(value):
-    """Whatever is expected, the very same is right, within no tolerance at all."""
+    """With a tolerance of zero, for any JSON value."""
     assert compare.difference(value, value, compare.EXACTLY) == ""
 
 
 @settings(deadline=None)
 @given(json_values, json_values)
-def test_comparing_anything_with_anything_gives_words(actual, expected):
-    """A learner's odd result is described; it does not end the comparison."""
+def test_comparing_any_two_values_raises_no_exception(actual, expected):
+    """A learner's result of an unexpected type is described."""
     assert isinstance(compare.difference(actual, expected), str)
 
 
@@ -381,14 +383,14 @@ def test_a_path_leads_to_a_value(outcome, path, value):
         ("cache/@mean", "expected numbers, received a tuple of 3 values"),
     ],
 )
-def test_a_path_that_leads_nowhere_is_explained(outcome, path, words):
-    """The message names the path and what was found instead."""
+def test_a_path_without_a_value_is_reported(outcome, path, words):
+    """The message contains the path and what was found instead."""
     result = outcome(lambda: RESULT, {}, {path: 1})
     assert not result.ok and result.message.startswith(path) and words in result.message
 
 
-def test_a_tuple_is_named_by_its_order(outcome):
-    """`returns_order` names the elements; one name means the result itself."""
+def test_returns_order_names_the_elements_of_a_tuple(outcome):
+    """A single name means the result itself."""
     pair = {"returns_order": ["grads", "cost"]}
     good = outcome(lambda: ({"dw": 1}, 2), {}, {"grads/dw": 1, "cost": 2}, entry=pair)
     assert good.ok, good.message
@@ -403,8 +405,8 @@ def test_a_tuple_is_named_by_its_order(outcome):
 # Calls.
 
 
-def test_arguments_come_by_position_until_one_is_missing(outcome):
-    """So a learner may name parameters otherwise, where the order is given."""
+def test_arguments_are_passed_by_position_up_to_the_first_missing_one(outcome):
+    """So that a learner may give parameters other names."""
 
     def f(first, /, b=10, *, c, d):
         return [first, b, c, d]
@@ -427,7 +429,7 @@ def test_generators_are_seeded_right_before_the_call(outcome):
 
 
 def test_tensorflow_is_seeded_right_before_the_call(outcome):
-    """The global seed of TensorFlow makes its draws those expected."""
+    """With the same global seed TensorFlow samples the same numbers."""
     import tensorflow as tf
 
     tf.random.set_seed(5)
@@ -438,7 +440,7 @@ def test_tensorflow_is_seeded_right_before_the_call(outcome):
 
 
 def test_changes_of_arguments_are_checked(outcome):
-    """`expected_inputs` asks for a change in place, `inputs_unchanged` for none."""
+    """`expected_inputs` requires a change in place, `inputs_unchanged` forbids it."""
 
     def grow(a, b):
         a.append(2)
@@ -461,15 +463,15 @@ def test_an_expected_exception_may_be_a_subclass(outcome):
     assert result.message == "expected a LookupError, received 3"
 
 
-def test_a_function_that_raises_is_told_with_its_line(outcome):
-    """One sentence, in place of a traceback."""
+def test_an_exception_is_reported_with_its_line(outcome):
+    """In one sentence instead of a traceback."""
     message = outcome(lambda: [][1], {}, {"return": 1}).message
     assert message.startswith("f raised IndexError: list index out of range (line ")
     assert message.endswith("of test_cases.py)") and "\n" not in message
 
 
 def test_functions_are_looked_up_in_order(read):
-    """In each namespace in turn, a module or a mapping, and last in the stand-ins."""
+    """In each namespace, a module or a mapping, then among the provided helpers."""
     case = {"id": "1", "inputs": {}, "expected": {"return": 1}}
     (case,) = read({"f": {"cases": [case]}}).cases
     one, two = {"f": lambda: 1}, SimpleNamespace(f=lambda: 2)
@@ -486,7 +488,7 @@ def test_functions_are_looked_up_in_order(read):
 
 
 class Scale:
-    """Stands for a layer: its weights exist after the first call."""
+    """A simple layer, whose weights exist after the first call."""
 
     def __init__(self, start, shift=0):
         self.start, self.shift = start, shift
@@ -514,8 +516,8 @@ class Scale:
         ({"construct": {"start": 2, "shift": 1}}, 7),
     ],
 )
-def test_an_object_is_made_given_weights_and_called(outcome, options, value):
-    """`kind` class: `construct` makes it, `weights` go in after a first call."""
+def test_a_class_is_constructed_given_weights_and_called(outcome, options, value):
+    """`construct` has its arguments; `weights` are set after a first call."""
     options = {"construct": {"start": 2}, **options}
     entry = {"kind": "class"}
     assert outcome(Scale, {"x": 3}, {"return": value}, entry=entry, **options).ok
@@ -569,15 +571,15 @@ def predict(w, x):
         ({"#1:printed_costs": {"0": 9}}, ""),  # nothing printed, nothing compared
     ],
 )
-def test_a_run_hands_results_on_and_compares_each(read, expected, words):
-    """A later call takes earlier results; "#0:" compares that of the first."""
+def test_a_run_passes_results_on_and_compares_each(read, expected, words):
+    """A later call takes earlier results; the prefix "#0:" means the first result."""
     (run,) = read(runs=[{**RUN, "expected": expected}]).runs
     result = cases.run_case(run, {"train": train, "predict": predict})
     assert result.ok == (words == "") and words in result.message
 
 
-def test_a_broken_step_of_a_run_is_told(read):
-    """A first result of the wrong structure cannot be handed on."""
+def test_a_result_that_cannot_be_passed_on_is_reported(read):
+    """The first call of the run returns a number instead of a tuple."""
     (run,) = read(runs=[{**RUN, "expected": {"return": 40}}]).runs
     result = cases.run_case(run, {"train": lambda n, print_cost: 3, "predict": predict})
     assert result.message == (
@@ -596,7 +598,7 @@ def test_a_broken_step_of_a_run_is_told(read):
     ],
 )
 def test_printed_costs_are_read(read, text, costs):
-    """The lines of all editions are known, and other lines are left alone."""
+    """In the formats of all editions; other lines are ignored."""
     expected = {step: value or float("nan") for step, value in costs.items()}
     wrong = {step: -1 for step in costs}
     for printed_costs, agrees in ((expected, True), (wrong, not costs)):
@@ -606,7 +608,7 @@ def test_printed_costs_are_read(read, text, costs):
         assert cases.run_case(run, {"f": lambda: print(text)}).ok == agrees
 
 
-# What is not run, and files that are none.
+# Cases that cannot be run, and invalid files.
 
 
 @pytest.mark.parametrize(
@@ -620,8 +622,8 @@ def test_printed_costs_are_read(read, text, costs):
         ({"models": {"M": {"builder": "model.json"}}}, "no case has the arguments"),
     ],
 )
-def test_what_cannot_be_run_says_why(read, content, reason):
-    """Nothing of a file is dropped in silence."""
+def test_a_case_that_cannot_be_run_has_a_reason(read, content, reason):
+    """`unmet` returns it; no case of a file is dropped silently."""
     case = {"id": "1", "inputs": {}, "expected": {}}
     if "cases" in content:
         content = {"functions": {"f": {"cases": [case | content["cases"]]}}}
@@ -633,8 +635,8 @@ def test_what_cannot_be_run_says_why(read, content, reason):
     assert not cases.run_case(case, {"f": same}).ok
 
 
-def test_a_file_that_is_none_is_refused(tmp_path):
-    """Missing, damaged and newer files are told apart."""
+def test_an_invalid_reference_file_is_refused(tmp_path):
+    """Missing, damaged and newer files have different messages."""
     with pytest.raises(MissingFileError, match="no reference values at"):
         cases.read("missing", tmp_path)
     (tmp_path / "cut.json").write_text('{"format": 1, "func')
@@ -650,7 +652,7 @@ def test_a_file_that_is_none_is_refused(tmp_path):
 
 
 def test_a_case_without_tensors_needs_no_tensorflow():
-    """NumPy assignments are checked in a second, without the wait for TensorFlow."""
+    """So that NumPy assignments are checked within a second."""
     program = (
         "import sys, numpy\n"
         "from dls_keras.reference import cases\n"
@@ -668,7 +670,7 @@ def test_a_case_without_tensors_needs_no_tensorflow():
 
 @pytest.fixture(scope="module")
 def build():
-    """A builder of a small model, with the parts that comparators mention."""
+    """A builder of a small model with the layers of the comparators."""
     import keras
     from keras import layers
 
@@ -717,7 +719,7 @@ COMPARATOR = {
     ],
 )
 def test_a_model_is_compared_with_the_comparator(read, build, inputs, changes, words):
-    """Arguments come from the case with as many parameters; order is free."""
+    """The case with as many parameters gives the arguments; layers may be reordered."""
     case = {"id": "1", "inputs": inputs, "expected": {"return/@params": 242}}
     functions = {"build": {"signature": [], "cases": [case]}}
     (model,) = read(functions, models={"small": {**COMPARATOR, **changes}}).models

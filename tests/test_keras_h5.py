@@ -381,7 +381,7 @@ def test_recurrent_weights_of_theano_are_accepted(tmp_path):
     np.testing.assert_allclose(model(x), expected(x), **CLOSE)
 
 
-# Filling.
+# Filling a model with the arrays of a file.
 
 
 @pytest.mark.parametrize("gate", [clip_gate, lambda z: 1 / (1 + np.exp(-z))])

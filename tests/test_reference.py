@@ -1,6 +1,6 @@
-"""Every reference case, run and comparator of the assignments that stand.
+"""Every reference case, run and comparator of every assignment.
 
-The test id says which: assignment-file-function-case.
+The id of a test is assignment-file-function-case.
 """
 
 import importlib.util
@@ -14,20 +14,20 @@ from dls_keras.core import files
 from dls_keras.reference import cases, values
 
 FILES = sorted(path.stem for path in cases.FOLDER.glob("*.json"))
-# Trainings of a minute each by the lesson's code. By default `train`, its dual form, is
-# held to their costs, and the lesson's functions to their cases.
+# Trainings of a minute each with the lesson's code, run with -m large. The other tests
+# compare the costs of `train`, its dual form, and the lesson's functions.
 LONG = {"cat_two_layers", "cat_four_layers"}
 
 
 def reference_data():
-    """The folder with NAME.npz of each data set, beside `$DLS_KERAS_DATA`."""
+    """The folder with NAME.npz of each data set, next to `$DLS_KERAS_DATA`."""
     folder = files.data_folder()
     folder = folder and folder.parent / "reference" / "data"
     return folder if folder and folder.is_dir() else None
 
 
-def standing(kind):
-    """The cases, runs or models of the assignments that stand, as parameters."""
+def parameters(kind):
+    """The cases, runs or models of the assignments that exist, as parameters."""
     for assignment in catalog.ASSIGNMENTS:
         if importlib.util.find_spec(assignment.module) is None:
             continue
@@ -51,33 +51,33 @@ def check(assignment, case):
         pytest.fail(outcome.message, pytrace=False)
 
 
-@pytest.mark.parametrize(("assignment", "case"), list(standing("cases")))
+@pytest.mark.parametrize(("assignment", "case"), list(parameters("cases")))
 def test_a_function_gives_the_values_of_the_course(assignment, case):
-    """What a course function returns agrees with a reference case."""
+    """The result of a course function agrees with the reference case."""
     check(assignment, case)
 
 
-@pytest.mark.parametrize(("assignment", "case"), list(standing("runs")))
+@pytest.mark.parametrize(("assignment", "case"), list(parameters("runs")))
 def test_a_run_gives_the_values_of_the_course(assignment, case):
-    """Whole trainings end where those of the course end."""
+    """A complete training ends with the values of the course."""
     check(assignment, case)
 
 
-@pytest.mark.parametrize(("assignment", "case"), list(standing("models")))
+@pytest.mark.parametrize(("assignment", "case"), list(parameters("models")))
 def test_a_model_has_the_layers_of_the_course(assignment, case):
     """A model agrees with the course's comparator, layer by layer."""
     check(assignment, case)
 
 
 def test_every_reference_file_of_the_catalogue_is_shipped():
-    """The catalogue names no file that the package lacks."""
+    """Each name in the catalogue has a file."""
     named = {name for row in catalog.ASSIGNMENTS for name in row.reference}
     assert named <= set(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_value_of_a_shipped_file_is_understood(name):
-    """Decoding leaves no object that still carries a mark of the format."""
+def test_every_value_of_a_shipped_file_can_be_decoded(name):
+    """No decoded value contains a key of the format."""
     marks = {"dtype", "npz", "dataset", "recipe", "arange", "tuple", "items", "set"}
     marks |= {"tensor", "variable", "tf_dataset", "function", "callable", "result"}
     marks |= {"glorot_normal", "agrees_with", "post"}
@@ -93,7 +93,7 @@ def test_every_value_of_a_shipped_file_is_understood(name):
 
 
 def keys(value):
-    """All keys of the dicts within a value, however deep."""
+    """All keys of the dicts within a value, at any depth."""
     if isinstance(value, dict):
         yield from value
         value = list(value.values())
@@ -103,7 +103,7 @@ def keys(value):
 
 
 def test_collecting_the_reference_tests_imports_no_tensorflow():
-    """`pytest --collect-only` stays quick: a case decides late what it needs."""
+    """So that `pytest --collect-only` is fast; a case imports them when it runs."""
     program = (
         "import sys, pytest\n"
         f"code = pytest.main(['--collect-only', {__file__!r}])\n"

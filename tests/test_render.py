@@ -1,4 +1,4 @@
-"""Pictures of answers."""
+"""The images and figures of answers."""
 
 from types import SimpleNamespace
 
@@ -9,30 +9,30 @@ from dls_keras.cli import render
 from dls_keras.core.answers import Answer
 
 
-def test_an_answer_that_is_an_image_is_not_drawn_again():
-    """A style transfer's result is its own picture."""
+def test_the_picture_of_an_image_answer_is_the_image():
+    """For instance that of style transfer; no figure is made."""
     image = Image.new("RGB", (40, 30))
     answer = Answer("an image of 40 x 30 pixels", image=image)
     assert render.picture(None, "photo.jpg", answer) is image
 
 
-def test_a_picture_is_drawn_from_the_input_and_the_answer():
-    """`picture` gets both, and no model."""
-    drawn = Image.new("RGB", (4, 3))
+def test_picture_receives_the_input_and_the_answer():
+    """It does not receive the model."""
+    image = Image.new("RGB", (4, 3))
     calls = []
 
     def picture(*args):
         calls.append(args)
-        return drawn
+        return image
 
     answer = Answer("cat", 0.9)
     module = SimpleNamespace(picture=picture)
-    assert render.picture(module, "photo.jpg", answer) is drawn
+    assert render.picture(module, "photo.jpg", answer) is image
     assert calls == [("photo.jpg", answer)]
 
 
 def test_a_figure_becomes_an_image_of_its_size():
-    """150 dots per inch, RGB, with what was drawn on it."""
+    """At 150 dots per inch, in RGB, with the content of the figure."""
     figure = Figure(figsize=(2, 1))
     figure.add_axes((0, 0, 1, 1)).imshow([[0, 1]], cmap="gray", aspect="auto")
     image = render.rendered(figure)

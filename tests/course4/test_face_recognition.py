@@ -331,7 +331,7 @@ def test_mobile_face_net_recognises_the_people_at_the_door():
 
 @pytest.mark.data
 def test_the_numbers_are_those_of_the_record(pretrained):
-    """Ours to half a per cent, with the record's labels; MobileFaceNet's meet goals."""
+    """Within half a percentage point, same labels; MobileFaceNet meets its goals."""
     rows = fr.evaluate(pretrained)
     recorded = weights.record("face_recognition").metrics
     for row, (what, stated) in zip(rows, recorded, strict=False):

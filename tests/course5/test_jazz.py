@@ -324,7 +324,7 @@ def test_the_command_line_writes_the_format_of_the_file_name(tmp_path, ending):
 
 
 def test_the_piano_roll_shows_every_note_of_the_answer(pretrained):
-    """Bars for the solo and for the chords, chord symbols above; it can be drawn."""
+    """Bars for the solo and the chords, chord symbols above; it can be rendered."""
     answer = jazz.infer(pretrained, CHORDS)
     solo = answer.details["tune"]
     figure = jazz.picture(CHORDS, answer)

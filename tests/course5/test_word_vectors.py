@@ -37,13 +37,13 @@ def test_the_cosine_is_scipys(u, v):
 
 
 @given(vectors, vectors.filter(np.any))
-def test_a_neutral_word_has_nothing_along_the_axis(e, g):
-    """And what it lost lies along the axis."""
+def test_a_neutralized_word_has_no_component_along_the_axis(e, g):
+    """The removed component is parallel to the axis."""
     neutral = wv.neutralize("word", g, {"word": e})
     assert neutral @ g == pytest.approx(0, abs=1e-9)
-    lost = e - neutral
-    assert abs(lost @ g) == pytest.approx(
-        np.linalg.norm(lost) * np.linalg.norm(g), abs=1e-7
+    removed = e - neutral
+    assert abs(removed @ g) == pytest.approx(
+        np.linalg.norm(removed) * np.linalg.norm(g), abs=1e-7
     )
 
 

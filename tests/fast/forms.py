@@ -1,6 +1,6 @@
-"""The table of fast forms: what each computes, beside the lesson's own form.
+"""An entry of the table of fast forms, which are compared with the lessons' forms.
 
-Modules `tests/fast/*_forms.py` fill it: `FORMS` is a list of `Form`.
+The modules `tests/fast/*_forms.py` contain the table: `FORMS` is a list of `Form`.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ class Form(NamedTuple):
         name: what is computed, "conv_forward, stride 2".
         fast, lesson: functions of the same inputs, which return arrays or tensors, or
             nested lists, tuples or dicts of them, in the same structure.
-        inputs: a function that draws the inputs, with a seed of its own.
+        inputs: a function that returns the inputs, random with a fixed seed.
         gradients: whether the gradients of the outputs with respect to all
             floating-point inputs are compared, too; both forms then use TensorFlow.
         rtol, atol: tolerances of values and gradients.

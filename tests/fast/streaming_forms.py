@@ -1,4 +1,4 @@
-"""Streaming inference beside the Keras model that sees the whole recording."""
+"""Streaming inference compared with the Keras model on the whole recording."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Frozen networks: what is folded, in which type, and that training is not seen.
+"""Frozen networks: folded batch norms, types of weights, and independence of training.
 
 `small_nets_forms.py` compares their outputs with those of the model.
 """
@@ -22,7 +22,7 @@ def x():
 
 
 def test_only_unambiguous_batch_norms_are_folded(model):
-    """Not after an activation, nor where another layer uses the convolution's output."""
+    """Not after an activation, nor if another layer uses the convolution's output."""
     copy = inference.fold_batch_norms(model)
     left = {layer.name for layer in copy.layers if "norm" in layer.name}
     assert left == {"norm_after_relu", "norm_of_shared"}
