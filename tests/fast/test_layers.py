@@ -370,7 +370,8 @@ def updates(kind, gradients, wrap=lambda g: g, **arguments):
     for gradient in gradients:
         optimizer.apply([wrap(tf.constant(gradient.ravel()))], [variable])
         steps.append(variable.numpy())
-    return [np.array(steps), optimizer._momentums[0].numpy()]
+    (momentum,) = [v for v in optimizer.variables if v.path.endswith("momentum")]
+    return [np.array(steps), momentum.numpy()]
 
 
 GRADIENTS = np.random.default_rng(3).normal(size=(20, 7)).astype("float32")
