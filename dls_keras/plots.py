@@ -29,9 +29,10 @@ def show(picture: Figure | Image.Image, path: str | Path) -> None:
     else:
         images.write(picture, path)
     if "ipykernel" in sys.modules:
-        from IPython import display
+        from IPython.display import Image as NotebookImage
+        from IPython.display import display
 
-        display.display(display.Image(filename=path))
+        display(NotebookImage(filename=path))
 
 
 def curve(
