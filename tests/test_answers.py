@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from dls_keras import catalog
+from dls_keras.cli import render
 from dls_keras.core.answers import Answer, Row, detected, likeliest, percent
 
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text()
@@ -171,3 +173,30 @@ def test_percent_rounds_to_100_only_what_is_100(confidence, text):
 def test_a_row_says_in_which_direction_its_goal_lies(bounds, text):
     """At least, at most, or equal."""
     assert Row("accuracy", 0.5, **bounds).goal == text
+
+
+WITH_EXAMPLES = [a.name for a in catalog.ASSIGNMENTS if "example" in a.offers]
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_every_assignment_returns_an_answer_that_travels(name, monkeypatch):
+    """It is pickled, copied, written as JSON, and drawn without a model."""
+    monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
+    monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
+    module = catalog.load(name)
+    _, given = module.example()
+    answer = module.infer(module.load_pretrained(), given)
+    assert type(answer) is Answer and answer
+    assert answer.confidence is None or 0 <= answer.confidence <= 1
+    travelled = copy.deepcopy(pickle.loads(pickle.dumps(answer)))
+    assert travelled == answer
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    value = json.loads(travelled.to_json(), parse_constant=refuse)
+    assert value["answer"] == str(answer)
+    assert value["details"].keys() == answer.details.keys()
+    monkeypatch.delattr(module, "infer")
+    assert render.rendered(module.picture(given, travelled)).width > 100

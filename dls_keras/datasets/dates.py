@@ -167,7 +167,7 @@ def tokens(sentences: Iterable[str], tx: int = 30) -> np.ndarray:
     return (ids + 1) % len(HUMAN_VOCAB)
 
 
-def decode_tokens(rows) -> list[str]:
+def decode_tokens(rows: np.ndarray) -> list[str]:
     """The texts of rows of output tokens (n, length), which are from 1 to 11.
 
     An untrained network may output 0 or `START`; these become "-" and "9".

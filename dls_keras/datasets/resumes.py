@@ -167,7 +167,7 @@ def make_resumes(m: int, *, seed: int = 0, split: str = "train") -> Resumes:
     if split not in SPLITS:
         raise InputError(f"split must be 'train' or 'test', received {split!r}.")
     rng = np.random.default_rng([seed, split == "test"])
-    made = [Applicant(rng, split).resume() for _ in range(m)]
+    made = [_Applicant(rng, split).resume() for _ in range(m)]
     return Resumes([text for text, _ in made], [spans for _, spans in made])
 
 
@@ -176,7 +176,12 @@ def is_held_out(word: str) -> bool:
     return zlib.crc32(word.lower().encode()) % CHECK == 0
 
 
-class Applicant:
+def compose_layout(section: str, rng: np.random.Generator) -> str:
+    """A random layout of a section of a training resume, with fields in braces."""
+    return _Applicant(rng, "train").compose(section)
+
+
+class _Applicant:
     """An invented applicant; most methods sample the text of one field of a layout.
 
     What stays the same in a resume is sampled once: name, trade, separators, and the
