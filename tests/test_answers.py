@@ -178,7 +178,6 @@ def test_a_row_says_in_which_direction_its_goal_lies(bounds, text):
 WITH_EXAMPLES = [a.name for a in catalog.ASSIGNMENTS if "example" in a.offers]
 
 
-@pytest.mark.large
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_every_assignment_returns_an_answer_that_travels(name, monkeypatch):
     """It is pickled, copied, written as JSON, and drawn without a model."""
