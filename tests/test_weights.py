@@ -358,6 +358,20 @@ def test_every_loader_compares_the_golden_values(entry, offline, monkeypatch):
 
 
 @each
+def test_no_golden_answer_fits_an_untrained_or_a_certain_model(entry):
+    """Equal outputs, a one-hot vector, and outputs on another scale are refused."""
+    golden = np.array(entry.record.golden)
+    if len(golden) > 1:
+        equal = [np.full(len(golden), value) for value in (0, 0.5, 1, golden.mean())]
+    else:
+        equal = [np.zeros(1), np.ones(1)]
+    one_hot = (golden == golden.max()).astype(float)
+    for got in (*equal, one_hot, 1.1 * golden, golden + 0.05 * np.abs(golden).max()):
+        assert not weights.agrees(got, golden)
+    assert weights.agrees(1.001 * golden, golden)
+
+
+@each
 def test_an_unknown_variant_is_refused_by_every_loader(entry):
     """The message lists the variants."""
     with pytest.raises(InputError, match="'v0'.*default"):

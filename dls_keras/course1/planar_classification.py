@@ -210,11 +210,12 @@ def train(
 def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     """The network with shipped weights, verified (see `core.weights.load`)."""
 
-    def probability(parameters):
+    def logit(parameters):
         x = np.random.default_rng(0).uniform(size=(2, 1))
-        return forward_propagation(x, parameters)[0]
+        _, cache = forward_propagation(x, parameters)
+        return cache["Z2"]
 
-    return weights.load(dict, "planar_classification", variant, outputs=probability)
+    return weights.load(dict, "planar_classification", variant, outputs=logit)
 
 
 def infer(model: dict[str, np.ndarray], point: Any) -> Answer:

@@ -148,7 +148,9 @@ def train(
 
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with the shipped weights."""
-    return weights.load(build_model(), "happy_house", variant)
+    return weights.load(
+        build_model(), "happy_house", variant, outputs=weights.features
+    )
 
 
 def infer(model: keras.Model, image: Any) -> Answer:

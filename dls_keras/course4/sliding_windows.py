@@ -282,7 +282,9 @@ def train(
 def load_pretrained(variant: str = "default") -> Detector:
     """The detector with pretrained weights, verified by `core.weights.load`."""
     detector = build_model()
-    weights.load(detector.model, "sliding_windows", variant)
+    weights.load(
+        detector.model, "sliding_windows", variant, outputs=weights.features
+    )
     return detector
 
 

@@ -265,11 +265,11 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Emojifier:
 def load_pretrained(variant: str = "default") -> Emojifier:
     """The second version with its shipped weights and vocabulary, verified."""
 
-    def probabilities(model):
+    def log_probabilities(model):
         x = sentences_to_indices(["i love you"], model.word_to_index, MAX_LEN)
-        return model.model(x.astype("int32"), training=False)
+        return np.log(model.model(x.astype("int32"), training=False))
 
-    return weights.load(from_arrays, "emojify", variant, outputs=probabilities)
+    return weights.load(from_arrays, "emojify", variant, outputs=log_probabilities)
 
 
 def _vectors(arrays):

@@ -403,7 +403,11 @@ def load_pretrained(variant: str = "default") -> Transformer:
     """The Transformer for dates with the shipped weights, verified."""
 
     def outputs(model):
-        return infer(model, "3 May 1979").details["probabilities"]
+        """The log-probabilities of the first characters of a date."""
+        x = dates.make_tokens(1, tx=TX).x
+        start = np.full((1, 2), dates.START, "int32")
+        y_hat, _ = model(x, start, training=False)
+        return tf.math.log(y_hat)
 
     return weights.load(build_model(), "transformer", variant, outputs=outputs)
 
