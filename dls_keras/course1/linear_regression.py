@@ -97,16 +97,16 @@ def train(
     """Fit `model` in place; return the cost before each of the steps.
 
     Raises:
-        InputError: if there are fewer than two distinct x, or not all are finite.
+        InputError: if there are fewer than two distinct x, or an x or y is not finite.
     """
     x, y, *_ = (np.asarray(values, float) for values in data)
     mean, deviation = (x.mean(), x.std()) if x.size else (0.0, 0.0)
-    if not deviation > 0:
-        distinct = np.unique(x)
+    infinite = x.size + y.size - np.isfinite(x).sum() - np.isfinite(y).sum()
+    if infinite or not deviation > 0:
         raise InputError(
-            "A line needs at least two distinct x, all of them finite; received "
-            f"{x.size} points with {distinct.size} distinct x, of which "
-            f"{np.isfinite(distinct).sum()} are finite."
+            "A line needs at least two distinct x, and finite x and y; received "
+            f"{np.unique(x).size} distinct x, and {infinite} values that are not "
+            "finite. Add points with other x, or remove those with NaN or infinity."
         )
     # w x + b = (w deviation) (x - mean) / deviation + (b + w mean)
     w, b, losses = gradient_descent(

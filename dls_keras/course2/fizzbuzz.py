@@ -32,6 +32,8 @@ from dls_keras import plots
 from dls_keras.core import training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 
 DIGITS = 10
@@ -130,8 +132,8 @@ def train(
         y_hat = model(x, training=True)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
-    steps = len(data.x) // batch_size
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
+    steps = max(1, epochs * (len(data.x) // batch_size))
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     return training.fit(
         loss_fn,
         (data.x, data.y),

@@ -36,6 +36,8 @@ from dls_keras.core.detections import Detections, average_precision
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import car_boxes
 from dls_keras.fast import boxes as fast_boxes
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 from dls_keras.networks import darknet, yolo_v2
 
@@ -297,11 +299,21 @@ def train(
     """Train `detector` in place with random crops, flips and colour jitter.
 
     Args:
+        data: x (m, 192, 352, 3) uint8 and boxes (m, 8, 4), as `load_data` returns them.
         settings: further settings of `core.training.fit`.
 
     Returns:
         The mean of `yolo_v2.yolo_v2_loss` per image in each epoch.
+
+    Raises:
+        InputError: if the network has other outputs than those of YOLOv2.
     """
+    kinds = [head.kind for head in detector.heads]
+    if kinds != ["region"]:
+        raise InputError(
+            f"Expected a detector with one region head (YOLOv2), received {kinds}. Use "
+            "build_model() without a cfg, or train this network with Darknet."
+        )
     keras.utils.set_random_seed(seed)
     model, head = detector.model, detector.heads[0]
     steps = len(data.x) // batch_size

@@ -19,9 +19,9 @@ loops over windows and channels. The course's functions take the same arguments 
 return the same numbers hundreds of times faster, as matrix products (`fast.im2col`).
 
 Shapes: m images of n_H x n_W pixels with n_C channels; W (f, f, n_C_prev, n_C), b
-(1, 1, 1, n_C). Results are float64 or float32, like the arguments. Edition: 2021; the
-first edition of 2017 added b once for each weight of a filter. NumPy alone, no
-TensorFlow.
+(1, 1, 1, n_C). The course's functions return float64 or float32, like their arguments,
+the loops float64. Edition: 2021; the first edition of 2017 added b once for each weight
+of a filter. NumPy alone, no TensorFlow.
 """
 
 import numbers
@@ -121,8 +121,7 @@ def pool_forward(A_prev, hparameters, mode="max"):
         InputError: if the window is larger than the image, or a hyperparameter or the
             mode is not valid.
     """
-    if mode not in ("max", "average"):
-        raise InputError(f'Expected mode "max" or "average", received {mode!r}.')
+    _check_mode(mode)
     f = _hyperparameter(hparameters, "f", least=1)
     stride = _hyperparameter(hparameters, "stride", least=1)
     _check_window(A_prev.shape[1:-1], (f, f))
@@ -204,7 +203,11 @@ def pool_backward(dA, cache, mode="max"):
 
     Returns:
         (m, n_H_prev, n_W_prev, n_C).
+
+    Raises:
+        InputError: if dA has another shape or the mode is not valid.
     """
+    _check_mode(mode)
     A_prev, hparameters = cache
     f, stride = hparameters["f"], hparameters["stride"]
     m, n_H_prev, n_W_prev, n_C = A_prev.shape
@@ -307,6 +310,12 @@ def _check_window(sides, window):
             f"A window of {_by(window)} does not fit into {_by(sides)} pixels, padding "
             "included. Use a smaller window or more padding."
         )
+
+
+def _check_mode(mode):
+    """Raise an InputError unless `mode` is a kind of pooling."""
+    if mode not in ("max", "average"):
+        raise InputError(f'Expected mode "max" or "average", received {mode!r}.')
 
 
 def _check_gradient(gradient, shape):

@@ -110,7 +110,7 @@ def _states(Ty):
 
         [dcontext, ds<t-1>] = dz K^T
         dalpha<t'>  = a<t'> . dcontext
-        denergy<t'> = alpha<t'> (dalpha<t'> - sum of alpha dalpha)     0 if energy is
+        denergy<t'> = alpha<t'> (dalpha<t'> - sum of alpha dalpha); 0 where energy = 0
         dquery      = sum over t' of denergy<t'> w (1 - tanh^2)
         ds<t-1>    += dquery K_s^T
     """

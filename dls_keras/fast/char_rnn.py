@@ -40,8 +40,10 @@ def descend(
     Args:
         parameters: Wax (n_a, n_x), Waa (n_a, n_a), Wya (n_y, n_a), b (n_a, 1) and by
             (n_y, 1), float64, updated in place.
-        x, y: (m, T) int32, the indices of the inputs and of the targets. An index
-            outside the vocabulary, such as n_x, is a column of zeros.
+        x: (m, T) int32, the indices of the inputs; an index outside the vocabulary,
+            such as n_x, is a column of zeros.
+        y: (m, T) int32, the indices of the targets; after the end of a sequence any
+            index of the vocabulary.
         lengths: (m,) int32, the number of steps of each sequence.
         iterations: how many steps of gradient descent.
         learning_rate: the length of a step.

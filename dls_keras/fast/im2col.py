@@ -12,8 +12,9 @@ row of an input pixel holds dZ of every window that covers it:
     dA_prev = rows @ flipped W      dW = A_prev^T @ rows      db = sum of dZ
 
 One image at a time, so that its matrix stays in the processor's cache. Pooling is the
-maximum or the sum of f * f shifted views of the images. There is no loop over pixels,
-and nothing is limited to two axes: the same functions convolve signals and volumes.
+maximum or the sum of f * f shifted views of the images. There is no loop over pixels.
+The convolutions take any number of axes, such as signals and volumes; pooling takes
+images.
 
 Shapes: m images of n_H x n_W pixels with n_C channels; the window is (f, f). Arguments
 are not checked.

@@ -8,10 +8,10 @@ into the convolution before it. With its moving mean mu and moving variance v,
 
 All weights become constants of the graph, so TensorFlow fuses convolution, bias and
 activation into one kernel and packs each convolution kernel once, not at every call.
-YOLOv2 then needs a third to two thirds of the time of `model.predict`, and less than
-half in bfloat16 (measured in benchmarks/RESULTS.md). The first call is slow for large
-networks, because TensorFlow copies constants many times: the 200 MB of YOLOv2 need 14 s
-and 4 GB of memory. Networks of 4 MB start as fast as with variables.
+Times are in benchmarks/RESULTS.md: YOLOv2 needs a third of the time of `model.predict`,
+and a tenth in bfloat16. The first call is slow for large networks, because TensorFlow
+copies constants many times: the 200 MB of YOLOv2 need 14 s and 4 GB of memory. Networks
+of 4 MB start as fast as with variables.
 """
 
 from collections.abc import Callable
@@ -66,18 +66,20 @@ def with_constant_weights(model: keras.Model) -> Callable:
 def fold_batch_norms(model: keras.Model, *, dtype: str = "float32") -> keras.Model:
     """A copy of `model` for inference, with batch norms folded into convolutions.
 
-    A batch normalisation stays where it cannot be folded: after an activation, or where
-    another layer also uses the output of the convolution.
+    A batch normalisation stays where it cannot be folded: after an activation, if it is
+    called more than once, or if another layer or an output of the model also uses the
+    output of the convolution.
 
     Args:
         model: a functional Keras model; it is not changed.
         dtype: as in `freeze`.
     """
+    outputs = [tensor._keras_history.operation for tensor in model.outputs]
     folds = {}  # the name of each batch norm that is folded: that of its convolution
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             (convolution,) = (n.operation for n in layer._inbound_nodes[0].parent_nodes)
-            if _can_fold(convolution, layer):
+            if convolution not in outputs and _can_fold(convolution, layer):
                 folds[layer.name] = convolution.name
 
     def clone(layer):
@@ -109,6 +111,7 @@ def _can_fold(convolution, batch_norm):
     return (
         isinstance(convolution, CONVOLUTIONS)
         and convolution.activation is keras.activations.linear
+        and len(batch_norm._inbound_nodes) == 1
         and len(convolution._outbound_nodes) == len(convolution._inbound_nodes) == 1
         and batch_norm.axis in (-1, len(convolution.output.shape) - 1)
     )

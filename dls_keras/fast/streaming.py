@@ -25,10 +25,11 @@ def initial_states(model: keras.Model, m: int) -> list[tf.Tensor]:
 def advance(
     model: keras.Model, x: tf.Tensor, states: list[tf.Tensor]
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Run a sequential model in inference mode on the next part of a sequence.
+    """Run a chain of layers in inference mode on the next part of a sequence.
 
     Args:
-        model: a chain of layers, whose GRUs return all outputs.
+        model: a Sequential or functional model that is one chain of layers; its GRUs
+            return all outputs.
         x: (m, T, n), the part.
         states: the GRU states after the previous part; first those of
             `initial_states`.
@@ -37,7 +38,9 @@ def advance(
         The outputs for the part, and the GRU states after it.
     """
     after: list[tf.Tensor] = []
-    for layer in model.layers[1:]:
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
         # A dense layer handles all time steps at once, without TimeDistributed.
         layer = getattr(layer, "layer", layer)
         if isinstance(layer, keras.layers.GRU):

@@ -91,13 +91,26 @@ def test_training_can_be_continued():
     assert np.all(np.diff(losses) < 0)
 
 
-@pytest.mark.parametrize("x", [[], [3.0], [2.0, 2.0], [1.0, np.nan], [1.0, np.inf]])
+@pytest.mark.parametrize(
+    ("x", "y", "distinct", "infinite"),
+    [
+        ([], [], 0, 0),
+        ([3.0], [1.0], 1, 0),
+        ([2.0, 2.0], [1.0, 1.0], 1, 0),
+        ([1.0, np.nan], [1.0, 1.0], 2, 1),
+        ([1.0, np.inf], [1.0, 1.0], 2, 1),
+        ([1.0, 2.0], [np.nan, -np.inf], 2, 2),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
-def test_points_without_two_distinct_finite_x_raise_an_error(x):
+def test_points_without_two_distinct_x_or_not_finite_raise_an_error(
+    x, y, distinct, infinite
+):
     """And the model is not modified."""
     model = lr.build_model()
-    with pytest.raises(InputError, match=f"two distinct x.* received {len(x)} points"):
-        lr.train(model, (np.array(x), np.ones(len(x))))
+    received = f"received {distinct} distinct x, and {infinite} values"
+    with pytest.raises(InputError, match=received):
+        lr.train(model, (np.array(x), np.array(y)))
     assert model == lr.build_model()
 
 

@@ -124,3 +124,9 @@ def test_evaluate_compares_with_smaller_networks(pretrained):
     rows = fizzbuzz.evaluate(pretrained)
     assert [row.ours for row in rows if row.at_least is not None] == [1, 1]
     assert all(row.ours < 1 for row in rows if row.at_least is None)
+
+
+def test_a_batch_larger_than_the_data_raises_an_error():
+    """The message states both sizes."""
+    with pytest.raises(InputError, match="batch_size=1000 does not fit 923 examples"):
+        fizzbuzz.train(fizzbuzz.build_model(), fizzbuzz.load_data(), batch_size=1000)

@@ -1,5 +1,7 @@
 """Introduction to TensorFlow: what the reference cases do not cover."""
 
+from types import SimpleNamespace
+
 import h5py
 import numpy as np
 import pytest
@@ -237,6 +239,17 @@ def test_invalid_images_raise_an_error(pretrained, tmp_path):
     for wrong in (text, tmp_path / "none.png", np.full((64, 64, 3), np.nan)):
         with pytest.raises(InputError):
             ti.infer(pretrained, wrong)
+
+
+def test_training_that_fails_leaves_the_model_as_it_was():
+    """The mean photo, which `train` adds to the first bias, is subtracted again."""
+    model = ti.build_model()
+    before = {name: variable.numpy() for name, variable in model.items()}
+    x, y = signs.make_signs(4, seed=0)
+    with pytest.raises(InputError, match="does not fit 4 examples"):
+        ti.train(model, SimpleNamespace(x=x, y=y), batch_size=8)
+    for name, variable in model.items():
+        np.testing.assert_allclose(variable, before[name], atol=1e-4)
 
 
 def test_without_data_the_example_is_a_synthetic_image(pretrained, monkeypatch):

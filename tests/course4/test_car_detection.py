@@ -175,6 +175,15 @@ def test_training_lowers_the_loss():
     assert losses[-1] < losses[0]
 
 
+def test_a_network_with_other_outputs_than_those_of_yolov2_is_not_trained():
+    """Such as YOLOv3, which has several outputs."""
+    detector = cd.build_model()
+    (head,) = detector.heads
+    for heads in ((head, head), (head._replace(kind="yolo"),)):
+        with pytest.raises(InputError, match="one region head.* received"):
+            cd.train(detector._replace(heads=heads), None)
+
+
 @pytest.fixture(scope="module")
 def pretrained():
     return cd.load_pretrained()

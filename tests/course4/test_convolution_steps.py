@@ -307,6 +307,8 @@ def test_shapes_that_do_not_fit_raise_an_error():
         steps.pool_backward(A[:, 1:], pool_cache)
     with pytest.raises(InputError, match="received 'median'"):
         steps.pool_forward(A_prev, {"f": 2, "stride": 1}, "median")
+    with pytest.raises(InputError, match="received 'avg'"):
+        steps.pool_backward(A, pool_cache, "avg")
     with pytest.raises(InputError, match="does not fit"):
         steps.pool_forward(A_prev[0], {"f": 2, "stride": 1})
 

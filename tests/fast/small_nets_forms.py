@@ -222,7 +222,13 @@ def branched_network():
     shared = layers.Conv2D(4, 1, name="shared")(x)
     normalised = BatchNormalization(center=False, name="norm_of_shared")(shared)
     x = layers.Concatenate()([activated, layers.Add()([shared, normalised])])
-    model = keras.Model(image, [layers.GlobalAveragePooling2D()(x), shared])
+    output = layers.Conv2D(2, 1, name="an_output")(x)
+    norm_of_two = BatchNormalization(name="norm_of_two")
+    first, second = (norm_of_two(layers.Conv2D(2, 1)(x)) for _ in range(2))
+    x = layers.Concatenate()(
+        [x, BatchNormalization(name="norm_of_output")(output), first, second]
+    )
+    model = keras.Model(image, [layers.GlobalAveragePooling2D()(x), output])
     rng = np.random.default_rng(0)
     for variable in model.weights:  # as if it were trained
         low = 0.5 if variable.name in ("gamma", "moving_variance") else -1.0

@@ -32,14 +32,9 @@ def network():
 def in_blocks(sound):
     """The outputs for a sound in pieces of several lengths."""
     blocks = np.split(sound, [1, 50, 53, 200], axis=1)
-    model, reach = as_chain(network()), (KERNEL - 1) * HOP + WINDOW
+    model, reach = network(), (KERNEL - 1) * HOP + WINDOW
     outputs = streaming.stream(model, power, blocks, steps=7, hop=HOP, reach=reach)
     return np.concatenate(list(outputs), axis=1)
-
-
-def as_chain(model):
-    """The functional model of a Sequential one, whose first layer is the input."""
-    return keras.Model(model.inputs, model.outputs)
 
 
 def whole(sound):
