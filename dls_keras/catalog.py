@@ -25,7 +25,8 @@ class Assignment(NamedTuple):
 
     `offers` lists which of the shared functions the module has: those of `FIVE`;
     `evaluate`, which measures a model on held-out data; `picture`, which draws an
-    answer; `example`, the question that it answers in the tour.
+    answer; `example`, the question that it answers in the tour. `edition` is that of
+    the course which the functions follow, "none" if the course has no such assignment.
     """
 
     name: str
@@ -154,7 +155,7 @@ ASSIGNMENTS = (
         course=2,
         week=3,
         title="Batch normalization, forward, backward and at test time",
-        edition="2021",
+        edition="none",
         offers=("load_data", "build_model", "train", "evaluate"),
     ),
     Assignment(

@@ -139,7 +139,7 @@ def build(module: ModuleType, settings: Mapping[str, Any]) -> Any:
     """An untrained model of an assignment, built with the settings of a file.
 
     A converted file names the settings that its weights were trained with, such as
-    the activation of an LSTM's gates, and so `save` writes them beside the arrays.
+    the activation of an LSTM's gates, and so `save` writes them next to the arrays.
 
     Raises:
         InputError: if `build_model` does not take such a setting.
@@ -158,7 +158,10 @@ def build(module: ModuleType, settings: Mapping[str, Any]) -> Any:
 def network(model: Any) -> Any:
     """The Keras model in any of the forms that assignments use."""
     if isinstance(model, dict):
-        raise InputError("This model is not a Keras model but a dict of arrays.")
+        raise InputError(
+            "Expected an assignment with a Keras model, received one whose model is a "
+            "dict of arrays. Choose another assignment."
+        )
     return getattr(model, "model", model)
 
 

@@ -16,14 +16,14 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-import tables  # beside this file
+import tables  # docs/tables.py
 from mkdocs.structure.files import File
 
 from dls_keras import catalog, models
 from dls_keras.cli import tour
 
 ROOT = Path(__file__).parent.parent
-WIDTH = 900  # a picture's largest, in pixels
+WIDTH = 900  # the largest width or height of a picture, in pixels
 # Notes of the reference files that are not for readers.
 INTERNAL = "ref_stubs|skip_runner|pee[r]|independent solution|data/"
 COPIED = {"decisions.md": "docs/decisions.md", "changelog.md": "CHANGELOG.md"}

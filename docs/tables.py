@@ -37,17 +37,18 @@ def assignments() -> str:
 
 def weights() -> str:
     """The shipped weights, one line each."""
-    header = ("weights", "size", "parameters", "measured", "licence of the data")
+    header = "assignment", "weights", "size", "parameters", "measured", "data licence"
     rows = [
         (
-            f"`{record.name}`",
-            files.size(record.bytes),
-            f"{record.params:,}",
-            record.measured,
-            record.licence,
+            f"`{entry.name}`",
+            f"`{entry.record.name}`",
+            files.size(entry.record.bytes),
+            f"{entry.record.params:,}",
+            entry.record.measured,
+            entry.record.licence,
         )
-        for record in (entry.record for entry in models.entries())
-        if record
+        for entry in models.entries()
+        if entry.record
     ]
     return _markdown(header, rows)
 

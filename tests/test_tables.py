@@ -49,7 +49,7 @@ def test_the_records_of_shipped_weights_are_listed(monkeypatch, tmp_path):
     fake_assignments.register(monkeypatch, tmp_path)
     record = weights.record("echo")
     (row,) = tables.weights().splitlines()[2:]
-    assert row.startswith("| `echo/v1` | ")
+    assert row.startswith("| `echo` | `echo/v1` | ")
     assert r"loudness \| dB: 90" in row
     section = tables.weight_records()
     assert section.startswith("### echo/v1\n\n- use: `dls_keras.echo.load_pretrained(")

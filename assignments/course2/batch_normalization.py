@@ -3,11 +3,11 @@
 #
 # Scaling the inputs of a network makes its cost rounder and gradient descent faster.
 # You will see batch normalization do the same for the inputs of hidden units, check its
-# gradient, measure the effect for data in inconvenient units, and see what happens to a
-# single example at test time.
+# gradient, measure the effect for data on inconvenient scales, and see what happens to
+# a single example at test time.
 #
 # The full run takes 2 seconds on one CPU core, and so does `--quick` with fewer epochs.
-# In every unit, the network with batch norm classifies 96 % of the held-out points
+# On every scale, the network with batch norm classifies 96 % of the held-out points
 # correctly. Without it, the accuracy falls from 94 % to 62 %, even with the best of
 # three learning rates.
 
@@ -67,14 +67,14 @@ print("sum of the gradient over the batch:", np.abs(dZ.sum(axis=1)).max().round(
 
 # %% [markdown]
 # ## The effect
-# Two moons in three units: as they are, divided by 100, and multiplied by 10 and
+# Two moons on three scales: as they are, divided by 100, and multiplied by 10 and
 # shifted far from zero. Networks of 16 hidden units, with and without batch norm, each
 # with three learning rates.
 
 # %%
 held_out = bn.load_data(2000, seed=4)
 epochs = 30 if QUICK else 100
-for units, change in bn.UNITS.items():
+for scale, change in bn.SCALES.items():
     data, curves = bn.load_data(), {}
     for batch_norm, name in ((True, "with"), (False, "without")):
         for rate in bn.RATES:
@@ -86,15 +86,15 @@ for units, change in bn.UNITS.items():
                 y_hat = bn.predict(change(held_out.x), model) > 0.5
             curves[f"{name}, learning rate {rate:g}"] = losses
             accuracy = np.mean(y_hat == held_out.y)
-            print(f"{units:16} {name:7} learning rate {rate:4g}: {accuracy:.1%}")
-    figure = plots.curves(curves, title=f"Batch norm, {units}", xlabel="epoch")
+            print(f"{scale:16} {name:7} learning rate {rate:4g}: {accuracy:.1%}")
+    figure = plots.curves(curves, title=f"Batch norm, {scale}", xlabel="epoch")
     (axes,) = figure.axes
     half = len(bn.RATES)
     for solid, dashed in zip(axes.lines[:half], axes.lines[half:], strict=True):
         dashed.set(color=solid.get_color(), linestyle="--")
     axes.set_ylim(0, 1.4)
     axes.legend(fontsize=8, ncols=2)
-    file = units.replace(" ", "").translate(str.maketrans("/*+", "___"))
+    file = scale.replace(" ", "").translate(str.maketrans("/*+", "___"))
     plots.show(figure, OUT / f"{file}.png")
 
 # %% [markdown]

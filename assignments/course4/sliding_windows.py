@@ -112,8 +112,8 @@ print(f"with {together:,} multiplications instead of {separate:,}")
 # The window always has 28 x 28 pixels, while the canvas is reduced by a factor of 1.2
 # again and again (an image pyramid). At each size, windows with a digit form clusters;
 # of windows that overlap, the best is kept. First the detector trained here, then the
-# pretrained weights, which were trained on twenty times as many windows and, in a
-# second round, on hard negatives: background that the first round took for digits.
+# pretrained weights. These had a second round of training with hard negatives:
+# background that the first round took for digits.
 
 # %%
 pretrained = sw.load_pretrained()

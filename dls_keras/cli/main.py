@@ -2,8 +2,8 @@
 
 Heavy libraries are imported by the commands that need them. Results go to stdout, as
 plain text separated by tabs where stdout is not a terminal; progress and error
-messages go to stderr. Invalid input prints one line and exits with code 2, Ctrl-C
-with 130; a bug of ours prints a traceback.
+messages go to stderr. Invalid input prints a message, not a traceback, and exits with
+code 2, Ctrl-C with 130; a bug of ours prints a traceback.
 """
 
 import inspect
@@ -26,7 +26,7 @@ SOUNDS = (".mid", ".wav")
 
 
 class Commands(click.Group):
-    """A group of commands that reports invalid input in one line."""
+    """A group of commands that reports invalid input without a traceback."""
 
     def main(  # type: ignore[override]  # click has overloads that no caller needs
         self, args: Sequence[str] | None = None, **extra: Any
@@ -154,6 +154,7 @@ def info(name: str) -> None:
     facts = {
         "module": row.module,
         "course": f"{row.course}, {catalog.COURSES[row.course]}; week {row.week}",
+        "edition": row.edition,
         "has": ", ".join(row.offers) or "the course's functions",
         "weights": ", ".join(e.variant for e in models.entries(name)) or "none",
     }
@@ -240,7 +241,8 @@ def infer(
 def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> None:
     """Train the model of NAME from scratch and save its weights.
 
-    Options left out have the values of the published recipe.
+    Options left out have the defaults of the assignment. The shipped weights may have
+    been trained on more data: weights/README.md states their recipes.
     """
     from dls_keras import models
 
@@ -385,7 +387,7 @@ def convert() -> None:
 def convert_keras_h5(file: Path, name: str, model_json: Path | None, out: Path) -> None:
     """Convert a FILE of Keras 1 or 2.
 
-    Use the result with `dls-keras infer NAME INPUT --weights`.
+    Use the result with `dls-keras infer NAME INPUT --weights OUT.h5`.
     """
     from dls_keras import models
 
@@ -417,7 +419,7 @@ def convert_keras_h5(file: Path, name: str, model_json: Path | None, out: Path) 
 def convert_darknet(cfg: Path, file: Path, names: Path | None, out: Path) -> None:
     """Convert a FILE.weights of Darknet and its FILE.cfg.
 
-    Use the result with `dls-keras infer car_detection PHOTO --weights`.
+    Use the result with `dls-keras infer car_detection PHOTO --weights OUT.h5`.
     """
     from dls_keras import models
 
@@ -549,7 +551,7 @@ def check(
     "--out", _in_a_folder, "The web page.", default="tour.html", show_default=True
 )
 def tour(out: Path) -> int:
-    """Let every assignment answer one question; write a web page.
+    """Let every assignment with shipped weights answer one question; write a web page.
 
     Works offline, with the shipped weights.
     """

@@ -24,7 +24,7 @@ from dls_keras.core import answers, files
 from dls_keras.core.errors import InputError
 from dls_keras.core.progress import progress
 
-WIDTH = 1200  # a picture's largest on the page, in pixels
+WIDTH = 1200  # largest width or height of a picture, in pixels
 
 
 class Stop(NamedTuple):

@@ -47,7 +47,7 @@ VOC_CLASSES = tuple(
 class Weights(NamedTuple):
     """The content of a `.weights` file.
 
-    Fields:
+    Attributes:
         major, minor, revision: the version of the format.
         seen: number of images seen in training.
         values: (n,) float32.

@@ -1,1 +1,1 @@
-"""Mechanisms that every assignment leans on; names no assignment."""
+"""Functions that every assignment uses; none of them depends on an assignment."""

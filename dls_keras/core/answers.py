@@ -64,8 +64,8 @@ class Answer(str):
     def to_json(self, **more: Any) -> str:
         """One JSON object: "answer", "confidence", "details" and the pairs in `more`.
 
-        Arrays become lists, pictures data: URIs of PNG files, and numbers that are
-        not finite null.
+        Arrays become lists, pictures become data: URIs of PNG files, and numbers that
+        are not finite become null.
         """
         values = {
             **more,

@@ -154,8 +154,8 @@ def verify(record: Record) -> Path:
     if (got := files.sha256(path)) != record.sha256:
         raise InputError(
             f"{path} has sha256 {got}, expected {record.sha256}. It is "
-            f"{files.what_is(path)}. Delete it and run "
-            f"`dls-keras weights fetch {record.name}`, or reinstall the package."
+            f"{files.what_is(path)}. Delete it and reinstall the package, or restore "
+            "it in a clone with `git checkout`."
         )
     return path
 

@@ -159,8 +159,8 @@ def train(
 ) -> list[float]:
     """Fit `model` in place; return the cost before each of the `epochs` steps.
 
-    This is `gradient_descent`. `fast.dual_descent` computes the same steps with the
-    first layer in dual form, about 100 times as fast; a test compares the two.
+    The steps are those of `gradient_descent`. `fast.dual_descent` computes them with
+    the first layer in dual form, about 100 times as fast; a test compares the two.
 
     Args:
         data: x (n_x, m) and y (1, m), 0 or 1; further entries are ignored. The last

@@ -58,9 +58,8 @@ def initialize_parameters(n_x, n_h, n_y):
     Returns:
         Dict of "W1" (n_h, n_x), "b1" (n_h, 1), "W2" (n_y, n_h), "b2" (n_y, 1).
     """
-    rng = np.random.RandomState(
-        1
-    )  # the course's seed; the global generator is not used
+    # The course's seed; the global generator is not used.
+    rng = np.random.RandomState(1)
     return planar_classification.initialize_parameters(n_x, n_h, n_y, rng=rng)
 
 

@@ -28,7 +28,8 @@ statistics of the batch.
 
 Shapes: Z (n, m), a unit per row and an example per column; gamma, beta, mu, sigma2
 (n, 1). A topic of the lectures; the course has no assignment on it. `EPSILON` and
-`MOMENTUM` are arguments of Keras's layer, with which a test compares these functions.
+`MOMENTUM` are the arguments epsilon and momentum of Keras's layer; a test compares
+these functions with it.
 NumPy alone, no TensorFlow. Paper: Ioffe & Szegedy (2015),
 https://arxiv.org/abs/1502.03167
 """
@@ -46,7 +47,7 @@ from dls_keras.datasets import planar
 EPSILON = 1e-3  # keeps s above zero; Keras's default
 MOMENTUM = 0.9  # of the running averages; Keras's 0.99 needs 500 steps to converge
 RATES = (0.01, 0.1, 1.0)  # learning rates that `evaluate` tries
-UNITS = {
+SCALES = {
     "moons": lambda x: x,
     "moons / 100": lambda x: x / 100,
     "moons * 10 + 10": lambda x: x * 10 + 10,
@@ -223,17 +224,17 @@ def train(
 
 
 def evaluate() -> list[Row]:
-    """Test accuracies with and without batch norm, with inputs in three units.
+    """Test accuracies with and without batch norm, for inputs on three scales.
 
     Each row is the mean of three networks on 2,000 held-out points, with the learning
     rate of `RATES` that reaches the smallest training loss.
     """
     rows = []
-    for units, change in UNITS.items():
+    for scale, change in SCALES.items():
         for batch_norm, name, goal in ((True, "with", 0.95), (False, "without", None)):
             results = [_trained(change, batch_norm, rate) for rate in RATES]
             _, accuracy = min(results)
-            what = f"{units}: test accuracy {name} batch norm"
+            what = f"{scale}: test accuracy {name} batch norm"
             rows.append(Row(what, accuracy, at_least=goal))
     return rows
 

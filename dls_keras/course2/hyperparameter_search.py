@@ -42,7 +42,8 @@ class Range(NamedTuple):
     low: float
     high: float
     scale: str = "linear"  # a key of `SCALES`
-    whole: bool = False  # whether values are rounded to integers
+    # Whether values are rounded to integers; both ends are then half as likely.
+    whole: bool = False
 
 
 class Trial(NamedTuple):

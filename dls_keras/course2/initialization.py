@@ -56,9 +56,8 @@ def scaled_normal(layers_dims, scale):
     Returns:
         Dict of "W1" (n[1], n[0]), "b1" (n[1], 1), "W2", ..., "bL".
     """
-    rng = np.random.RandomState(
-        3
-    )  # the course's seed; the global generator is not used
+    # The course's seed; the global generator is not used.
+    rng = np.random.RandomState(3)
     parameters = {}
     for layer, (n_in, n_out) in enumerate(itertools.pairwise(layers_dims), start=1):
         parameters[f"W{layer}"] = rng.randn(n_out, n_in) * scale(n_in)
@@ -259,8 +258,9 @@ def infer(
         extent: left, right, bottom and top of the picture.
 
     Returns:
-        "outer ring" or "inner ring". The confidence is its probability, the output of
-        the sigmoid or one minus it; `details["probabilities"]` holds both.
+        One of `classes`, by default "outer ring" or "inner ring". The confidence is its
+        probability, the output of the sigmoid or one minus it;
+        `details["probabilities"]` holds both.
     """
     p = forward_propagation(column(point), model)[0].item()
     return likeliest(

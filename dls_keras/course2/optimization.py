@@ -372,6 +372,7 @@ def infer(model: dict[str, np.ndarray], point: Any) -> Answer:
 def evaluate() -> list[Row]:
     """Compare the course's runs, of both editions, with the printed numbers."""
     data = load_data()
+    decays = {"update_lr": update_lr, "schedule_lr_decay": schedule_lr_decay}
     rows = []
     for run in cases.read("c2w2_optimization").runs:
         inputs, expected = run.calls[0].inputs, run.expected
@@ -383,7 +384,7 @@ def evaluate() -> list[Row]:
             epochs=inputs["num_epochs"],
             learning_rate=inputs.get("learning_rate", 0.0007),
             optimizer=inputs["optimizer"],
-            decay=decay and globals()[decay],
+            decay=decays.get(decay),
         )
         name = run.id.removeprefix("moons_")
         rows += [

@@ -10,8 +10,9 @@ with other initial parameters, another cost and other mini-batches:
     mini-batches reshuffled in each epoch
 
 Shapes: m photos as the columns of X (12288, m), labels one-hot (6, m). Edition: 2017,
-a later revision. The first revision passed sigmoid(z) to `cost` instead of z. It
-divided the cost of an epoch by 33, as `model` does; others divided by 32.
+a later revision. The first revision passed sigmoid(z) to `cost` instead of z. For the
+cost of an epoch some revisions divide the sum over mini-batches by the number of full
+ones, 33, as `model` does, others by their size, 32.
 """
 
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ from dls_keras.course2.tensorflow_introduction import (  # noqa: F401
     train,
 )
 from dls_keras.datasets import signs
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 from dls_keras.reference import cases
 
@@ -76,26 +79,33 @@ def convert_to_one_hot(Y, C):
     return np.eye(C)[np.ravel(Y)].T
 
 
+def xavier(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """A sample of TensorFlow 1's Xavier initializer with the graph seed 1.
+
+    Numbers are uniform in +-sqrt(6 / (n_in + n_out)). Only this function still runs a
+    session: in eager mode each call with the same seeds gives other numbers.
+
+    Args:
+        shape: of a matrix or of the filters (f, f, n_in, n_out) of a convolution.
+        seed: of the operation.
+    """
+    limit = np.float32(np.sqrt(6 / (np.prod(shape[:-2]) * sum(shape[-2:]))))
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        uniform = tf.raw_ops.RandomUniform(
+            shape=shape, dtype=tf.float32, seed=1, seed2=seed
+        )
+        return session.run(uniform * (2 * limit) - limit)
+
+
 def initialize_parameters():
     """The course's initial parameters: W1 (25, 12288), b1 (25, 1), ..., b3, variables.
 
     The weights are those of TensorFlow 1's Xavier initializer with both seeds 1.
     """
-
-    def xavier(rows, columns):
-        limit = np.sqrt(6 / (rows + columns))
-        # A new graph for each array, as in 2017: in eager mode each call with the same
-        # seeds gives other numbers.
-        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-            uniform = tf.raw_ops.RandomUniform(
-                shape=(rows, columns), dtype=tf.float32, seed=1, seed2=1
-            )
-            return session.run(uniform * np.float32(2 * limit) - np.float32(limit))
-
     parameters = {}
     for layer in range(1, len(LAYERS)):
         n, n_prev = LAYERS[layer], LAYERS[layer - 1]
-        parameters[f"W{layer}"] = tf.Variable(xavier(n, n_prev))
+        parameters[f"W{layer}"] = tf.Variable(xavier((n, n_prev), seed=1))
         parameters[f"b{layer}"] = tf.Variable(tf.zeros((n, 1)))
     return parameters
 

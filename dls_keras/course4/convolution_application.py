@@ -26,10 +26,12 @@ from matplotlib.figure import Figure
 from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
-from dls_keras.course2 import optimization
+from dls_keras.course2 import optimization, tensorflow_tutorial
 from dls_keras.course2.tensorflow_introduction import load_data
 from dls_keras.course2.tensorflow_tutorial import convert_to_one_hot  # noqa: F401
 from dls_keras.datasets import signs
+
+# Keras's Adam, BatchNormalization and Conv2D on faster kernels; tests compare them.
 from dls_keras.fast.layers import Adam, BatchNormalization, Conv2D
 
 SIZE = 64  # height and width of a photo, in pixels
@@ -99,20 +101,11 @@ def initialize_parameters():
     They are those of TensorFlow 1's Xavier initializer with the graph seed 1 and the
     operation seed 0.
     """
-    return {"W1": _xavier((4, 4, 3, 8), 0), "W2": _xavier((2, 2, 8, 16), 0)}
-
-
-def _xavier(shape, seed):
-    """Uniform in +-sqrt(6 / (n_in + n_out)), sampled as by TensorFlow 1."""
-    limit = np.float32(np.sqrt(6 / (np.prod(shape[:-2]) * sum(shape[-2:]))))
-    # A new graph for each array, as in 2017: in eager mode each call with the same
-    # seeds gives other numbers.
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        uniform = tf.raw_ops.RandomUniform(
-            shape=shape, dtype=tf.float32, seed=1, seed2=seed
-        )
-        values = session.run(uniform * (2 * limit) - limit)
-    return tf.Variable(values)
+    shapes = {"W1": (4, 4, 3, 8), "W2": (2, 2, 8, 16)}
+    return {
+        name: tf.Variable(tensorflow_tutorial.xavier(shape, seed=0))
+        for name, shape in shapes.items()
+    }
 
 
 def forward_propagation(X, parameters, fc_W, fc_b):
@@ -146,7 +139,7 @@ def model(
         parameters: dict of the filters, "fc_W" and "fc_b".
     """
     parameters = initialize_parameters()
-    parameters["fc_W"] = _xavier((64, 6), 45)
+    parameters["fc_W"] = tf.Variable(tensorflow_tutorial.xavier((64, 6), seed=45))
     parameters["fc_b"] = tf.Variable(tf.zeros(6))
 
     def logits(X):

@@ -33,6 +33,8 @@ from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import digits
 from dls_keras.datasets.draw import digits as draw_digits
+
+# Keras's Adam and BatchNormalization on faster kernels; tests compare them.
 from dls_keras.fast.layers import Adam, BatchNormalization
 
 CROPS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # shifts (down, right), in pixels
@@ -177,6 +179,7 @@ def train(
     cosine decay to zero.
 
     Args:
+        data: x (m, 28, 28) uint8 and y (m,), as `load_data` returns them.
         settings: further arguments of `core.training.fit`.
 
     Returns:

@@ -47,13 +47,15 @@ from dls_keras.core import (
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import faces
+
+# Keras's Adam and BatchNormalization on faster kernels; tests compare them.
 from dls_keras.fast.layers import Adam, BatchNormalization
 from dls_keras.networks.mobile_face_net import mobile_face_net
 from dls_keras.networks.open_face import open_face
 
-# The threshold of each of our networks, the distance at its equal error rate, and the
-# scale of a logistic regression of "same person" on distance. Both were measured on
-# AT&T people who are not in the test set of `evaluate`.
+# For each network its threshold, the distance at its equal error rate, and the scale of
+# a logistic regression of "same person" on distance. Both were measured on AT&T people
+# who are not in the test set of `evaluate`.
 CALIBRATION = {
     "face_recognition": (0.816, 0.082),
     "mobile_face_net": (1.143, 0.026),
@@ -111,7 +113,8 @@ def verify(image_path, identity, database, model, *, threshold=None):
     face_database.check_network(database, model)
     if identity not in database:
         raise InputError(
-            f"{identity!r} is not in the database; {face_database.listed(database)}."
+            f"{identity!r} is not in the database; {face_database.listed(database)}. "
+            "Use one of these names, or add the person with `enrol`."
         )
     encoding = img_to_encoding(image_path, model)
     # dist = |f(image) - f(identity)|
@@ -256,7 +259,7 @@ def semi_hard_triplet_loss(
     # |a - b|^2 = 2 - 2 a.b on the unit sphere; rounding may make it negative.
     squared = tf.maximum(2 - 2 * tf.matmul(encodings, encodings, transpose_b=True), 0)
     farthest = tf.reduce_max(tf.where(same, 0.0, squared), axis=1, keepdims=True)
-    # For anchor a, positive p, negative n: (m, m, m).
+    # For anchor a, positive p, negative n: (m, m, m). No squared distance exceeds 4.
     semi_hard = ~same[:, None, :] & (squared[:, None, :] > squared[:, :, None])
     nearest = tf.reduce_min(tf.where(semi_hard, squared[:, None, :], 4.1), axis=2)
     negative = tf.where(nearest <= 4.0, nearest, farthest)
@@ -444,7 +447,7 @@ def camera_accuracy(model: Any) -> float:
 def picture(image: Any, answer: Answer) -> Figure:
     """The image next to the photos of the nearest people, with their distances.
 
-    If `infer` had a database, which holds no photos, their names stand above the image.
+    If `infer` had a database, which holds no photos, their names are above the image.
     """
     photos = answer.for_picture["photos"]
     nearest = [*answer.details["distances"].items()][:SHOWN]

@@ -25,6 +25,8 @@ from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import smiles
+
+# Keras's Adam, BatchNormalization and Conv2D on faster kernels; tests compare them.
 from dls_keras.fast.layers import Adam, BatchNormalization, Conv2D
 
 SIZE = 64  # height and width of a photo, in pixels
@@ -148,9 +150,7 @@ def train(
 
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with the shipped weights."""
-    return weights.load(
-        build_model(), "happy_house", variant, outputs=weights.features
-    )
+    return weights.load(build_model(), "happy_house", variant, outputs=weights.features)
 
 
 def infer(model: keras.Model, image: Any) -> Answer:

@@ -35,6 +35,8 @@ from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import camvid
+
+# Keras's Adam and Conv2D on faster kernels; tests compare them.
 from dls_keras.fast.layers import Adam, Conv2D
 
 SIZE = (192, 256)  # height and width of CamVid's images here, in pixels

@@ -28,6 +28,8 @@ from dls_keras import plots
 from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import signs
+
+# Keras's Adam, BatchNormalization and Conv2D on faster kernels; tests compare them.
 from dls_keras.fast.layers import Adam, BatchNormalization, Conv2D
 
 SIZE = 64  # height and width of an image, in pixels

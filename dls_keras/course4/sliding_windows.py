@@ -36,6 +36,8 @@ from dls_keras.core.errors import InputError
 from dls_keras.datasets import digit_windows, digits
 from dls_keras.datasets.digit_windows import BACKGROUND, Windows
 from dls_keras.fast import boxes as fast_boxes
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 
 SIZE = digits.SIZE  # height and width of a window, in pixels
@@ -151,8 +153,9 @@ def _chain(model):
                 "separate window, but not a window inside an image. Use "
                 "padding='valid'."
             )
-    weighted = [x for x in chain if not isinstance(x, (layers.Dropout, layers.ReLU))]
-    for layer, following in itertools.pairwise([*weighted, None]):
+    others = [x for x in chain if not isinstance(x, (layers.Dropout, layers.ReLU))]
+    for layer, following in itertools.pairwise([*others, None]):
+        # Any layer may follow a Flatten of a single pixel, which changes nothing.
         flattens = isinstance(layer, layers.Flatten)
         if flattens and layer.output.shape[1] > layer.input.shape[-1]:
             if not isinstance(following, layers.Dense):
@@ -252,6 +255,7 @@ def train(
     """Train `detector` in place on windows, with cosine decay of the learning rate.
 
     Args:
+        data: x (m, 28, 28, 1) uint8 and y (m,), as `load_data` returns them.
         settings: further settings of `core.training.fit`.
 
     Returns:
@@ -282,9 +286,7 @@ def train(
 def load_pretrained(variant: str = "default") -> Detector:
     """The detector with pretrained weights, verified by `core.weights.load`."""
     detector = build_model()
-    weights.load(
-        detector.model, "sliding_windows", variant, outputs=weights.features
-    )
+    weights.load(detector.model, "sliding_windows", variant, outputs=weights.features)
     return detector
 
 

@@ -36,6 +36,8 @@ from dls_keras.core.errors import InputError
 from dls_keras.core.progress import progress
 from dls_keras.datasets import paintings
 from dls_keras.fast import style_costs
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 from dls_keras.networks import vgg19
 
@@ -292,6 +294,7 @@ def load_pretrained(variant: str = "default", *, dtype: Any = "float32") -> kera
         return rounded
     paths = weights.find_published("style_transfer", variant)
     chosen = SHALLOW if variant == "vgg19_layers" else DEEP
+    # The names sort by depth; the network ends with the deepest chosen layer.
     network = vgg19.vgg19(max(name for name, _ in chosen), dtype=dtype)
     if variant == "vgg19":
         arrays = vgg19_files.read_keras(*paths)

@@ -31,6 +31,8 @@ from dls_keras.core import augment, files, images, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import alpaca
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 from dls_keras.networks import compact_resnet
 
@@ -435,8 +437,8 @@ def evaluate(model: keras.Model | None = None) -> list[Row]:
 def cross_validate(model: keras.Model, *, folds: int = 5, views: int = 4) -> float:
     """Accuracy of new heads on all 327 photos by k-fold cross-validation.
 
-    Each photo is classified by a head that was trained on the other folds: 65
-    validation photos are few, one of them is 1.5 %.
+    Each photo is classified by a head that was trained on the other folds. The 65
+    validation photos alone are few: one of them is 1.5 %.
     """
     photos = alpaca.load_alpacas()
     x = np.concatenate([photos.x, photos.x_val])

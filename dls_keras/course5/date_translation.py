@@ -33,6 +33,8 @@ from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import dates
 from dls_keras.fast import attention_translator
 from dls_keras.fast.attention_translator import PackedWeights
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 
 TX = 30  # longest sentence kept, in characters

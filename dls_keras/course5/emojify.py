@@ -213,7 +213,11 @@ def train(
     seed: int = 0,
     **settings: Any,
 ) -> list[float]:
-    """Train the LSTMs of `model` in place; return each epoch's mean cross-entropy."""
+    """Train the LSTMs of `model` in place; return each epoch's mean cross-entropy.
+
+    Args:
+        settings: further arguments of `core.training.fit`.
+    """
     import keras
     import tensorflow as tf
 

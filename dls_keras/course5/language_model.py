@@ -35,6 +35,8 @@ from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import softmax
 from dls_keras.datasets import sentence_corpus
 from dls_keras.datasets.sentence_corpus import END, LONGEST, UNKNOWN, Sentences
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 
 

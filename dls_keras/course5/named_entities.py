@@ -13,8 +13,8 @@ label -100 and are excluded from the loss.
 Shapes: m texts in n windows of Tx pieces, 12 labels. Edition: 2021, which fine-tunes
 DistilBERT from another library and drops what follows the first 512 pieces of a resume.
 The network here is small, is trained from scratch, and processes long texts in
-overlapping windows. In the course the words of the labels (split at blanks) are not
-those of the tokenizer (split at punctuation, too), so labels shift; here they are.
+overlapping windows. The course labels words that are split at blanks, but its tokenizer
+splits at punctuation, too, so its labels shift. Here both use the same words.
 """
 
 import itertools
@@ -36,6 +36,8 @@ from dls_keras.core.word_pieces import WordPieceTokenizer
 from dls_keras.course5.transformer import Encoder, create_padding_mask
 from dls_keras.datasets import resumes
 from dls_keras.datasets.resumes import EMPTY, LABELS, Resumes
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 
 TX = 128  # pieces in a window

@@ -35,6 +35,8 @@ from dls_keras.core.word_pieces import SPECIAL, UNKNOWN, Encoding, WordPieceToke
 from dls_keras.course5.transformer import Encoder, create_padding_mask
 from dls_keras.datasets import stories
 from dls_keras.datasets.stories import Story
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 
 TX = 50  # five facts of 8 tokens, a question of 7, [CLS] and two [SEP]

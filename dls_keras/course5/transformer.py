@@ -37,6 +37,8 @@ from dls_keras.core.answers import Answer, Row
 from dls_keras.course5.date_translation import EXAMPLES
 from dls_keras.datasets import dates
 from dls_keras.fast import transformer as fast
+
+# Keras's Adam in fewer operations; a test compares the two.
 from dls_keras.fast.layers import Adam
 
 TX, TY = 30, 10  # characters in and out
@@ -428,7 +430,7 @@ def translate(
     Raises:
         InputError: if a sentence is not a text, empty or too long.
     """
-    if not hasattr(model, "decode"):  # compiled once per model
+    if not hasattr(model, "decode"):  # traced once for each number of sentences
         model.decode = fast.make_decoder(model, dates.START, TY, FUNCTIONS)
     tokens, probabilities, attention = model.decode(dates.tokens(sentences, TX))
     texts = dates.decode_tokens(tokens.numpy())

@@ -34,6 +34,8 @@ from dls_keras.core.audio import RATE, Clip
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import keyword_clips
 from dls_keras.fast import streaming
+
+# Keras's Adam and Dropout on faster kernels; tests compare them.
 from dls_keras.fast.layers import Adam, Dropout
 from dls_keras.fast.recurrent import GRU
 
@@ -253,7 +255,11 @@ def train(
     seed: int = 0,
     **settings: Any,
 ) -> list[float]:
-    """Train `model` in place; return each epoch's mean cross-entropy per step."""
+    """Train `model` in place; return each epoch's mean cross-entropy per step.
+
+    Args:
+        settings: further arguments of `core.training.fit`.
+    """
     keras.utils.set_random_seed(seed)
 
     def loss_fn(x, y):
@@ -306,8 +312,8 @@ def listen(
 ) -> Iterator[np.ndarray]:
     """Streaming inference: the probabilities of a recording while it is being made.
 
-    Between two blocks 23 ms of sound and the GRU states are kept, so a day of sound
-    needs no more memory than a minute.
+    Between two blocks the sound that may belong to a later output (23 ms to 0.4 s) and
+    the GRU states are kept, so a day of sound needs no more memory than a minute.
 
     Args:
         blocks: yields pieces (n,) int16 at 44.1 kHz, or clips, of any lengths.
@@ -404,7 +410,6 @@ def f1(
     data: keyword_clips.Spoken,
     *,
     threshold: float = 0.5,
-    within: float = 0.5,
 ) -> float:
     """The F1 score of the detections, in [0, 1]: 2 hits / (words + detections).
 
@@ -415,7 +420,7 @@ def f1(
     for start in range(0, len(data.x), 20):
         for p in predict(model, data.x[start : start + 20]):
             detections.append([seconds(step) for step in spikes(p, threshold)])
-    return keyword_clips.f1(detections, data.ends, within)
+    return keyword_clips.f1(detections, data.ends)
 
 
 def evaluate(model: keras.Model | None = None) -> list[Row]:

@@ -94,7 +94,7 @@ _INTERVAL = re.compile(r"(P|M|m|A+|d+)(-?)([1-9]\d*)")
 
 
 def root(chord: Sequence[int]) -> int:
-    """The pitch on which the other chord tones are stacked in thirds, or best so."""
+    """The pitch above which the chord tones come closest to a stack of thirds."""
     letters = {LETTERS[pitch % 12] for pitch in chord}
 
     def thirds_above(pitch):

@@ -122,7 +122,7 @@ def samples(tune: Tune, *, tempo: float = TEMPO, rate: int = audio.RATE) -> np.n
 
 
 def swing(offset: float) -> float:
-    """When a note is played, in quarter notes: offbeat eighths late, on the third."""
+    """The time of a note, in quarter notes: an offbeat x + 1/2 is played at x + 2/3."""
     beat, between = divmod(offset, 1)
     return beat + 2 / 3 if between == 0.5 else offset
 

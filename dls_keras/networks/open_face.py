@@ -6,15 +6,16 @@ several sizes and pooling to the same input and concatenates the results:
     block(x) = [conv3x3(conv1x1(x)), conv5x5(conv1x1(x)), pool(x), conv1x1(x)]
 
 Three blocks use L2 pooling, the square root of the sum of squares in a window. Pooled
-maps are smaller than the other branches and are zero-padded to their size, with one
-more zero at the end if the number is odd (3 and 4 in block 3a). Layers have the names
-of Keras-OpenFace, which are those of its CSV files; `converters.face_networks` reads
-them.
+maps are smaller than the other branches and are zero-padded to their size; if the
+number of missing rows is odd, the end gets one more (3 and 4 in block 3a). Layers have
+the names of Keras-OpenFace, which are those of its CSV files;
+`converters.face_networks` reads them.
 
 Edition: the course's `faceRecoModel` has the same layers with weights, channels first.
 It uses average pooling instead of L2 pooling and leaves out the two response
-normalisations; the published weights were trained with both. No published file was
-available here: shapes and the 3,743,280 parameters are tested, outputs are not.
+normalisations; the published weights were trained with L2 pooling and with them. No
+published file was available here: shapes and the 3,743,280 parameters are tested,
+outputs are not.
 Papers: Schroff, Kalenichenko & Philbin (2015), FaceNet,
 https://arxiv.org/abs/1503.03832; Amos, Ludwiczuk & Satyanarayanan (2016), OpenFace.
 """

@@ -162,14 +162,14 @@ def as_model(block, input_shapes, options=None):
 
 
 def outputs_of(builder, args, inputs):
-    """What the model builder(*args) makes of the inputs, as a list of arrays."""
+    """The outputs of the model builder(*args) for the inputs, as a list of arrays."""
     outputs = builder(*args)([np.asarray(x, dtype="float32") for x in inputs])
     outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
     return [np.asarray(output) for output in outputs]
 
 
 def layer_out(layer, inputs):
-    """What a layer makes of an array."""
+    """The output of a layer for an array."""
     return np.asarray(layer(np.asarray(inputs)))
 
 

@@ -251,7 +251,7 @@ def test_training_is_reproducible():
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_the_unit_of_the_inputs_does_not_matter_with_batch_norm():
+def test_the_scale_of_the_inputs_does_not_matter_with_batch_norm():
     """For moons divided by 100: above 95 % with it, below 85 % without."""
     data, held_out = bn.load_data(), bn.load_data(1000, seed=4)
     accuracies = []
@@ -264,7 +264,7 @@ def test_the_unit_of_the_inputs_does_not_matter_with_batch_norm():
 
 
 @pytest.mark.large
-def test_with_batch_norm_the_goal_is_reached_in_every_unit():
+def test_with_batch_norm_the_goal_is_reached_on_every_scale():
     """95 %; without it the accuracy is lower, even with the best learning rate."""
     rows = bn.evaluate()
     for with_norm, without in zip(rows[::2], rows[1::2], strict=True):
