@@ -551,9 +551,9 @@ def check(
     "--out", _in_a_folder, "The web page.", default="tour.html", show_default=True
 )
 def tour(out: Path) -> int:
-    """Let every assignment with shipped weights answer one question; write a web page.
+    """Let each model answer one question; write a web page.
 
-    Works offline, with the shipped weights.
+    Works offline, with all shipped weights.
     """
     from dls_keras.cli import tour as guide
 
