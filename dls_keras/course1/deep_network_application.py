@@ -96,7 +96,14 @@ def L_layer_model(
     return gradient_descent(parameters, X, Y, learning_rate, num_iterations, print_cost)
 
 
-def gradient_descent(parameters, X, Y, learning_rate, num_iterations, print_cost=False):
+def gradient_descent(
+    parameters: dict[str, np.ndarray],
+    X: np.ndarray,
+    Y: np.ndarray,
+    learning_rate: float,
+    num_iterations: int,
+    print_cost: bool = False,
+) -> tuple[dict[str, np.ndarray], list[float]]:
     """The training loop of both models, from any parameters.
 
     Returns:

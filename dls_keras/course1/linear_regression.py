@@ -31,12 +31,14 @@ NUMBER, COUNT = tf.TensorSpec([], tf.float64), tf.TensorSpec([], tf.int32)
 NUMBERS = tf.TensorSpec([None], tf.float64)
 
 
-def predict(w, b, x):
+def predict(w: float | tf.Tensor, b: float | tf.Tensor, x: Any) -> Any:
     """w x + b for each x."""
     return w * x + b
 
 
-def mean_squared_error(w, b, x, y):
+def mean_squared_error(
+    w: tf.Tensor, b: tf.Tensor, x: tf.Tensor, y: tf.Tensor
+) -> tf.Tensor:
     """The cost J, in units of y squared."""
     return tf.reduce_mean((predict(w, b, x) - y) ** 2)
 
@@ -44,7 +46,14 @@ def mean_squared_error(w, b, x, y):
 # With an input signature, TensorFlow traces one graph for any number of points and
 # steps.
 @tf.function(input_signature=[NUMBERS, NUMBERS, NUMBER, NUMBER, COUNT, NUMBER])
-def gradient_descent(x, y, w, b, steps, learning_rate):
+def gradient_descent(
+    x: tf.Tensor,
+    y: tf.Tensor,
+    w: tf.Tensor,
+    b: tf.Tensor,
+    steps: tf.Tensor,
+    learning_rate: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Gradient descent from (w, b), with all steps in one graph.
 
     Args:
@@ -66,7 +75,7 @@ def gradient_descent(x, y, w, b, steps, learning_rate):
     return w, b, losses.stack()
 
 
-def least_squares(x, y):
+def least_squares(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """The slope and intercept that minimise the cost, in closed form: (w, b)."""
     deviations = x - np.mean(x)
     w = deviations @ y / (deviations @ deviations)

@@ -20,7 +20,7 @@ NumPy alone, no TensorFlow.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -137,7 +137,13 @@ def update_parameters(parameters, grads, learning_rate=1.2):
     }
 
 
-def gradient_descent(parameters, X, Y, steps, learning_rate=1.2):
+def gradient_descent(
+    parameters: dict[str, np.ndarray],
+    X: np.ndarray,
+    Y: np.ndarray,
+    steps: int,
+    learning_rate: float = 1.2,
+) -> Iterator[float]:
     """Train `parameters` in place; yield the cost before each of the steps."""
     for _ in range(steps):
         A2, cache = forward_propagation(X, parameters)

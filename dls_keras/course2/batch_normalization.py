@@ -56,7 +56,9 @@ SCALES = {
 # The lesson.
 
 
-def batch_norm_forward(Z, gamma, beta, epsilon=EPSILON):
+def batch_norm_forward(
+    Z: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float = EPSILON
+) -> tuple[np.ndarray, tuple]:
     """Normalise each row of Z over the batch, then scale by gamma and shift by beta.
 
     Args:
@@ -75,7 +77,9 @@ def batch_norm_forward(Z, gamma, beta, epsilon=EPSILON):
     return gamma * Z_norm + beta, (Z_norm, mu, sigma2, s, gamma)
 
 
-def batch_norm_backward(dZ_tilde, cache):
+def batch_norm_backward(
+    dZ_tilde: np.ndarray, cache: tuple
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The gradients with respect to the arguments of `batch_norm_forward`.
 
     Returns:
@@ -92,7 +96,9 @@ def batch_norm_backward(dZ_tilde, cache):
     return dZ, dgamma, dbeta
 
 
-def update_averages(mu, sigma2, cache, momentum=MOMENTUM):
+def update_averages(
+    mu: np.ndarray, sigma2: np.ndarray, cache: tuple, momentum: float = MOMENTUM
+) -> tuple[np.ndarray, np.ndarray]:
     """The running averages after one more batch: new mu and sigma2, (n, 1)."""
     _, batch_mu, batch_sigma2, _, _ = cache
     return (
@@ -101,7 +107,14 @@ def update_averages(mu, sigma2, cache, momentum=MOMENTUM):
     )
 
 
-def batch_norm_inference(Z, gamma, beta, mu, sigma2, epsilon=EPSILON):
+def batch_norm_inference(
+    Z: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    mu: np.ndarray,
+    sigma2: np.ndarray,
+    epsilon: float = EPSILON,
+) -> np.ndarray:
     """Batch normalization at test time, with running averages mu and sigma2.
 
     Each column of the result, (n, m), depends only on the same column of Z.
@@ -113,7 +126,9 @@ def batch_norm_inference(Z, gamma, beta, mu, sigma2, epsilon=EPSILON):
 # linear -> sigmoid. Without it, the first layer has a bias b1.
 
 
-def forward_propagation(X, parameters):
+def forward_propagation(
+    X: np.ndarray, parameters: dict[str, np.ndarray]
+) -> tuple[np.ndarray, tuple]:
     """The forward pass in training, with the statistics of the batch.
 
     Args:
@@ -135,7 +150,9 @@ def forward_propagation(X, parameters):
     return A2, (A1, A2, parameters["W2"], cache)
 
 
-def backward_propagation(X, Y, cache):
+def backward_propagation(
+    X: np.ndarray, Y: np.ndarray, cache: tuple
+) -> dict[str, np.ndarray]:
     """The backward pass: the gradient of the mean cross-entropy.
 
     Returns:
@@ -152,12 +169,14 @@ def backward_propagation(X, Y, cache):
     return grads | {"dW1": dZ1 @ X.T}
 
 
-def predict(X, parameters):
+def predict(X: np.ndarray, parameters: dict[str, np.ndarray]) -> np.ndarray:
     """The probability of label 1 at test time, (1, m), with the running averages."""
     Z1 = parameters["W1"] @ X
     if "gamma" in parameters:
-        names = ("gamma", "beta", "mu", "sigma2")
-        Z1 = batch_norm_inference(Z1, *(parameters[name] for name in names))
+        gamma, beta, mu, sigma2 = (
+            parameters[name] for name in ("gamma", "beta", "mu", "sigma2")
+        )
+        Z1 = batch_norm_inference(Z1, gamma, beta, mu, sigma2)
     else:
         Z1 = Z1 + parameters["b1"]
     return sigmoid(parameters["W2"] @ relu(Z1) + parameters["b2"])

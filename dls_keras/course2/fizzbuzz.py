@@ -53,7 +53,7 @@ class Numbers(NamedTuple):
 # The assignment.
 
 
-def binary_digits(n):
+def binary_digits(n: Any) -> np.ndarray:
     """The ten binary digits of each number, the lowest first: -1 for 0, 1 for 1.
 
     Args:

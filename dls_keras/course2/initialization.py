@@ -17,7 +17,7 @@ TensorFlow. Paper: He et al. (2015), https://arxiv.org/abs/1502.01852
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +44,9 @@ def relu(x):
     return np.maximum(0, x)
 
 
-def scaled_normal(layers_dims, scale):
+def scaled_normal(
+    layers_dims: Sequence[int], scale: Callable[[int], float]
+) -> dict[str, np.ndarray]:
     """Standard normal weights (NumPy seed 3) times scale(n[l-1]), biases zero.
 
     The common part of the initializations below and of the next assignments.
@@ -157,7 +159,13 @@ def predict_dec(parameters, X):
     return a3 > 0.5
 
 
-def gradient_descent(parameters, X, Y, steps, learning_rate):
+def gradient_descent(
+    parameters: dict[str, np.ndarray],
+    X: np.ndarray,
+    Y: np.ndarray,
+    steps: int,
+    learning_rate: float,
+) -> Iterator[float]:
     """Train `parameters` in place; yield the loss before each of the steps."""
     for _ in range(steps):
         a3, cache = forward_propagation(X, parameters)

@@ -21,7 +21,7 @@ decay, and the default was 10000 epochs. NumPy alone, no TensorFlow. Paper: King
 & Ba (2015), https://arxiv.org/abs/1412.6980
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -135,22 +135,22 @@ def schedule_lr_decay(learning_rate0, epoch_num, decay_rate, time_interval=1000)
 
 
 def mini_batch_descent(
-    parameters,
-    X,
-    Y,
-    optimizer,
-    learning_rate0,
-    epochs,
+    parameters: dict[str, np.ndarray],
+    X: np.ndarray,
+    Y: np.ndarray,
+    optimizer: str,
+    learning_rate0: float,
+    epochs: int,
     *,
-    mini_batch_size=64,
-    beta=0.9,
-    beta1=0.9,
-    beta2=0.999,
-    epsilon=1e-8,
-    decay=None,
-    decay_rate=1,
-    seed=10,
-):
+    mini_batch_size: int = 64,
+    beta: float = 0.9,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    decay: Callable[[float, int, float], float] | None = None,
+    decay_rate: float = 1,
+    seed: int = 10,
+) -> Iterator[tuple[float, float]]:
     """Train `parameters` in place, one epoch per iteration.
 
     Args:
@@ -287,8 +287,13 @@ def moving_average(
 
 
 def update_parameters_with_rmsprop(
-    parameters, grads, s, learning_rate=0.001, beta=0.9, epsilon=1e-8
-):
+    parameters: dict[str, np.ndarray],
+    grads: dict[str, np.ndarray],
+    s: dict[str, np.ndarray],
+    learning_rate: float = 0.001,
+    beta: float = 0.9,
+    epsilon: float = 1e-8,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """One step of RMSprop: the gradient over the root of its mean square.
 
     Keras's RMSprop has epsilon inside the root.

@@ -21,6 +21,7 @@ so every training step uses the same masks. This is the default here, too; the a
 https://jmlr.org/papers/v15/srivastava14a.html
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -179,8 +180,16 @@ def _gradients(X, Y, A1, W2, A2, W3, A3, mask1=1, mask2=1):
 
 
 def gradient_descent(
-    parameters, X, Y, steps, learning_rate, *, lambd=0, keep_prob=1, rng=None
-):
+    parameters: dict[str, np.ndarray],
+    X: np.ndarray,
+    Y: np.ndarray,
+    steps: int,
+    learning_rate: float,
+    *,
+    lambd: float = 0,
+    keep_prob: float = 1,
+    rng: Any = None,
+) -> Iterator[float]:
     """Train `parameters` in place; yield the cost before each of the steps.
 
     Raises:
@@ -327,8 +336,18 @@ def train(
         The cost before each of the steps, in nats, including the L2 penalty.
     """
     X, Y, *_ = data
-    settings = {"lambd": lambd, "keep_prob": keep_prob, "rng": rng}
-    return list(gradient_descent(model, X, Y, epochs, learning_rate, **settings))
+    return list(
+        gradient_descent(
+            model,
+            X,
+            Y,
+            epochs,
+            learning_rate,
+            lambd=lambd,
+            keep_prob=keep_prob,
+            rng=rng,
+        )
+    )
 
 
 def infer(model: dict[str, np.ndarray], place: Any) -> Answer:

@@ -56,7 +56,9 @@ def conv_single_step(a_slice_prev, W, b):
     return np.sum(a_slice_prev * W) + np.asarray(b).item()
 
 
-def conv_forward_by_loops(A_prev, W, b, hparameters):
+def conv_forward_by_loops(
+    A_prev: np.ndarray, W: np.ndarray, b: np.ndarray, hparameters: dict[str, int]
+) -> tuple[np.ndarray, tuple]:
     """`conv_forward` as a loop: one `conv_single_step` for each window and filter."""
     stride, pad = hparameters["stride"], hparameters["pad"]
     m, n_H_prev, n_W_prev, _ = A_prev.shape
@@ -92,7 +94,9 @@ def conv_forward(A_prev, W, b, hparameters):
     return _convolve(A_prev, W, b, hparameters, axes=2)
 
 
-def pool_forward_by_loops(A_prev, hparameters, mode="max"):
+def pool_forward_by_loops(
+    A_prev: np.ndarray, hparameters: dict[str, int], mode: str = "max"
+) -> tuple[np.ndarray, tuple]:
     """`pool_forward` as a loop over windows and channels."""
     f, stride = hparameters["f"], hparameters["stride"]
     m, n_H_prev, n_W_prev, n_C = A_prev.shape
@@ -130,7 +134,9 @@ def pool_forward(A_prev, hparameters, mode="max"):
     return A, (A_prev, hparameters)
 
 
-def conv_backward_by_loops(dZ, cache):
+def conv_backward_by_loops(
+    dZ: np.ndarray, cache: tuple
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`conv_backward` as a loop over windows and filters, each as in the formulas."""
     A_prev, W, b, hparameters = cache
     stride, pad = hparameters["stride"], hparameters["pad"]
@@ -177,7 +183,9 @@ def distribute_value(dz, shape):
     return np.full(shape, dz / np.prod(shape))
 
 
-def pool_backward_by_loops(dA, cache, mode="max"):
+def pool_backward_by_loops(
+    dA: np.ndarray, cache: tuple, mode: str = "max"
+) -> np.ndarray:
     """`pool_backward` as a loop over windows and channels."""
     A_prev, hparameters = cache
     f, stride = hparameters["f"], hparameters["stride"]
@@ -221,7 +229,9 @@ def pool_backward(dA, cache, mode="max"):
 # `conv_backward` computes the gradients of all of them.
 
 
-def conv1d_forward(A_prev, W, b, hparameters):
+def conv1d_forward(
+    A_prev: np.ndarray, W: np.ndarray, b: np.ndarray, hparameters: dict[str, int]
+) -> tuple[np.ndarray, tuple]:
     """`conv_forward` along one axis, such as the heartbeats of an ECG over time.
 
     Args:
@@ -236,7 +246,9 @@ def conv1d_forward(A_prev, W, b, hparameters):
     return _convolve(A_prev, W, b, hparameters, axes=1)
 
 
-def conv3d_forward(A_prev, W, b, hparameters):
+def conv3d_forward(
+    A_prev: np.ndarray, W: np.ndarray, b: np.ndarray, hparameters: dict[str, int]
+) -> tuple[np.ndarray, tuple]:
     """`conv_forward` through a volume, such as a CT scan or the frames of a film.
 
     Args:

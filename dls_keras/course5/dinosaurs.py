@@ -26,7 +26,7 @@ iteration 10,000 on.
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -239,7 +239,13 @@ def model(
     return parameters, last_dino_name
 
 
-def descend(parameters, examples, char_to_ix, num_iterations, learning_rate=0.01):
+def descend(
+    parameters: dict[str, np.ndarray],
+    examples: Sequence[str],
+    char_to_ix: dict[str, int],
+    num_iterations: int,
+    learning_rate: float = 0.01,
+) -> Iterator[float]:
     """Yield the loss of each iteration; iteration j trains on one name, in order.
 
     As in the course, the last state of a name is the initial state of the next name.
@@ -251,13 +257,15 @@ def descend(parameters, examples, char_to_ix, num_iterations, learning_rate=0.01
         yield loss
 
 
-def inputs_and_targets(name, char_to_ix):
+def inputs_and_targets(
+    name: str, char_to_ix: dict[str, int]
+) -> tuple[list[int | None], list[int]]:
     """X and Y of `optimize`: None, then the letters; the letters, then newline."""
     letters = [char_to_ix[letter] for letter in name]
     return [None, *letters], [*letters, char_to_ix["\n"]]
 
 
-def shuffled(names):
+def shuffled(names: Iterable[str]) -> list[str]:
     """The names without surrounding blanks, shuffled with the course's seed 0."""
     names = [name.strip() for name in names]
     np.random.RandomState(0).shuffle(names)

@@ -196,7 +196,7 @@ class TokenClassifier(keras.Model):
         ]
         self.classify = layers.Dense(len(LABELS), activation="softmax")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         return {**super().get_config(), **self.arguments}
 

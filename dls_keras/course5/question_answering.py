@@ -144,7 +144,7 @@ class SpanPredictor(keras.Model):
         )
         self.ends = layers.Dense(2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         return {**super().get_config(), **self.arguments}
 

@@ -29,6 +29,9 @@ Shapes: m sequences of T_x steps, x (n_x, m, T_x), states (n_a, m, T_x), outputs
 Paliwal (1997) for bidirectional networks.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from dls_keras.course1.numpy_basics import sigmoid
@@ -235,7 +238,9 @@ def steps(x):
 # From the lectures: the GRU, bidirectional and deep RNNs.
 
 
-def gru_cell_forward(xt, c_prev, parameters):
+def gru_cell_forward(
+    xt: np.ndarray, c_prev: np.ndarray, parameters: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """One step of the GRU, whose hidden state is its memory cell (a = c).
 
     Args:
@@ -256,7 +261,9 @@ def gru_cell_forward(xt, c_prev, parameters):
     return c_next, softmax(p["Wy"] @ c_next + p["by"])
 
 
-def gru_forward(x, c0, parameters):
+def gru_forward(
+    x: np.ndarray, c0: np.ndarray, parameters: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """The GRU over all T_x steps from c0 (n_a, m): c (n_a, m, T_x), y (n_y, m, T_x)."""
     c_next, states, outputs = c0, [], []
     for xt in steps(x):
@@ -266,7 +273,9 @@ def gru_forward(x, c0, parameters):
     return np.stack(states, axis=2), np.stack(outputs, axis=2)
 
 
-def rnn_states(x, a0, parameters):
+def rnn_states(
+    x: np.ndarray, a0: np.ndarray, parameters: dict[str, np.ndarray]
+) -> np.ndarray:
     """The states (n_a, m, T_x) of a basic RNN layer without outputs.
 
     Args:
@@ -283,7 +292,9 @@ def rnn_states(x, a0, parameters):
     return np.stack(states, axis=2)
 
 
-def bidirectional_rnn_forward(x, a0, parameters):
+def bidirectional_rnn_forward(
+    x: np.ndarray, a0: Sequence[np.ndarray], parameters: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
     """Two basic RNN layers, one of which reads the sequence from its end.
 
     Args:
@@ -302,7 +313,9 @@ def bidirectional_rnn_forward(x, a0, parameters):
     return a, rnn_outputs(a, parameters)
 
 
-def deep_rnn_forward(x, a0, parameters):
+def deep_rnn_forward(
+    x: np.ndarray, a0: Sequence[np.ndarray], parameters: dict[str, Any]
+) -> tuple[list[np.ndarray], np.ndarray]:
     """Stacked basic RNN layers: the states of one are the input of the next.
 
     Args:
@@ -314,13 +327,13 @@ def deep_rnn_forward(x, a0, parameters):
     Returns:
         a: the states (n_a, m, T_x) of each layer, and y_pred (n_y, m, T_x).
     """
-    a = []
+    a: list[np.ndarray] = []
     for layer, initial in zip(parameters["layers"], a0, strict=True):
         a.append(rnn_states(a[-1] if a else x, initial, layer))
     return a, rnn_outputs(a[-1], parameters)
 
 
-def rnn_outputs(a, parameters):
+def rnn_outputs(a: np.ndarray, parameters: dict[str, np.ndarray]) -> np.ndarray:
     """The outputs (n_y, m, T_x) of all steps for the states a (n_a, m, T_x)."""
     Wya, by = parameters["Wya"], parameters["by"]
     return softmax(np.tensordot(Wya, a, axes=1) + by[:, :, np.newaxis])

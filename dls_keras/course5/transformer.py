@@ -144,7 +144,7 @@ class EncoderLayer(layers.Layer):
         transformed = self.dropout_ffn(self.ffn(x), training=training)
         return self.layernorm2(x + transformed)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """None: Keras should not pass `mask` on to the layers that follow."""
         return None
 
@@ -306,7 +306,7 @@ class Transformer(keras.Model):
             "dropout_rate": dropout_rate, "layernorm_eps": layernorm_eps,
         }  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         return {**super().get_config(), **self.arguments}
 
