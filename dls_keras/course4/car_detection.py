@@ -308,8 +308,7 @@ def train(
     Raises:
         InputError: if the network has other outputs than those of YOLOv2.
     """
-    kinds = [head.kind for head in detector.heads]
-    if kinds != ["region"]:
+    if (kinds := [head.kind for head in detector.heads]) != ["region"]:
         raise InputError(
             f"Expected a detector with one region head (YOLOv2), received {kinds}. Use "
             "build_model() without a cfg, or train this network with Darknet."

@@ -406,10 +406,7 @@ def _describe(times):
 
 
 def f1(
-    model: keras.Model,
-    data: keyword_clips.Spoken,
-    *,
-    threshold: float = 0.5,
+    model: keras.Model, data: keyword_clips.Spoken, *, threshold: float = 0.5
 ) -> float:
     """The F1 score of the detections, in [0, 1]: 2 hits / (words + detections).
 
