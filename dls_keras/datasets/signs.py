@@ -13,12 +13,12 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 from PIL import Image
 
 from dls_keras.core import files
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import course_h5
 from dls_keras.datasets.draw import hands
 
 CLASSES = ("0", "1", "2", "3", "4", "5")
@@ -62,12 +62,12 @@ def load_signs() -> Signs:
         MissingFileError: if they are not found and cannot be downloaded.
         InputError: if a file is damaged or holds something else.
     """
-    x_test, y_test = _read_h5(files.find_data(TEST), "test")
+    x_test, y_test = course_h5.read(TEST)
     archive = files.in_data_folder(JPEGS)
     if archive and not files.in_data_folder(TRAIN.name):
         x, y = _read_jpegs(archive)
     else:
-        x, y = _read_h5(files.find_data(TRAIN), "train")
+        x, y = course_h5.read(TRAIN)
     return Signs(x, y, x_test, y_test)
 
 
@@ -133,24 +133,6 @@ def make_signs(
     for i, fingers in enumerate(y):
         x[i] = hands.hand(int(fingers), rng, size)
     return x, y
-
-
-def _read_h5(path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """The images and labels of train_signs.h5 or test_signs.h5."""
-    try:
-        with h5py.File(path) as file:
-            x, y = file[f"{part}_set_x"][()], file[f"{part}_set_y"][()]
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"{path} is not the course's {part}_signs.h5 ({error}); it is "
-            f"{files.what_is(path)}. Delete it and download it again."
-        ) from error
-    if x.shape != (len(y), 64, 64, 3):
-        raise InputError(
-            f"{path} holds images of shape {x.shape}, expected ({len(y)}, 64, 64, 3). "
-            f"Use the course's {part}_signs.h5."
-        )
-    return x, y.astype("int64")
 
 
 def _read_jpegs(path: Path) -> tuple[np.ndarray, np.ndarray]:

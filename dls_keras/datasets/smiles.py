@@ -11,12 +11,12 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 from PIL import Image
 
 from dls_keras.core import files
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import course_h5
 from dls_keras.datasets.draw import faces as draw_faces
 
 CLASSES = ("not happy", "happy")
@@ -83,10 +83,10 @@ def load_happy() -> Happy:
         MissingFileError: if they are not found and cannot be downloaded.
         InputError: if a file is damaged or holds something else.
     """
-    x_test, y_test = _read_h5(files.find_data(TEST), "test")
+    x_test, y_test = course_h5.read(TEST)
     if files.in_data_folder(TEST.name) and not files.in_data_folder(TRAIN.name):
         return Happy(x_test[:0], y_test[:0], x_test, y_test)
-    x, y = _read_h5(files.find_data(TRAIN), "train")
+    x, y = course_h5.read(TRAIN)
     return Happy(x, y, x_test, y_test)
 
 
@@ -134,21 +134,3 @@ def make_happy(m: int, *, seed: int = 0) -> SyntheticHappy:
         identity, picture = rng.integers(2**31, size=2)
         x[i] = draw_faces.face(identity, size=SIZE, smile=smile, seed=picture)
     return SyntheticHappy(x, y)
-
-
-def _read_h5(path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """The photos and labels of train_happy.h5 or test_happy.h5."""
-    try:
-        with h5py.File(path) as file:
-            x, y = file[f"{part}_set_x"][()], file[f"{part}_set_y"][()]
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"{path} is not the course's {part}_happy.h5 ({error}); it is "
-            f"{files.what_is(path)}. Delete it and download it again."
-        ) from error
-    if x.shape != (y.size, SIZE, SIZE, 3):
-        raise InputError(
-            f"{path} holds images of shape {x.shape}, expected ({y.size}, 64, 64, 3). "
-            f"Use the course's {part}_happy.h5."
-        )
-    return x, y.astype("int64").ravel()
