@@ -6,12 +6,11 @@ Every assignment is an attribute that is imported when it is first used:
     translator = dls_keras.date_translation.load_pretrained()
 """
 
-from wrapt import register_post_import_hook
-
+from dls_keras import saving
 from dls_keras.catalog import lazy
 
 __version__ = "0.1.0"
 
 __getattr__, __dir__ = lazy(__name__)
 
-register_post_import_hook("dls_keras.saving:register", "keras")
+saving.register_with_keras()

@@ -9,7 +9,9 @@ needs it. So this is enough:
     model = keras.models.load_model("translator.keras")
 """
 
-import importlib
+import contextlib
+import importlib.util
+import sys
 from collections.abc import Callable
 from types import ModuleType
 
@@ -41,6 +43,35 @@ FUNCTIONS = {
     "log1p": "dls_keras.course5.trigger_word",
 }
 OBJECTS = CLASSES | FUNCTIONS
+
+
+def register_with_keras() -> None:
+    """Call `register` now if Keras has been imported, otherwise once it is."""
+    if keras := sys.modules.get("keras"):
+        register(keras)
+    else:
+        sys.meta_path.insert(0, _KerasFinder())
+
+
+class _KerasFinder:
+    """A finder of modules that is asked first: it lets `register` follow Keras."""
+
+    def find_spec(self, name, path=None, target=None):
+        """The spec of Keras, whose loader calls `register` at the end."""
+        if name != "keras":
+            return None
+        with contextlib.suppress(ValueError):  # another thread has removed it
+            sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec and spec.loader:
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                execute(module)
+                register(module)
+
+            spec.loader.exec_module = exec_module
+        return spec
 
 
 def register(keras: ModuleType) -> None:
