@@ -9,7 +9,7 @@ import gc
 import json
 from pathlib import Path
 
-from dls_keras.grading import course_helpers, judge, parse, runner
+from dls_keras.grading import comparison, course_helpers, judge, messages, parse
 from dls_keras.grading.hints import choose
 from dls_keras.grading.namespace import Namespace
 from dls_keras.reference import cases
@@ -78,18 +78,27 @@ def checked(name, path, *, timeout=5):
     """
     space = Namespace(course_helpers.helpers(name))
     space.run(parse.read(path))
-    references = [cases.read(file) for file in runner.known(name).reference]
-    case_runner = judge.CaseRunner(name, space, judge.signatures(references), timeout)
+    references = comparison.references(name)
+    signatures = comparison.signatures(references)
+    case_runner = judge.CaseRunner(name, space, signatures, timeout)
     found = {}
-    for function, its_cases in judge.cases_by_function(references).items():
-        if not case_runner.name_in_file(function):
-            optional = course_helpers.optional(name, function)
-            if function not in space.provided and not optional:
+    for function, its_cases in comparison.cases_by_function(references).items():
+        status = case_runner.status(function)
+        if status["status"] != "defined":
+            if status["status"] != "provided":
                 case_runner.skip(function)
                 found[function] = ({"status": "missing"}, "")
             continue
+        parameters = status["parameters"]
+        form = comparison.older_form(name, function, parameters, signatures[function])
+        results = {}
         for case in its_cases:
-            case_runner.record_case(function, case)
+            result, facts = case_runner.collect(function, cases.without_answers(case))
+            sent = json.loads(json.dumps(messages.encode_facts(facts)))
+            facts, count = messages.decode_facts(sent), result.length
+            outcome = comparison.judged(name, function, case, facts, form, count)
+            results[case.id] = outcome.message
+        case_runner.judge(function, its_cases, results)
         found[function] = (case_runner.verdict(function), "")
     for function, (verdict, _) in found.items():
         if verdict["status"] == "wrong":

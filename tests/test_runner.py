@@ -431,7 +431,7 @@ def test_a_bad_file_does_not_stop_the_check_of_a_class(tmp_path):
     (folder / ".ipynb_checkpoints").mkdir(parents=True)
     write(folder / ".ipynb_checkpoints" / "old.py", "x = 1")
     write(folder / "ann.py", solution("numpy_basics"))
-    text = with_mistake("numpy_basics", ("def L1", "def L3"), ("y - yhat))", "\0"))
+    text = with_mistake("numpy_basics", ("def L1", "def L3"), ("y - yhat))", "]"))
     write(folder / "bo.py", text)
     write(folder / "=cid.ipynb", "not JSON \x1b[31m")
     table, xml = tmp_path / "grades.csv", tmp_path / "grades.xml"

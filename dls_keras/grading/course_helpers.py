@@ -5,10 +5,14 @@ A notebook of the course imports helpers from files in its own folder (`dnn_util
 package. They include no function that the learner implements in this assignment.
 """
 
+import builtins
+import itertools
 from collections.abc import Callable
+from types import CodeType, FunctionType
 from typing import Any
 
 from dls_keras import catalog
+from dls_keras.grading import guard
 from dls_keras.grading.course_editions import ONE_EDITION
 
 # Assignment -> module of this package -> its functions that are helpers.
@@ -155,13 +159,48 @@ def helpers(assignment: str) -> dict[str, Callable[[], Any]]:
     """The helpers of an assignment: name -> a function that imports and returns it."""
 
     def loader(module, name):
-        return lambda: getattr(catalog.load(module), name)
+        def load():
+            with guard.lifted():
+                return _alone(getattr(catalog.load(module), name), {})
+
+        return load
 
     return {
         name: loader(module, name)
         for module, names in HELPERS.get(assignment, {}).items()
         for name in names
     }
+
+
+def _alone(helper, copies):
+    """A copy of a helper whose `__globals__` has only what it needs, not solutions.
+
+    Args:
+        copies: the copies made so far, by function; it is added to.
+    """
+    if not isinstance(helper, FunctionType) or not guard.closed(helper.__module__):
+        return helper
+    if helper not in copies:
+        names = {"__name__": helper.__module__, "__builtins__": builtins}
+        copy = FunctionType(
+            helper.__code__,
+            names,
+            helper.__name__,
+            helper.__defaults__,
+            helper.__closure__,
+        )
+        copy.__kwdefaults__, copy.__doc__ = helper.__kwdefaults__, helper.__doc__
+        copies[helper] = copy
+        for name in _global_names(helper.__code__):
+            if name in helper.__globals__:
+                names[name] = _alone(helper.__globals__[name], copies)
+    return copies[helper]
+
+
+def _global_names(code):
+    """The global names that a function may read, and those inside it."""
+    inner = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return {*code.co_names, *itertools.chain.from_iterable(map(_global_names, inner))}
 
 
 def optional(assignment: str, function: str) -> bool:

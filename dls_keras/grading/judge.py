@@ -7,20 +7,19 @@ caused the problem is the task of `hints`.
 
 import ast
 import contextlib
-import dataclasses
-import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.grading import call_record, course_editions
+from dls_keras.grading import call_record, course_editions, course_helpers
 from dls_keras.grading.call_record import (
     RecordedFunction,
     TimeLimitExceeded,
     time_limit,
 )
+from dls_keras.grading.comparison import adapted, as_array, first_values, older_form
 from dls_keras.grading.course_editions import OlderForm
 from dls_keras.grading.hints import from_source
 from dls_keras.grading.namespace import (
@@ -37,16 +36,24 @@ class CaseResult(NamedTuple):
     """The result of one case.
 
     Attributes:
-        message: what is wrong, "" if the case passed.
+        message: what is wrong, "" if the case passed or has not been judged yet.
         call: the recorded call of the learner's function.
         direct: whether the case compares the function's own result, not that of a
             harness which calls the function.
+        length: how many values the function returns, if it is of an older form that
+            returns fewer than expected, else 0.
     """
 
     case: cases.Case
     message: str
     call: RecordedFunction
     direct: bool = True
+    length: int = 0
+
+    @property
+    def timeout(self) -> bool:
+        """Whether the call exceeded its time limit."""
+        return isinstance(self.call.error, TimeLimitExceeded)
 
 
 class Part(NamedTuple):
@@ -63,48 +70,6 @@ class Part(NamedTuple):
     expected: Any
     terms: compare.Terms
     difference: str
-
-
-def signatures(references: Iterable[cases.Reference]) -> dict[str, tuple[str, ...]]:
-    """The parameters of each function, in the order of 2021."""
-    return {
-        name: tuple(entry.get("signature", ()))
-        for reference in references
-        for name, entry in reference.functions.items()
-    }
-
-
-def cases_by_function(
-    references: Iterable[cases.Reference],
-) -> dict[str, list[cases.Case]]:
-    """The cases of each function that the learner writes.
-
-    A case calls its function directly or through a harness. Harnesses themselves and
-    runs, which take long, are not included. A function has an empty list if all its
-    cases need data that is not available.
-    """
-    found: dict[str, list[cases.Case]] = {}
-    for reference in references:
-        for case in (*reference.cases, *reference.models):
-            if name := _function_under_test(case, reference):
-                found.setdefault(name, [])
-                if not cases.unmet(case):
-                    found[name].append(case)
-    return found
-
-
-def _function_under_test(case, reference):
-    """The name of the learner's function that a case tests, "" if there is none."""
-    if not case.calls:
-        return ""
-    call = case.calls[0]
-    harnesses = importlib.import_module(reference_values.STAND_INS).HARNESSES
-    if call.function not in harnesses:
-        return call.function if call.function in reference.functions else ""
-    for value in call.inputs.values():
-        if isinstance(value, dict) and value.get("function") in reference.functions:
-            return value["function"]
-    return ""
 
 
 class CaseRunner:
@@ -163,16 +128,75 @@ class CaseRunner:
         """Record that a function cannot be run, for hints about its callers."""
         self.results[function] = []
 
-    def record_case(self, function: str, case: cases.Case) -> CaseResult:
-        """Run one case and add its result to `results`."""
-        result = self.run_case(function, case)
-        count = course_editions.OLD_COUNTS.get((self.assignment, function))
-        value = result.call.result
-        if result.message and isinstance(value, tuple) and len(value) == count:
-            result = self.run_case(function, _first_values(result.case, count))
+    def status(self, function: str) -> dict[str, Any]:
+        """Whether the file defines a function.
+
+        Returns:
+            `status`: "defined", "missing", "provided", or "wrong" if its definition
+            failed; `why`: the reason of the failure; `parameters`: those of the
+            function, None if they are not known or do not matter.
+        """
+        if own := self.name_in_file(function):
+            found = self._parameters(function, self.namespace.names[own])
+            return {"status": "defined", "why": "", "parameters": found}
+        why = self.namespace.undefined.get(function, "")
+        status = "wrong" if why else "missing"
+        optional = course_helpers.optional(self.assignment, function)
+        if not why and (function in self.namespace.provided or optional):
+            status = "provided"
+        return {"status": status, "why": why, "parameters": None}
+
+    def collect(
+        self, function: str, case: cases.Case
+    ) -> tuple[CaseResult, cases.Facts]:
+        """Run one case, whose expected values need not be known, without judging it.
+
+        The result is added to `results`; `judge` adds the message to it.
+        """
+        facts, call = self._facts(function, case)
+        count = course_editions.OLD_COUNTS.get((self.assignment, function), 0)
+        if isinstance(call.result, tuple) and len(call.result) == count:
+            facts, call = self._facts(function, first_values(case, count))
             self._remark(function, f"returns {count} values, as in 2017")
+        else:
+            count = 0
+        direct = case.calls[0].function == function
+        result = CaseResult(case, "", call, direct, count)
         self.results.setdefault(function, []).append(result)
-        return result
+        return result, facts
+
+    def judge(
+        self,
+        function: str,
+        its_cases: Iterable[cases.Case],
+        messages: Mapping[str, str],
+    ) -> None:
+        """Add the expected values and the messages to the results of a function.
+
+        Args:
+            its_cases: its cases, in the order in which they were run.
+            messages: case id -> what is wrong, "" if the case passed.
+        """
+        form = self._forms.get(function)
+        self.results[function] = [
+            result._replace(
+                case=adapted(case, form, result.length), message=messages[case.id]
+            )
+            for result, case in zip(self.results[function], its_cases, strict=False)
+        ]
+
+    def _facts(self, function, case):
+        """Run one case: its facts, and the recorded call."""
+        names = self.namespace.names
+        own = names[self.name_in_file(function)]
+        call = RecordedFunction(
+            own, self.signatures[function], self._form(function, own)
+        )
+        try:
+            with time_limit(self.timeout):
+                return cases.facts(case, {**names, function: call}), call
+        except TimeLimitExceeded as error:
+            return cases.Facts(failure=f"It {error}"), call
 
     def run_case(
         self,
@@ -193,7 +217,7 @@ class CaseRunner:
         own = names[self.name_in_file(function)]
         form = OlderForm(adapt, "") if adapt else self._form(function, own)
         call = RecordedFunction(own, self.signatures[function], form)
-        case = _for_form(case, form)
+        case = adapted(case, form)
         direct = case.calls[0].function == function
         try:
             with time_limit(limit or self.timeout):
@@ -230,23 +254,25 @@ class CaseRunner:
             for result in results
         )
 
+    def _parameters(self, function, code):
+        """The names of the parameters of the learner's function, or None."""
+        if inspect.isclass(code) or not self.signatures[function]:
+            return None
+        with contextlib.suppress(TypeError, ValueError):
+            parameters = inspect.signature(code).parameters.values()
+            return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        return None
+
     def _form(self, function, code):
         """The older form that the learner's function may have, or None."""
         if function not in self._forms:
-            self._forms[function] = None
-            signature = self.signatures[function]
-            if not inspect.isclass(code) and signature:
-                with contextlib.suppress(TypeError, ValueError):
-                    parameters = inspect.signature(code).parameters.values()
-                    names = [
-                        p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD
-                    ]
-                    form = course_editions.older_form(
-                        self.assignment, function, names, signature
-                    )
-                    self._forms[function] = form
-                    if form:
-                        self._remark(function, form.note)
+            found = self._parameters(function, code)
+            form = older_form(
+                self.assignment, function, found, self.signatures[function]
+            )
+            self._forms[function] = form
+            if form:
+                self._remark(function, form.note)
         return self._forms[function]
 
     def _remark(self, function, text):
@@ -256,23 +282,28 @@ class CaseRunner:
 
     # Describe the results.
 
+    def remarks(self, function: str) -> list[str]:
+        """Further remarks on a function whose cases have been run."""
+        own = self.name_in_file(function)
+        if own != function:
+            self._remark(function, f"is called {own} here, as in another edition")
+        results = self.results.get(function, [])
+        if any(result.call.output_truncated for result in results):
+            limit = f"{call_record.MAX_OUTPUT:,}"
+            self._remark(function, f"prints more than {limit} characters per call")
+        return self._remarks.get(function, [])
+
     def verdict(self, function: str) -> dict[str, Any]:
         """The fields of a `runner.Verdict` on a function whose cases have been run."""
         results = self.results.get(function, [])
         wrong = [result for result in results if result.message]
-        own = self.name_in_file(function)
-        if own != function:
-            self._remark(function, f"is called {own} here, as in another edition")
-        if any(result.call.output_truncated for result in results):
-            limit = f"{call_record.MAX_OUTPUT:,}"
-            self._remark(function, f"prints more than {limit} characters per call")
         fields = {
             "function": function,
             "status": "wrong" if wrong else "ok",
             "passed": len(results) - len(wrong),
             "cases": len(results),
             "seconds": round(sum(result.call.seconds for result in results), 3),
-            "remarks": self._remarks.get(function, []),
+            "remarks": self.remarks(function),
         }
         return fields | (self._problem(wrong[0]) if wrong else {})
 
@@ -356,39 +387,6 @@ class CaseRunner:
         names = self.namespace.names
         sources = reference_values.Sources(case.folder, None, names.get)
         return reference_values.decode(written, sources)
-
-
-def as_array(value: Any) -> np.ndarray | None:
-    """`value` as an array of numbers, or None."""
-    with contextlib.suppress(Exception):
-        return compare.numbers(value)
-    return None
-
-
-# Cases for a function of an older form.
-
-
-def _for_form(case, form):
-    """The case, without comparisons that a function of this form cannot pass."""
-    if form and form.changes_arguments:
-        return dataclasses.replace(case, inputs_unchanged=())
-    if form and form.shapes_only:
-        expected = {
-            key: {"shape_only": value["shape"]}
-            for key, value in case.expected.items()
-            if "/" not in key and isinstance(value, dict) and "shape" in value
-        }
-        return dataclasses.replace(case, expected=expected)
-    return case
-
-
-def _first_values(case, count):
-    """The case for a function that returns only the first `count` values."""
-    call = case.calls[0]
-    order = call.returns_order[:count]
-    expected = {k: v for k, v in case.expected.items() if k.split("/")[0] in order}
-    call = dataclasses.replace(call, returns_order=order)
-    return dataclasses.replace(case, calls=(call,), expected=expected)
 
 
 # Results.

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dls_keras.grading import guard
 from dls_keras.grading.call_record import TimeLimitExceeded, time_limit
 from dls_keras.grading.parse import Statement, Unparsable
 
@@ -59,18 +60,21 @@ class MissingImportError(ImportError):
 class MissingImport:
     """The value of a name whose import failed; calling it raises MissingImportError."""
 
-    def __init__(self, name: str, helpers: dict[str, Callable[[], Any]]):
-        self._name, self._helpers = name, helpers
+    def __init__(
+        self, name: str, helpers: dict[str, Callable[[], Any]], reason: str = ""
+    ):
+        self._name, self._helpers, self._reason = name, helpers, reason
 
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):
             raise AttributeError(attribute)
         if attribute in self._helpers:
             return self._helpers[attribute]()
-        return MissingImport(f"{self._name}.{attribute}", self._helpers)
+        name = f"{self._name}.{attribute}"
+        return MissingImport(name, self._helpers, self._reason)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise MissingImportError(f"{self._name} could not be imported")
+        raise MissingImportError(self._reason or f"{self._name} could not be imported")
 
 
 class Namespace:
@@ -157,7 +161,7 @@ class Namespace:
             execute(ast.Import([alias]), statement.cell, self.names)
         except Exception as error:
             name = alias.asname or alias.name.split(".")[0]
-            self.names[name] = MissingImport(alias.name, self._helpers)
+            self.names[name] = self._missing(alias.name, error)
             self._note_import(statement, alias.name, error)
 
     def _import_from(self, node, alias, statement):
@@ -179,12 +183,17 @@ class Namespace:
         name = alias.asname or alias.name
         if alias.name in self._helpers:
             self._provide(name, alias.name)
-            self._note_import(statement, module, error, provided=True)
+            if not isinstance(error, guard.SolutionImportError):  # `start` suggests it
+                self._note_import(statement, module, error, provided=True)
         elif (found := _moved(module, alias.name)) is not None:
             self.names[name] = found
         else:
-            self.names[name] = MissingImport(f"{module}.{alias.name}", self._helpers)
+            self.names[name] = self._missing(f"{module}.{alias.name}", error)
             self._note_import(statement, module, error)
+
+    def _missing(self, name, error):
+        closed = isinstance(error, guard.SolutionImportError)
+        return MissingImport(name, self._helpers, str(error) if closed else "")
 
     def _provide(self, name, helper):
         self.names[name] = self._helpers[helper]()
@@ -193,7 +202,10 @@ class Namespace:
     def _note_import(self, statement, module, error, provided=False):
         """Add one note per module: it is missing, and what replaces it."""
         opening = f"{statement.cell}: {module} "
-        if isinstance(error, ModuleNotFoundError):
+        if isinstance(error, guard.SolutionImportError):
+            opening = note = f"{statement.cell}: {error}"
+            provided = False
+        elif isinstance(error, ModuleNotFoundError):
             note = f"{opening}was not found"
         else:
             note = f"{opening}cannot be imported ({error})".split("\n")[0]
@@ -206,7 +218,7 @@ class Namespace:
 def execute(node: ast.stmt, cell: str, names: dict[str, Any]) -> None:
     """Execute one statement in the namespace `names`; tracebacks name the cell."""
     tree = ast.fix_missing_locations(ast.Module([node], []))
-    exec(compile(tree, cell, "exec"), names)
+    exec(compile(tree, cell, "exec"), names)  # nosec B102: the learner's process
 
 
 def allow_imports_next_to(path: Path) -> None:

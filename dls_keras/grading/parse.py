@@ -7,7 +7,6 @@ are skipped. The outputs of a notebook are ignored.
 """
 
 import ast
-import json
 import re
 import tokenize
 import warnings
@@ -15,8 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from dls_keras.core import files, readers
 from dls_keras.core.errors import InputError, MissingFileError
 
+# The largest code of a file; more takes seconds to parse, and a GB of memory.
+LARGEST = 500_000  # characters
+MOST_LINES = 50_000
 SUFFIXES = (".py", ".ipynb")
 SHELL = re.compile(r"[ \t]*(?:[%!?]|[\w.]+ *= *[%!])|.*[\w)]\?+\s*$")
 OTHER_LANGUAGE = re.compile(r"\s*%%(?!time|timeit|capture|prun|python3?\b)(\w+)")
@@ -44,9 +47,10 @@ def read(path: Path) -> list[Statement | Unparsable]:
 
     Raises:
         MissingFileError: if the file does not exist.
-        InputError: if it has another suffix, or the notebook is not valid.
+        InputError: if it has another suffix, the notebook is not valid, or the code is
+            too long.
     """
-    if not path.is_file():
+    if not files.exists(path):
         raise MissingFileError(f"{path} does not exist. Name a .py or .ipynb file.")
     if path.suffix not in SUFFIXES:
         raise InputError(
@@ -63,30 +67,50 @@ def read(path: Path) -> list[Statement | Unparsable]:
 
 def _text(path: Path) -> str:
     """The text of a module in its declared encoding, or else in Latin-1."""
-    try:
-        with tokenize.open(path) as file:
-            return file.read()
-    except (SyntaxError, UnicodeDecodeError):
-        return path.read_text("latin-1")
+    with readers.reading(path, "a module of Python in UTF-8"):
+        readers.check_size(path, 4 * LARGEST)  # a character has at most four bytes
+        try:
+            with tokenize.open(path) as file:
+                text = file.read()
+        except (SyntaxError, LookupError, UnicodeError):  # or an unknown encoding
+            text = path.read_text("latin-1")
+        if "\0" in text:  # as in UTF-16
+            raise ValueError("it contains zero bytes")
+        _check_length([text])
+        return text
 
 
 def _code_cells(path: Path) -> list[str]:
     """The sources of the code cells of a notebook in format 3 or 4."""
-    try:
-        notebook = json.loads(path.read_text("utf-8-sig"))
-        sheets = notebook.get("worksheets", [notebook])
-        cells = [cell for sheet in sheets for cell in sheet["cells"]]
+    expected = "a valid notebook"
+    advice = "Save it again in Jupyter, or export it as a .py file."
+    notebook = readers.read_json(path, expected, advice=advice)
+    with readers.reading(path, expected, advice):
+        sheets = _list(notebook.get("worksheets", [notebook]))
+        cells = [cell for sheet in sheets for cell in _list(sheet["cells"])]
         sources = [
             cell.get("source", cell.get("input", ""))
             for cell in cells
             if cell["cell_type"] == "code"
         ]
-        return [text if isinstance(text, str) else "".join(text) for text in sources]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} is not a valid notebook ({type(error).__name__}: {error}). Save "
-            "it again in Jupyter, or export it as a .py file."
-        ) from None
+        texts = [s if isinstance(s, str) else "".join(_list(s)) for s in sources]
+        _check_length(texts)
+        return texts
+
+
+def _check_length(texts):
+    characters, lines = sum(map(len, texts)), sum(text.count("\n") for text in texts)
+    if characters > LARGEST or lines > MOST_LINES:
+        raise ValueError(
+            f"its code has {characters:,} characters in {lines:,} lines, more than "
+            f"{LARGEST:,} or {MOST_LINES:,}"
+        )
+
+
+def _list(value):
+    if not isinstance(value, list):
+        raise TypeError(f"expected a list, found {type(value).__name__}")
+    return value
 
 
 def _pieces(source, cell) -> Iterator[Statement | Unparsable]:
@@ -114,7 +138,7 @@ def _parsed(source, first_line=1) -> ast.Module | None:
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return ast.increment_lineno(tree, first_line - 1)
+    return tree if first_line == 1 else ast.increment_lineno(tree, first_line - 1)
 
 
 def _without_shell(source):

@@ -2,17 +2,16 @@
 
 `check` returns the `Report` of one file, `check_all` yields those of many, several of
 which are checked in parallel. The learner's code runs in a worker process with a time
-limit per case and a memory limit. If a function does not end or ends the process, the
-report says so, and a new worker checks the rest without it. This is a convenience, not
-a sandbox: it does not protect against hostile code.
+limit per case and a memory limit, which sends what the functions returned; this process
+compares it with the expected values. If a function does not end or ends the process,
+the report says so, and a new worker checks the rest without it. This is a convenience,
+not a sandbox: it does not protect against hostile code.
 """
 
 import contextlib
-import json
+import functools
 import os
-import queue
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from typing import NamedTuple
 from dls_keras import catalog
 from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.grading import connection, processes
 
 TIMEOUT = 10.0  # seconds of CPU time per case
 MEMORY = 2000  # megabytes that a worker may use in addition to its imports
@@ -33,8 +33,16 @@ IMPORT_TIMEOUT = 300.0  # seconds per import; the first import of TensorFlow is 
 CLOCK_FACTOR = 4
 GRACE = 5.0
 RESTARTS = 25  # at most so many workers per file
+LONGEST_TEXT = 2000  # characters of a text that a worker sends
+TEXTS = ("case", "problem", "where")  # fields of a verdict that a worker describes
 
 SUFFIXES = (".py", ".ipynb")
+
+# What decoding a message raises that no worker of ours has written.
+NOT_IN_ORDER = (
+    *(ValueError, TypeError, LookupError),
+    *(AttributeError, ArithmeticError, RecursionError),
+)
 
 
 class Verdict(NamedTuple):
@@ -121,10 +129,7 @@ def package_file(row: catalog.Assignment) -> Path:
 
 def case_names(row: catalog.Assignment) -> dict[str, list[str]]:
     """The functions that are checked, each with the ids of its cases."""
-    from dls_keras.grading import judge
-    from dls_keras.reference import cases
-
-    found = judge.cases_by_function(cases.read(name) for name in row.reference)
+    found, _ = _reference(row.name)
     return {name: [case.id for case in its_cases] for name, its_cases in found.items()}
 
 
@@ -181,10 +186,12 @@ def check_all(
         workers: how many files are checked in parallel.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
+    stopped = threading.Event()
+    limits = {"timeout": timeout, "memory": memory}
 
     def one(path):
         try:
-            return check(name, path, timeout=timeout, memory=memory, threads=threads)
+            return check(name, path, threads=threads, stopped=stopped, **limits)
         except Exception as error:  # the other files are still checked
             return Report(name, str(path), error=str(error) or type(error).__name__)
 
@@ -192,6 +199,7 @@ def check_all(
         try:
             yield from pool.map(one, paths)
         finally:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -202,6 +210,7 @@ def check(
     timeout: float = TIMEOUT,
     memory: int = MEMORY,
     threads: int | None = None,
+    stopped: threading.Event | None = None,
 ) -> Report:
     """Run the reference cases of an assignment on the functions of a file.
 
@@ -213,6 +222,7 @@ def check(
             supports one.
         threads: how many threads the libraries may use, by default as many as they
             choose.
+        stopped: once another thread sets it, the check ends soon.
 
     Raises:
         InputError: if there is no such assignment, or the file cannot be read.
@@ -221,150 +231,240 @@ def check(
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist. Name a .py or .ipynb file.")
     started = time.monotonic()
+    stopped = stopped or threading.Event()
     aborted: dict[str, str] = {}  # a function or statement -> how it ended the worker
     for _ in range(RESTARTS):
         task = {"assignment": row.name, "path": str(path.resolve()), "memory": memory}
         task |= {"timeout": timeout, "skip": list(aborted)}
-        lines, last, ending = _run_worker(task, threads)
-        if ending is None or last in aborted:
+        conversation = _Conversation(row.name, timeout, memory, aborted)
+        ending = ""
+        try:
+            with connection.Worker(task, threads, stopped) as worker:
+                conversation.hold(worker)
+        except connection.WorkerEnded as ended:
+            ending = str(ended)
+        if not ending or conversation.last in aborted or stopped.is_set():
             break
-        aborted[last] = ending
-    for line in lines:
-        if "error" in line:
-            raise InputError(line["error"])
-    report = _report(row.name, path, lines, aborted, time.monotonic() - started)
-    if ending is not None:
-        report = report._replace(error=f"The check did not finish: {last} {ending}")
+        aborted[conversation.last] = ending
+    report = conversation.report(path, time.monotonic() - started)
+    if ending:
+        error = f"The check did not finish: {conversation.last} {ending}"
+        report = report._replace(error=error)
     return report
 
 
-def _run_worker(task, threads):
-    """Let a worker process check a file.
+@contextlib.contextmanager
+def sigterm_ends() -> Iterator[None]:
+    """Let SIGTERM end the program within a block as `sys.exit` does.
 
-    Returns:
-        lines: the messages of the worker.
-        last: the function or statement that it ran last.
-        ending: None if the worker finished, otherwise how it ended, in words.
+    So the checks that are running stop their workers first.
     """
-    worker = subprocess.Popen(
-        [sys.executable, "-P", "-m", "dls_keras.grading.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=_environment(threads),
-        start_new_session=True,  # so that it is stopped with the processes it started
-        text=True,
-        encoding="utf-8",
-    )
-    received = queue.Queue()
-
-    def listen():
-        for line in worker.stdout:
-            # The learner's code may have written to the pipe.
-            with contextlib.suppress(ValueError):
-                received.put(json.loads(line))
-        received.put(None)
-
-    threading.Thread(target=listen, daemon=True).start()
-    lines, last, limit = [], "the start", IMPORT_TIMEOUT
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     try:
-        with worker.stdin as stdin:
-            stdin.write(json.dumps(task) + "\n")
-        while True:
-            try:
-                line = received.get(timeout=limit)
-            except queue.Empty:
-                return lines, last, f"does not end: stopped after {limit:g} seconds."
-            if line is None:
-                return lines, last, _ending(worker.wait())
-            lines.append(line)
-            if "done" in line or "error" in line:
-                return lines, last, None
-            if "begin" in line:
-                last, seconds = line["begin"], line["limit"]
-                limit = (
-                    IMPORT_TIMEOUT
-                    if seconds is None
-                    else seconds * CLOCK_FACTOR + GRACE
-                )
-    except BrokenPipeError:
-        return lines, last, _ending(worker.wait())
+        yield
     finally:
-        _stop(worker)
+        signal.signal(signal.SIGTERM, previous)
 
 
-def _environment(threads):
-    """The worker's environment: this package, no library logs, a number of threads."""
-    path = os.pathsep.join(
-        [str(files.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": path, "PYTHONUTF8": "1"}
-    if threads:
-        for library in ("OMP", "TF_NUM_INTRAOP", "TF_NUM_INTEROP", "OPENBLAS"):
-            suffix = "_THREADS" if library.startswith("TF") else "_NUM_THREADS"
-            quiet[library + suffix] = str(threads)
-    return {**os.environ, **quiet}
+@functools.lru_cache(maxsize=4)
+def _reference(name):
+    """The cases of each function, and the parameters of each function."""
+    from dls_keras.grading import comparison
+
+    references = comparison.references(name)
+    return comparison.cases_by_function(references), comparison.signatures(references)
 
 
-def _ending(code):
-    """How a worker ended by itself, in words, from its exit code."""
-    if code >= 0:
-        return f"ends the Python process (exit code {code})."
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    reasons = {"SIGKILL": "out of memory?", "SIGSEGV": "an error in compiled code"}
-    reason = reasons.get(name)
-    return f"crashes the Python process ({name}{', ' + reason if reason else ''})."
+class _Conversation:
+    """Receives the messages of one worker, and compares what they contain.
+
+    The runner knows which message comes next, and takes no verdict from the worker:
+    whether a case passed is decided here, from the values that the function returned.
+
+    Attributes:
+        last: the function or statement that the worker ran last.
+    """
+
+    def __init__(
+        self, name: str, timeout: float, memory: float, aborted: dict[str, str]
+    ):
+        self.name, self.memory, self.aborted = name, memory, aborted
+        self.clock = timeout * CLOCK_FACTOR + GRACE
+        self.last = "the start"
+        self.defined: dict[str, dict] = {}
+        self.notes: list[str] = []
+        self.messages: dict[str, dict[str, str]] = {}
+        self.seconds: dict[str, float] = {}
+        self.remarks: dict[str, list[str]] = {}
+        self.problems: dict[str, dict] = {}
+
+    def hold(self, worker: connection.Worker) -> None:
+        """Exchange all messages with a worker.
+
+        Raises:
+            WorkerEnded: if it ends before, is stopped, or sends other messages.
+            InputError: if it cannot read the file.
+        """
+        self.cases, self.signatures = _reference(self.name)  # while the worker starts
+        message = worker.receive(IMPORT_TIMEOUT, "file")
+        if "error" in message:
+            raise InputError(message["error"])
+        try:
+            self._receive_definitions(worker, message["statements"])
+            for function in self.cases:
+                self._receive_facts(worker, function)
+            self._receive_problems(worker)
+        except NOT_IN_ORDER:
+            # Only a message that the learner's code wrote is not in order.
+            raise connection.WorkerEnded(connection.FOREIGN) from None
+
+    def _receive_definitions(self, worker, statements):
+        clock = IMPORT_TIMEOUT
+        for _ in range(statements + 1):
+            message = worker.receive(clock, "begin", "defined")
+            used = min(float(message["used"]), processes.IMPORTS)
+            worker.megabytes = used + self.memory + connection.SPARE
+            if message["kind"] == "defined":
+                self.defined = {f: self._status(message, f) for f in self.cases}
+                self.notes = [_text(note) for note in message["notes"]]
+                return
+            self.last = _text(message["key"])
+            clock = self.clock
+            if message["importing"]:
+                clock = IMPORT_TIMEOUT
+                worker.megabytes += processes.IMPORTS
+        raise ValueError("too many statements")
+
+    def _status(self, message, function):
+        """What the file defines as a function; no other helpers are provided."""
+        from dls_keras.grading import course_helpers
+
+        found = message["functions"][function]
+        status, why = found["status"], _text(found["why"])
+        if status not in ("defined", "missing", "provided", "wrong"):
+            raise ValueError("another status")
+        if status == "provided":
+            optional = course_helpers.optional(self.name, function)
+            if not optional and function not in course_helpers.helpers(self.name):
+                status = "missing"
+        parameters = found["parameters"]
+        if parameters is not None:
+            parameters = [str(parameter) for parameter in parameters]
+        return {"status": status, "why": why, "parameters": parameters}
+
+    def _receive_facts(self, worker, function):
+        """Receive what the cases of one function gave, and compare it."""
+        from dls_keras.grading import comparison, messages
+
+        defined = self.defined[function]
+        if defined["status"] != "defined" or function in self.aborted:
+            return
+        signature = self.signatures[function]
+        form = comparison.older_form(
+            self.name, function, defined["parameters"], signature
+        )
+        for case in self.cases[function]:
+            self.last = function
+            message = worker.receive(self.clock, "facts")
+            if (message["function"], message["case"]) != (function, case.id):
+                raise ValueError("another case")
+            facts = messages.decode_facts(message["facts"])
+            count = message["count"]
+            outcome = comparison.judged(self.name, function, case, facts, form, count)
+            self.messages.setdefault(function, {})[case.id] = outcome.message
+            seconds = self.seconds.get(function, 0.0) + float(message["seconds"])
+            self.seconds[function] = seconds
+            self.remarks[function] = [_text(text) for text in message["remarks"]]
+            if message["timeout"]:
+                break
+
+    def _receive_problems(self, worker):
+        """Receive the descriptions of the functions that are wrong."""
+        wrong = [f for f in self.messages if not self._right(f)]
+        wrong = [f for f in wrong if f"a hint on {f}" not in self.aborted]
+        if not wrong:
+            return
+        self.last = f"a hint on {wrong[0]}"
+        results = {  # short, so that they fit into the pipe even if nobody reads it
+            function: {case: words[:300] for case, words in found.items()}
+            for function, found in self.messages.items()
+        }
+        worker.send({"results": results, "wrong": wrong})
+        for function in wrong:
+            self.last = f"a hint on {function}"
+            message = worker.receive(self.clock, "problem")
+            fields = {name: _text(message["fields"].get(name, "")) for name in TEXTS}
+            fields["number"] = _numbers(message["fields"].get("number"))
+            shape = message["fields"].get("shape")
+            fields["shape"] = shape and [_numbers(one) for one in shape]
+            self.problems[function] = fields | {"hint": _text(message["hint"])}
+
+    def _right(self, function):
+        """Whether all cases of the function have been run and passed."""
+        found = self.messages.get(function, {})
+        return len(found) == len(self.cases[function]) and not any(found.values())
+
+    def report(self, path: Path, seconds: float) -> Report:
+        """The report on a file: what was received, and what ended a worker."""
+        verdicts = [self._verdict(f) for f in self.defined if f not in self.aborted]
+        verdicts += [
+            Verdict(f, "wrong", problem=f"It {ending}")
+            for f, ending in self.aborted.items()
+            if f in self.defined
+        ]
+        order = list(self.defined)
+        verdicts.sort(key=lambda verdict: order.index(verdict.function))
+        notes = [
+            f"{key} {ending}"
+            for key, ending in self.aborted.items()
+            if key not in self.defined and not key.startswith("a hint on ")
+        ]
+        return Report(
+            assignment=self.name,
+            file=str(path),
+            verdicts=tuple(verdicts),
+            notes=(*self.notes, *notes),
+            seconds=round(seconds, 2),
+        )
+
+    def _verdict(self, function):
+        found = self.defined[function]
+        if found["status"] != "defined":
+            return Verdict(function, found["status"], problem=found["why"])
+        if not self.cases[function]:
+            return Verdict(function, "unchecked")
+        messages = self.messages.get(function, {})
+        wrong = {case: words for case, words in messages.items() if words}
+        status, problem = "ok", {}
+        if not self._right(function):
+            status = "wrong"
+            case, words = next(iter(wrong.items()), ("", "Not all cases were run."))
+            problem = {"case": case, "problem": words}
+            problem |= self.problems.get(function, {})
+        return Verdict(
+            function,
+            status,
+            passed=len(messages) - len(wrong),
+            cases=len(messages),
+            remarks=self.remarks.get(function, []),
+            seconds=round(self.seconds.get(function, 0.0), 3),
+            messages=messages,
+            **problem,
+        )
 
 
-def _stop(worker):
-    """Stop a worker and all processes that it has started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended
-        if hasattr(os, "killpg"):
-            os.killpg(worker.pid, signal.SIGKILL)
-        else:
-            worker.kill()
-    worker.wait()
-    worker.stdout.close()
+def _text(value):
+    """A text that a worker sent, at most a few lines of it."""
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, received {type(value).__name__}")
+    return value[:LONGEST_TEXT]
 
 
-def _report(name, path, lines, aborted, seconds):
-    """The report, from the worker's messages and from what ended a worker."""
-    verdicts, messages, hints, notes, order = {}, {}, {}, [], []
-    for line in lines:
-        match line:
-            case {"functions": names}:
-                order = names
-            case {"undefined": function, "provided": provided, "why": why}:
-                status = "provided" if provided else "wrong" if why else "missing"
-                verdicts[function] = Verdict(function, status, problem=why)
-            case {"unchecked": function}:
-                verdicts[function] = Verdict(function, "unchecked")
-            case {"case": case, "function": function, "message": message}:
-                messages.setdefault(function, {})[case] = message
-            case {"verdict": fields}:
-                verdicts[fields["function"]] = Verdict(**fields)
-            case {"hint": hint, "function": function}:
-                hints[function] = hint
-            case {"notes": further}:
-                notes += further
-    for key, ending in aborted.items():
-        if key.startswith(("cell ", f"{path.name}, ", "the ")):
-            notes.append(f"{key} {ending}")
-        elif not key.startswith("a hint on "):
-            verdicts[key] = Verdict(key, "wrong", problem=f"It {ending}")
-    return Report(
-        assignment=name,
-        file=str(path),
-        verdicts=tuple(
-            verdicts[function]._replace(
-                hint=hints.get(function, ""), messages=messages.get(function, {})
-            )
-            for function in order
-            if function in verdicts
-        ),
-        notes=tuple(notes),
-        seconds=round(seconds, 2),
-    )
+def _numbers(values):
+    """A few numbers that a worker sent, or None."""
+    if values is not None and not all(isinstance(v, int | float) for v in values):
+        raise TypeError("expected numbers")
+    return values

@@ -1,132 +1,162 @@
 """The process in which a learner's code runs.
 
 It reads its task from the first line of stdin and writes one message per line to
-stdout, both as JSON: what it starts, and the results. The learner's code has no access
-to either; its own output is discarded. The parent process may stop this process at any
-time and start another one that skips what did not end.
+stdout, both as JSON. It runs the cases without their expected values: what the
+functions returned goes to the runner, which compares it and answers with the results.
+For the functions that are wrong, the worker then describes the problem and looks for a
+hint. The runner may stop this process at any time and start another one that skips what
+did not end.
+
+The messages, in this order, by their `kind`:
+
+    file        how many statements follow at most; or `error`, it cannot be read
+    begin       a statement of the file is executed next
+    defined     the functions of the file
+    facts       what a case gave, one message per case
+    problem     the description of a wrong function, after the results have come
 """
 
 import json
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-MEGABYTE = 2**20
+from dls_keras.grading import processes
 
 
 def main() -> None:
     """Run the task that stdin describes and write the results to stdout."""
     task = json.loads(sys.stdin.readline())
-    send = _sender()
-    os.environ["MPLBACKEND"] = "Agg"
-    warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory(prefix="dls_keras_check_") as folder:
-        os.chdir(folder)
-        check(task, send)
-        os.chdir("/")
+    folder = Path(task["folder"])
+    folder.mkdir(mode=0o700)
+    processes.supervise(lambda: run(task, folder), folder)
     os._exit(0)  # even if the learner's code has left threads running
 
 
-def _sender():
-    """A function that writes a message to stdout.
+def run(task: dict[str, Any], folder: Path) -> None:
+    """Run the task in this process, with the folder for all temporary files."""
+    send, receive = _messages()
+    os.environ["MPLBACKEND"] = "Agg"
+    os.environ["TMPDIR"] = os.environ["TEMP"] = str(folder)
+    warnings.simplefilter("ignore")
+    os.chdir(folder)
+    check(task, send, receive)
+    os.chdir("/")
+
+
+def _messages():
+    """A function that sends a message, and one that receives one.
 
     After this call the file descriptors 0, 1 and 2 lead to the null device.
     """
+    into = os.fdopen(os.dup(0), encoding="utf-8")
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
+    dumps = json.dumps  # the learner's code may replace it
 
-    def send(**message):
-        out.write(json.dumps(message) + "\n")
+    def send(kind, **message):
+        out.write(dumps({"kind": kind, **message}) + "\n")
         out.flush()
 
-    return send
+    return send, lambda: json.loads(into.readline())
 
 
-def check(task: dict[str, Any], send: Callable[..., None]) -> None:
-    """Check a file, function by function.
+def check(
+    task: dict[str, Any],
+    send: Callable[..., None],
+    receive: Callable[[], dict[str, Any]],
+) -> None:
+    """Run the cases of a file, and describe what is wrong.
 
     Args:
         task: `assignment`, `path`, `timeout` in seconds, `memory` in megabytes, and
             `skip`, the keys of functions and statements that ended an earlier worker.
-        send: called with each message as keyword arguments.
+        send: called with the kind of each message and its content.
+        receive: returns the next message of the runner.
     """
-    from dls_keras import catalog
+    from dls_keras.core import files
     from dls_keras.core.errors import InputError
-    from dls_keras.grading import course_helpers, judge, parse
-    from dls_keras.grading.call_record import TimeLimitExceeded
-    from dls_keras.grading.hints import choose
+    from dls_keras.grading import (
+        comparison,
+        course_helpers,
+        guard,
+        judge,
+        messages,
+        parse,
+    )
     from dls_keras.grading.namespace import Namespace, allow_imports_next_to
     from dls_keras.reference import cases
 
     name, path, timeout = task["assignment"], Path(task["path"]), task["timeout"]
     skipped = set(task["skip"])
-
-    def begin(key, importing=False):
-        if key not in skipped:
-            send(begin=key, limit=None if importing else timeout)
-        return key not in skipped
-
     try:
         pieces = parse.read(path)
     except (InputError, OSError) as error:
-        send(error=str(error))
+        send("file", error=str(error))
         return
+    references = comparison.references(name)
+    signatures = comparison.signatures(references)
+    functions = {
+        function: [cases.without_answers(case) for case in its_cases]
+        for function, its_cases in comparison.cases_by_function(references).items()
+    }
+    del references  # the answers
+    comparison.preload(functions)
+    send("file", statements=len(pieces))
+    if files.PACKAGE not in path.parents:  # our own modules import each other
+        guard.install()
+
+    limit = processes.MemoryLimit(task["memory"])
+
+    def begin(key, importing):
+        used = limit.begin(importing)
+        if key not in skipped:
+            send("begin", key=key, importing=importing, used=used)
+        return key not in skipped
+
     namespace = Namespace(course_helpers.helpers(name))
     allow_imports_next_to(path)
     namespace.run(pieces, begin, timeout)
-    begin("the reference values", importing=True)
-    references = [cases.read(file) for file in catalog.BY_NAME[name].reference]
-    functions = judge.cases_by_function(references)
-    send(functions=list(functions))
-    runner = judge.CaseRunner(name, namespace, judge.signatures(references), timeout)
-    _limit_memory(task["memory"])
+    runner = judge.CaseRunner(name, namespace, signatures, timeout)
+    defined = {function: runner.status(function) for function in functions}
+    used = limit.begin(importing=False)
+    send("defined", functions=defined, notes=namespace.notes, used=used)
 
-    wrong = []
     for function, its_cases in functions.items():
-        if not runner.name_in_file(function):
-            why = namespace.undefined.get(function, "")
-            optional = course_helpers.optional(name, function)
-            provided = not why and (function in namespace.provided or optional)
-            send(undefined=function, why=why, provided=provided)
-            if not provided:
+        if defined[function]["status"] != "defined" or function in skipped:
+            if defined[function]["status"] != "provided":
                 runner.skip(function)
-        elif function in skipped:
-            runner.skip(function)
-        elif not its_cases:
-            send(unchecked=function)
-        else:
-            for case in its_cases:
-                begin(function)
-                result = runner.record_case(function, case)
-                send(function=function, case=case.id, message=result.message)
-                if isinstance(result.call.error, TimeLimitExceeded):
-                    break
-            verdict = runner.verdict(function)
-            send(verdict=verdict)
-            wrong += [function] * (verdict["status"] == "wrong")
-    for function in wrong:
-        if begin(f"a hint on {function}"):
-            send(hint=choose.hint(runner, function), function=function)
-    send(notes=namespace.notes, done=True)
+            continue
+        for case in its_cases:
+            result, facts = runner.collect(function, case)
+            send(
+                "facts",
+                function=function,
+                case=case.id,
+                facts=messages.encode_facts(facts),
+                count=result.length,
+                seconds=result.call.seconds,
+                remarks=runner.remarks(function),
+                timeout=result.timeout,
+            )
+            if result.timeout:
+                break
 
+    answer = receive()
+    with guard.lifted():  # the results are known
+        from dls_keras.grading.hints import choose
 
-def _limit_memory(megabytes):
-    """Allow that much memory beyond what is in use now, if the system supports it."""
-    try:
-        import resource
-
-        status = Path("/proc/self/status").read_text()
-        used = int(status.split("VmData:")[1].split()[0]) // 1024
-    except (ImportError, OSError, IndexError, ValueError):
-        return
-    limit = (used + megabytes) * MEGABYTE
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        full = comparison.cases_by_function(comparison.references(name))
+        for function, results in answer["results"].items():
+            runner.judge(function, full[function], results)
+        for function in answer["wrong"]:
+            fields = runner.verdict(function)
+            send("problem", fields=fields, hint=choose.hint(runner, function))
 
 
 if __name__ == "__main__":

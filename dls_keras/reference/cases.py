@@ -16,21 +16,19 @@ tensors runs without it.
 import contextlib
 import dataclasses
 import functools
-import importlib
 import io
 import itertools
-import json
 import random
 import re
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files
+from dls_keras.core import files, readers
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.reference import compare, values
 from dls_keras.reference.compare import Terms
@@ -116,15 +114,13 @@ def read(name: str, folder: str | Path = FOLDER) -> Reference:
         MissingFileError: if there is no such file.
         InputError: if the file is not in version 1 of the format.
     """
-    path = Path(folder) / f"{name}.json"
-    if not path.is_file():
-        raise MissingFileError(f"There are no reference values at {path}.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path} is not JSON: {error}. Reinstall the package."
-        ) from None
+    path, expected = Path(folder) / f"{name}.json", "a file of reference values"
+    with readers.reading(path, expected, "Reinstall the package."):
+        return _reference(name, path, readers.read_json(path, expected))
+
+
+def _reference(name, path, content):
+    """The reference values of a file, from its content."""
     if content.get("format") != 1:
         raise InputError(
             f"{path} has format {content.get('format')!r}, expected 1. "
@@ -232,6 +228,35 @@ class Done(NamedTuple):
     printed: str
 
 
+class NotFound(NamedTuple):
+    """The reason why `Facts` has no value for a path."""
+
+    words: str
+
+
+class Facts(NamedTuple):
+    """What the calls of a case gave, without a comparison.
+
+    `judge` needs nothing else, so the calls can be made in another process, which does
+    not know the expected values.
+
+    Attributes:
+        found: key of `Case.expected` -> the value at its path, or `NotFound`.
+        arguments: the arguments of the last call after it that the case compares.
+        keys: the keys of the last result, if it is a dict.
+        failure: why a call did not return: "f raised ValueError: ..."; or "".
+        raised: the names of the classes of the exception that it raised.
+        received: a description of the result, if the case expects an exception.
+    """
+
+    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
+    keys: list | None = None
+    failure: str = ""
+    raised: tuple[str, ...] = ()
+    received: str = ""
+
+
 class Disagreement(Exception):
     """A case failed; the message says how."""
 
@@ -275,41 +300,99 @@ def run_case(
     """
     if reason := unmet(case, data_folder):
         return Outcome(False, f"cannot be run: {reason}")
-    if not isinstance(namespace, Sequence):
-        namespace = [namespace]
+    done: list[Done] = []
+    sources = _sources(case, namespace, data_folder, done)
+    return judge(case, _facts(case, sources, done), sources)
+
+
+def facts(case: Case, namespace: Namespace | Sequence[Namespace]) -> Facts:
+    """Make the calls of `case`, which needs no data sets, without a comparison."""
+    done: list[Done] = []
+    return _facts(case, _sources(case, namespace, None, done), done)
+
+
+def judge(case: Case, facts: Facts, sources: Sources | None = None) -> Outcome:
+    """Compare the facts with the expected values.
+
+    Args:
+        case: a case of a `Reference`.
+        facts: those of `facts`, for this case.
+        sources: needed only if an expected value is a function or an earlier result.
+    """
+    decode = functools.partial(
+        values.decode, sources=sources or Sources(case.folder, None)
+    )
     try:
-        _check(case, namespace, data_folder)
+        if facts.failure or case.raises:
+            _compare_failure(case, facts)
+        else:
+            _compare_results(case, facts, decode)
+            _compare_arguments(case, facts.arguments, decode)
     except Disagreement as disagreement:
         return Outcome(False, str(disagreement))
     return Outcome(True)
 
 
-def _check(case, namespaces, data_folder):
-    """Make the calls of `case`; raise Disagreement at the first difference."""
-    done = []
+def without_answers(case: Case) -> Case:
+    """The case for `facts` alone: the paths of its expected values, not the values."""
+    return dataclasses.replace(
+        case,
+        expected=dict.fromkeys(case.expected),
+        expected_inputs=dict.fromkeys(case.expected_inputs),
+    )
+
+
+def _sources(case, namespace, data_folder, done):
+    """The sources of the values of a case, among them the results in `done`."""
+    namespaces = namespace if isinstance(namespace, Sequence) else [namespace]
 
     def result(number, path):
         value, order = done[number].result, done[number].call.returns_order
         return compare.pick(value, path, order) if path else value
 
     function = functools.partial(_find, namespaces=namespaces)
-    sources = Sources(case.folder, data_folder, function, result)
+    return Sources(case.folder, data_folder, function, result)
+
+
+def _facts(case, sources, done):
+    """Make the calls of `case`, add them to `done`, and collect the facts."""
     decode = functools.partial(values.decode, sources=sources)
     try:
         for call in case.calls:
-            done.append(_perform(call, decode, function))
+            done.append(_perform(call, decode, sources.function))
     except Disagreement as failed:
-        kinds = {kind.__name__ for kind in type(failed.__cause__).__mro__}
-        if case.raises in kinds:
-            return
-        if case.raises:
-            raise Disagreement(f"expected a {case.raises}, but {failed}") from None
-        raise
-    if case.raises:
-        received = compare.described(done[-1].result)
-        raise Disagreement(f"expected a {case.raises}, received {received}")
-    _compare_results(case, done, decode)
-    _compare_arguments(case, done[-1].arguments, decode)
+        raised = tuple(kind.__name__ for kind in type(failed.__cause__).__mro__)
+        return Facts(failure=str(failed), raised=raised)
+    last = done[-1]
+    compared = (*case.expected_inputs, *case.inputs_unchanged)
+    return Facts(
+        found={key: _found(key, done) for key in case.expected},
+        arguments={name: last.arguments.get(name) for name in compared},
+        keys=list(last.result) if isinstance(last.result, Mapping) else None,
+        received=compare.described(last.result) if case.raises else "",
+    )
+
+
+def _found(key, done):
+    """The value at the path of an expected value."""
+    step, path = done[_number(key)], _path(key)
+    if path == "printed_costs":
+        return _printed_costs(step.printed)
+    try:
+        return compare.pick(step.result, path, step.call.returns_order)
+    except Exception as error:  # an unusual object may raise anything
+        return NotFound(str(error) or type(error).__name__)
+
+
+def _number(key):
+    """The number of the call that a key of `expected` denotes; -1 for the last."""
+    number = re.match(r"#(\d+):", key)
+    return int(number[1]) if number else -1
+
+
+def _path(key):
+    """The path of a key of `expected`, without the number of a call."""
+    return re.sub(r"^#\d+:", "", key)
 
 
 def _perform(call, decode, find):
@@ -365,7 +448,7 @@ def _find(name, namespaces):
         found = space.get(name) if isinstance(space, Mapping) else vars(space).get(name)
         if found is not None:
             return found
-    stand_ins = importlib.import_module(values.STAND_INS)
+    stand_ins = values.stand_ins()
     if name in stand_ins.HARNESSES:
         return getattr(stand_ins, name)
     raise Disagreement(f"there is no function {name}")
@@ -382,24 +465,32 @@ def _place(error):
     return f" (line {own[-1].lineno} of {Path(own[-1].filename).name})" if own else ""
 
 
-def _compare_results(case, done, decode):
+def _compare_failure(case, facts):
+    """Compare the exception of a call, or the missing one, with the expected one."""
+    if not facts.failure:
+        received = facts.received
+        raise Disagreement(f"expected a {case.raises}, received {received}")
+    if not case.raises:
+        raise Disagreement(facts.failure)
+    if case.raises not in facts.raised:
+        raise Disagreement(f"expected a {case.raises}, but {facts.failure}")
+
+
+def _compare_results(case, facts, decode):
     """Compare the results and the output of the calls with the expected ones."""
     for key, written in case.expected.items():
-        number, path = re.fullmatch(r"(?:#(\d+):)?(.+)", key).groups()
-        step = done[-1 if number is None else int(number)]
-        expected, order = decode(written), step.call.returns_order
-        find = functools.partial(compare.pick, step.result, path, order)
-        if path == "printed_costs":
-            printed = _printed_costs(step.printed)
-            expected = {count: expected[count] for count in printed.keys() & expected}
-            find = functools.partial(dict, printed)
+        path, expected = _path(key), decode(written)
+        found = facts.found.get(key, NotFound("there is no such value"))
+        if path == "printed_costs" and isinstance(found, Mapping):
+            expected = {count: expected[count] for count in found.keys() & expected}
         where = "the result" if path == "return" else path
-        where = f"{where} of {step.call.function}" if len(done) > 1 else where
+        if len(case.calls) > 1:
+            where = f"{where} of {case.calls[_number(key)].function}"
         terms = case.terms._replace(**case.tol.get(key, {}))
-        _compare(where, find, expected, terms)
-    if case.terms.exact_keys and isinstance(done[-1].result, Mapping):
+        _compare(where, found, expected, terms)
+    if case.terms.exact_keys and facts.keys is not None:
         firsts = {path.split("/")[0] for path in case.expected}
-        further = [key for key in done[-1].result if key not in firsts]
+        further = [key for key in facts.keys if key not in firsts]
         if further and "return" not in firsts:
             raise Disagreement(f"unexpected key {further[0]!r} in the result")
 
@@ -407,20 +498,23 @@ def _compare_results(case, done, decode):
 def _compare_arguments(case, arguments, decode):
     """Compare the arguments of the last call after it."""
     for name, written in case.expected_inputs.items():
-        find = functools.partial(arguments.get, name)
-        _compare(f"{name} after the call", find, decode(written), case.terms)
+        _compare(
+            f"{name} after the call", arguments.get(name), decode(written), case.terms
+        )
     for name in case.inputs_unchanged:
         before = decode(case.calls[-1].inputs[name])
-        find = functools.partial(arguments.get, name)
-        _compare(f"{name}, which must not change", find, before, compare.EXACTLY)
+        where = f"{name}, which must not change"
+        _compare(where, arguments.get(name), before, compare.EXACTLY)
 
 
-def _compare(where, find, expected, terms):
-    """Raise Disagreement unless `find()` equals the expected value."""
+def _compare(where, found, expected, terms):
+    """Raise Disagreement unless the value that was found is the expected one."""
+    if isinstance(found, NotFound):
+        raise Disagreement(f"{where}: {found.words}")
     try:
-        words = compare.difference(find(), expected, terms)
+        words = compare.difference(found, expected, terms)
     except Exception as error:  # an unusual object may raise anything
-        words = str(error)
+        words = str(error) or type(error).__name__
     if words:
         raise Disagreement(f"{where}: {words}")
 

@@ -6,6 +6,7 @@ not change the network: arithmetic on tensors creates no layer (or a Lambda), an
 parallel branches come in another order.
 """
 
+import dataclasses
 import math
 from typing import Any
 
@@ -25,25 +26,51 @@ DESCRIPTORS = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class ModelFacts:
+    """What `difference` needs to know of a model.
+
+    `layers` has a pair for each layer: the row of `table`, and the descriptors that a
+    comparator may list.
+    """
+
+    total_params: int
+    trainable_params: int
+    layers: list[tuple[list, list]]
+
+
 def table(model: Any) -> list[list]:
     """[class name, output shape, number of parameters] of each layer, in order."""
     return [_row(layer) for layer in model.layers]
+
+
+def is_model(value: Any) -> bool:
+    """Whether `value` is a model: it has layers and counts its parameters."""
+    return hasattr(value, "layers") and hasattr(value, "count_params")
+
+
+def facts(model: Any) -> ModelFacts:
+    """The facts about a Keras model."""
+    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    layers = [_layer_facts(layer) for layer in model.layers]
+    return ModelFacts(model.count_params(), trainable, layers)
 
 
 def difference(model: Any, comparator: dict) -> str:
     """A description of how `model` differs from the course's; "" if it does not.
 
     Args:
-        model: a Keras model.
+        model: a Keras model, or its `ModelFacts`.
         comparator: an entry of `models`: `layers`, `total_params` and
             `trainable_params`, each of which may be absent or empty. A descriptor is
             identified by its value, since its position varies among comparators.
     """
-    if not hasattr(model, "layers"):
+    if is_model(model):
+        model = facts(model)
+    if not isinstance(model, ModelFacts):
         return f"expected a Keras model, received a {type(model).__name__}"
-    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    counts = {"total_params": model.count_params(), "trainable_params": trainable}
-    for name, received in counts.items():
+    for name in ("total_params", "trainable_params"):
+        received = getattr(model, name)
         expected = comparator.get(name, received)
         if received != expected:
             what = name.replace("_params", " parameters")
@@ -56,8 +83,7 @@ def difference(model: Any, comparator: dict) -> str:
 
 def _layers_difference(layers, expected):
     """The first missing or unexpected layer, in any order."""
-    left = [(_row(layer), _descriptors(layer)) for layer in layers]
-    left = [(row, found) for row, found in left if row[0] not in ARITHMETIC]
+    left = [(row, found) for row, found in layers if row[0] not in ARITHMETIC]
     for row in expected:
         for number, (plain, found) in enumerate(left):
             if plain == row[:3] and all(value in found for value in row[3:]):
@@ -68,6 +94,14 @@ def _layers_difference(layers, expected):
             received = near[0] if near else f"no other {row[0]}"
             return f"expected the layer {row}, received {received}"
     return f"unexpected layer {left[0][0]}" if left else ""
+
+
+def _layer_facts(layer):
+    """The row and the descriptors of a layer; it may never have been called."""
+    try:
+        return _row(layer), _descriptors(layer)
+    except Exception as error:  # an unusual layer may raise anything
+        return [type(layer).__name__, str(error), 0], []
 
 
 def _row(layer):

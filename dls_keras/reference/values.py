@@ -6,10 +6,12 @@ JSON has numbers, strings, lists and dicts. Other values are objects with a spec
 tensor.
 """
 
+import functools
 import importlib
 import operator
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +41,9 @@ POST = {
 
 RULES = {"shape_only", "any_of", "less_than", "greater_than", "between"}
 RULES |= {"architecture"}  # not in the files: `cases` uses it for comparators
+
+# (path, key) -> array: those that `preload` has read.
+_PRELOADED: dict[tuple[Path, str], np.ndarray] = {}
 
 
 class Rule(NamedTuple):
@@ -123,6 +128,12 @@ def decode(written: Any, sources: Sources) -> Any:
     return written
 
 
+@functools.cache
+def stand_ins() -> ModuleType:
+    """The module of the stand-ins, imported at the first call."""
+    return importlib.import_module(STAND_INS)
+
+
 def datasets(written: Any) -> Iterator[str]:
     """The names of the data sets that a value needs."""
     if isinstance(written, dict):
@@ -132,6 +143,21 @@ def datasets(written: Any) -> Iterator[str]:
     if isinstance(written, list):
         for value in written:
             yield from datasets(value)
+
+
+def preload(written: Any, folder: Path) -> None:
+    """Read the arrays of .npz files that a value needs, and keep them in memory.
+
+    Afterwards `decode` needs no access to the folder.
+    """
+    if isinstance(written, dict):
+        if "npz" in written and "key" in written:
+            path, key = folder / written["npz"], written["key"]
+            _PRELOADED[path, key] = _load(path, key)
+        written = list(written.values())
+    if isinstance(written, list):
+        for value in written:
+            preload(value, folder)
 
 
 def dataset_path(name: str, data_folder: str | Path | None) -> Path:
@@ -190,6 +216,8 @@ def _glorot_normal(shape, seed):
 
 
 def _load(path, key):
+    if (path, key) in _PRELOADED:
+        return _PRELOADED[path, key].copy()
     with np.load(path) as arrays:
         if key not in arrays:
             raise InputError(f"{path} has no array {key!r}; it has {arrays.files}.")
@@ -199,8 +227,8 @@ def _load(path, key):
 def _installed(place):
     """The object "module:attribute"; the attribute may have dots."""
     module, attribute = place.split(":")
-    module = STAND_INS if module == "ref_stubs" else module
-    return operator.attrgetter(attribute)(importlib.import_module(module))
+    found = stand_ins() if module == "ref_stubs" else importlib.import_module(module)
+    return operator.attrgetter(attribute)(found)
 
 
 def _key(value):

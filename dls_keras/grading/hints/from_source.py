@@ -23,6 +23,7 @@ def described(error: BaseException) -> str:
 
 # A pattern of "Type: message" -> the hint; {0} is the first group of the pattern.
 HINTS = {
+    r"solutions of dls_keras": "",  # the message says what to do
     r"ValueError: shapes .* not aligned|matmul.*mismatch|Matrix size-incompatible": (
         "The inner sizes of a matrix product differ: print both shapes. Is a transpose "
         "missing, are the factors in the wrong order, or did you mean *?"
