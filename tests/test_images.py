@@ -1,5 +1,9 @@
 """Any image becomes RGB as a person sees it; other input raises a clear error."""
 
+import io
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -282,3 +286,78 @@ def test_an_unknown_suffix_is_refused_before_writing(tmp_path, photo, name):
     with pytest.raises(InputError, match=r"suffixes \.png, \.jpg"):
         images.write(photo, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_uploaded_files_are_read(tmp_path, photo):
+    """As bytes, as a buffer that was just written, and as an open file."""
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "png")
+    (tmp_path / "a.png").write_bytes(buffer.getvalue())
+    for source in (buffer.getvalue(), bytearray(buffer.getvalue()), buffer):
+        np.testing.assert_array_equal(pixels(source), photo)
+    with open(tmp_path / "a.png", "rb") as file:
+        np.testing.assert_array_equal(pixels(file), photo)
+    with pytest.raises(InputError, match="not an image"):
+        images.read(b"")
+
+
+def test_the_home_folder_is_found(tmp_path, photo, monkeypatch):
+    """For "~", as in the shell; there may be no such user."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    images.write(photo, tmp_path / "a.png")
+    np.testing.assert_array_equal(pixels("~/a.png"), photo)
+    with pytest.raises(MissingFileError):
+        images.read("~nosuchuser/a.png")
+
+
+def test_a_jpeg_of_108_megapixels_is_read_at_half_the_size():
+    """Phones take such photos; other formats cannot be decoded reduced."""
+    buffer = io.BytesIO()
+    Image.new("L", (12_000, 9_000), 77).save(buffer, "jpeg")
+    image = images.read(buffer)
+    assert image.size == (6_000, 4_500)
+    assert image.getpixel((3_000, 2_000)) == (77, 77, 77)
+
+
+def test_a_heic_picture_is_read_or_named(photo, monkeypatch):
+    """Phones take such pictures; the library that reads them is an extra."""
+    header = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(300)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(InputError, match=r"dls-keras\[photos\]"):
+        images.read(header)
+    monkeypatch.undo()
+    pillow_heif = pytest.importorskip("pillow_heif")
+    buffer = io.BytesIO()
+    flat = Image.new("RGB", (64, 48), (200, 30, 10))
+    pillow_heif.from_pillow(flat).save(buffer)
+    assert np.abs(pixels(buffer).astype(int) - (200, 30, 10)).max() <= 2
+    with pytest.raises(InputError):
+        images.read(header)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "eps"])
+def test_no_program_is_started_for_postscript(tmp_path, suffix):
+    """Pillow would hand it to Ghostscript; nor for an image that is already open."""
+    path = tmp_path / f"photo.{suffix}"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    )
+    with pytest.raises(InputError, match="Expected a JPEG"):
+        images.read(path)
+    with Image.open(path) as opened, pytest.raises(InputError, match="Expected a JPEG"):
+        images.read(opened)
+
+
+def test_values_of_16_bits_become_8_in_little_memory(tmp_path):
+    """24 million pixels need less than 10 bytes each, besides the result."""
+    Image.fromarray(np.full((4_000, 6_000), 3_000, "uint16")).save(tmp_path / "a.png")
+    program = (
+        "import resource, sys; from dls_keras.core import images;"
+        "usage = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "before = usage(); image = images.read(sys.argv[1]);"
+        "print(image.getpixel((0, 0))[0], usage() - before)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a.png")]
+    value, kilobytes = map(int, subprocess.check_output(command).split())
+    assert value == round(3_000 / 257)
+    assert kilobytes * 1024 < 14 * 24_000_000

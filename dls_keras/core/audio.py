@@ -11,6 +11,8 @@ int16.
 """
 
 import dataclasses
+import os
+import struct
 import warnings
 from math import gcd
 from pathlib import Path
@@ -18,11 +20,17 @@ from pathlib import Path
 import numpy as np
 import scipy  # its submodules are imported lazily; they take most of a second
 
-from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.core.files import atomic_write, what_is
+from dls_keras.core import readers
+from dls_keras.core.errors import InputError
+from dls_keras.core.files import atomic_write
 
 RATE = 44_100  # samples per second, as on a compact disc and in the course
 LOUDEST = 32_768  # full scale
+LOUDEST_FLOAT = 2.0  # decoders exceed 1 a little; more is another scale
+MOST_SAMPLES = 200_000_000  # of a compressed file: 75 minutes of stereo
+RATES = (1_000, 768_000)  # samples per second that sound cards and files have
+UNKNOWN_LENGTH = 0xFFFF_FF00  # a declared length beyond this is none
+ADVICE = "Expected uncompressed sound; `ffmpeg -i FILE sound.wav` converts others."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -163,14 +171,15 @@ def int16(samples: np.ndarray) -> np.ndarray:
             silence), or floats in [-1, 1], which are clipped.
 
     Raises:
-        InputError: if they have another type, or are not finite.
+        InputError: if they have another type, are not finite, or are floats of the
+            range of integers.
     """
     samples = np.asarray(samples)
-    kind, width = samples.dtype.kind, 8 * samples.dtype.itemsize
     if samples.dtype == np.uint8:
         return (samples.astype(np.int16) - 128) << 8
-    if kind == "i" and width >= 16:
-        return (samples >> (width - 16)).astype(np.int16)
+    if samples.dtype.kind == "i" and samples.dtype.itemsize > 1:
+        return _shifted(samples, 8 * samples.dtype.itemsize)
+    kind = samples.dtype.kind
     if kind != "f":
         raise InputError(
             "Expected samples as uint8, int16, int32 or float, received "
@@ -178,46 +187,126 @@ def int16(samples: np.ndarray) -> np.ndarray:
         )
     if not np.isfinite(samples).all():
         raise InputError("Some samples are infinite or not a number. Remove them.")
+    peak = np.abs(samples).max(initial=0)
+    if peak > LOUDEST_FLOAT:
+        raise InputError(
+            f"Expected floats in [-1, 1], received values up to {peak:g}. Divide "
+            "16-bit samples by 32768, or pass them as int16."
+        )
     return _clip_to_int16(np.rint(samples.astype("float64") * LOUDEST))
+
+
+def _shifted(samples, bits):
+    """Integers of so many bits as int16."""
+    return (samples >> (bits - 16)).astype(np.int16)
 
 
 def read(path: str | Path) -> Clip:
     """The clip in a wav file of 8, 16, 24 or 32 bits or floats.
 
+    With `soundfile` (extra `sound`) also in an mp3, flac or ogg file.
+
     Raises:
         MissingFileError: if there is no file.
-        InputError: if it is not a wav file that can be read, or it is empty.
+        InputError: if it is not a sound file that can be read, or it is empty.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"There is no sound file at {path}. Check the path.")
-    try:
-        with warnings.catch_warnings():
-            # About chunks other than sound, such as the title.
-            warnings.simplefilter("ignore", scipy.io.wavfile.WavFileWarning)
+    with readers.reading(path, "a sound file", ADVICE), warnings.catch_warnings():
+        # About chunks other than sound, such as the title.
+        warnings.simplefilter("ignore", scipy.io.wavfile.WavFileWarning)
+        if _is_wav(path):
             rate, samples = scipy.io.wavfile.read(path)
-    except Exception as error:  # damaged files raise many types
-        raise InputError(
-            f"{path} is not a wav file that can be read ({error}); it is "
-            f"{what_is(path)}. Expected uncompressed sound; "
-            "`ffmpeg -i FILE sound.wav` converts other formats."
-        ) from error
-    if not samples.size or not rate:
+        else:
+            rate, samples = _decoded(path)
+    if not samples.size:
         raise InputError(f"{path} is empty: {samples.shape} samples at {rate} Hz.")
+    if not RATES[0] <= rate <= RATES[1]:
+        raise InputError(
+            f"{path} has {rate} samples per second, expected {RATES[0]} to {RATES[1]}. "
+            f"{ADVICE}"
+        )
     return Clip(int16(samples), rate)
 
 
+def _decoded(path):
+    """The rate and the samples of a compressed file, which `soundfile` decodes."""
+    try:
+        import soundfile  # lazy import of an extra
+    except ImportError:
+        raise InputError(
+            f"{path} is not a wav file. {ADVICE} With "
+            "`pip install 'dls-keras[sound]'`, mp3, flac and ogg files are read, too."
+        ) from None
+    with soundfile.SoundFile(path) as file:
+        if file.frames * file.channels > MOST_SAMPLES:
+            raise InputError(
+                f"{path} has {file.frames:,} samples in {file.channels} channels, more "
+                f"than {MOST_SAMPLES:,}. Cut it first."
+            )
+        return file.samplerate, file.read(dtype="int16", always_2d=True)
+
+
+def _is_wav(path):
+    """Whether it is a wav file.
+
+    A program that writes to a pipe does not know the length of what follows: it
+    declares 0 or the largest number, and the samples end with the file.
+
+    Raises:
+        InputError: if it is one, but ends before its samples do.
+    """
+    size = Path(path).stat().st_size
+    with open(path, "rb") as file:
+        kind = file.read(4)
+        if kind not in (b"RIFF", b"RIFX"):
+            return False
+        order = ">" if kind == b"RIFX" else "<"
+        file.seek(12)  # after the kind, the size and "WAVE"
+        while len(header := file.read(8)) == 8:
+            name, length = struct.unpack(f"{order}4sI", header)
+            left = size - file.tell()
+            if name == b"data":
+                if left < length < UNKNOWN_LENGTH:
+                    raise InputError(
+                        f"{path} is cut: it declares {length:,} bytes of sound and has "
+                        f"{left:,}. Use the complete file."
+                    )
+                return True
+            file.seek(length + length % 2, os.SEEK_CUR)
+    return True
+
+
 def mono(sound: str | Path | Clip | np.ndarray, rate: int = RATE) -> np.ndarray:
-    """The first channel (n,) int16 of a path, a clip or an array, at a sample rate.
+    """The loudest channel (n,) int16 of a path, a clip or an array, at a sample rate.
+
+    A microphone is often on one channel of several; a constant offset is not loud.
 
     Args:
-        sound: an array (n,) or (n, channels) as `int16` takes it has this rate already.
+        sound: an array (n,), (n, channels) or (channels, n) as `int16` takes it has
+            this rate already. Of integers wider than 16 bits, the values tell how
+            many bits they use: 16, 24 or 32.
     """
     if isinstance(sound, str | Path):
         sound = read(sound)
     elif not isinstance(sound, Clip):
-        sound = Clip(int16(sound), rate)
+        sound = Clip(_samples(sound), rate)
+    samples = sound.samples
+    if sound.channels > 1:
+        loudest = np.argmax(samples.std(axis=0)) if samples.size else 0
+        sound = Clip(samples[:, loudest], sound.frame_rate)
     return sound.set_frame_rate(rate).samples[:, 0]
+
+
+def _samples(array):
+    """An array of unknown origin as int16, (n,) or (n, channels)."""
+    array = np.asarray(array)
+    if array.ndim == 2 and array.shape[0] < array.shape[1]:
+        array = array.T  # channels first
+    if array.dtype.kind == "i" and array.dtype.itemsize > 2 and array.size:
+        largest = max(-int(array.min()), int(array.max()) + 1)
+        for bits in (16, 24, 32):
+            if largest <= 1 << (bits - 1):
+                return _shifted(array, bits)
+    return int16(array)
 
 
 def power_spectrogram(

@@ -1,23 +1,41 @@
-"""Read and write images: any file or array becomes a plain 8-bit RGB image."""
+"""Read and write images: any file or array becomes a plain 8-bit RGB image.
 
+With `pillow_heif` (extra `photos`), also the HEIC pictures of phones are read.
+"""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
+from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.core.files import atomic_write
 
 MAX_PIXELS = 89_000_000  # Pillow warns of a decompression bomb at 89.5 million
-WRITTEN = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+MAX_JPEG_PIXELS = 220_000_000  # beyond MAX_PIXELS, JPEG is read at half the size
+HEIC = {b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"mif1", b"msf1")}
+ROWS = 256  # of a large image that are converted at a time
+# Pillow would hand the pictures of some other formats, such as PostScript, to programs.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP")
+ORIENTATION = 274  # the EXIF tag
+WRITTEN = {  # the suffixes of files that are written, with their formats
+    **{".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"},
+    **{".gif": "gif", ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff"},
+}
 
 
 def read(source: Any) -> Image.Image:
-    """Convert a path, an open PIL image or an array to an RGB image.
+    """Convert a file, a PIL image or an array to an RGB image.
 
     Args:
-        source: a file path, a `PIL.Image.Image`, or an array (height, width),
+        source: a path, the bytes of a file, a binary file object, a
+            `PIL.Image.Image`, or an array or tensor (height, width),
             (height, width, 1), (height, width, 3) or (height, width, 4): integers
             in [0, 255] or floats in [0, 1]. Transparent pixels are blended with white,
             16-bit values are scaled to 8 bits, the EXIF orientation of a photo is
@@ -29,9 +47,15 @@ def read(source: Any) -> Image.Image:
     Raises:
         InputError: if `source` is not an image.
     """
-    if isinstance(source, str | Path):
-        return _read_file(Path(source))
-    return _to_rgb(source if isinstance(source, Image.Image) else _from_array(source))
+    if isinstance(source, bytes | bytearray | memoryview):
+        source = io.BytesIO(source)
+    if isinstance(source, str | Path) or hasattr(source, "read"):
+        with opened(source) as image:
+            return _to_rgb(image)
+    if not isinstance(source, Image.Image):
+        return _to_rgb(_from_array(source))
+    with _explained("The image"):
+        return _to_rgb(_checked(source))
 
 
 def write(image: Image.Image | np.ndarray, path: str | Path) -> Path:
@@ -42,8 +66,10 @@ def write(image: Image.Image | np.ndarray, path: str | Path) -> Path:
             f"Cannot write an image as {path.name!r}: expected one of the suffixes "
             f"{', '.join(WRITTEN)}, received {path.suffix!r}."
         )
+    content = io.BytesIO()  # Pillow would not say that a disk is full
+    read(image).save(content, WRITTEN[path.suffix.lower()])
     with atomic_write(path) as temporary:
-        read(image).save(temporary)
+        temporary.write_bytes(content.getbuffer())
     return path
 
 
@@ -62,44 +88,131 @@ def resized(
     return np.asarray(image, "float32") / 255
 
 
-def _read_file(path: Path) -> Image.Image:
-    if not path.is_file():
-        raise MissingFileError(f"There is no image at {path}. Check the path.")
+@contextlib.contextmanager
+def opened(
+    file: str | Path | IO[bytes], name: str = "The image"
+) -> Iterator[Image.Image]:
+    """An image of one of `FORMATS`, not yet decoded; errors in the block are explained.
+
+    Args:
+        file: a path, or a binary file, which the messages call `name`.
+
+    Raises:
+        InputError: if it is another kind of file, has more than `MAX_PIXELS`, or the
+            block raises an exception, which a damaged image causes.
+    """
+    with contextlib.ExitStack() as stack:
+        if isinstance(file, str | Path):
+            name, path = str(file), files.expanded(file)
+            if not files.exists(path):
+                raise MissingFileError(f"There is no image at {file}. Check the path.")
+            file = stack.enter_context(open(path, "rb"))
+        stack.enter_context(_explained(name))
+        file.seek(0)
+        start = file.read(16)
+        file.seek(0)
+        yield _checked(stack.enter_context(_opened(file, start)))
+
+
+def _opened(file, start):
+    """The image in a binary file that begins with the bytes `start`."""
+    if start.startswith(b"\xff\xd8\xff"):
+        try:  # `Image.open` would refuse a large one
+            image = JpegImagePlugin.JpegImageFile(file)
+        except SyntaxError as error:
+            raise UnidentifiedImageError from error
+        pixels = image.width * image.height
+        if MAX_PIXELS < pixels <= MAX_JPEG_PIXELS:
+            image.draft("RGB", (image.width // 2, image.height // 2))
+        return image
+    if start[4:12] in HEIC:
+        try:
+            import pillow_heif  # lazy import of an extra
+        except ImportError:
+            raise InputError(
+                "This is an HEIC picture, as phones take them. Convert it to JPEG, or "
+                "`pip install 'dls-keras[photos]'`, with which it is read."
+            ) from None
+        return pillow_heif.open_heif(file).to_pillow()
+    return Image.open(file, formats=FORMATS)
+
+
+@contextlib.contextmanager
+def _explained(name):
+    """Replace the exceptions of Pillow by an InputError that names the image."""
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            return _to_rgb(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as that of truncated EXIF data
+            yield
     except UnidentifiedImageError:
         raise InputError(
-            f"{path} is not an image that can be read. "
+            f"{name} is not an image that can be read. "
             "Expected a JPEG, PNG, GIF, BMP, TIFF or WebP file."
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(
-            f"{path} has more than {MAX_PIXELS:,} pixels. Reduce it first."
+            f"{name} has more than {MAX_PIXELS:,} pixels. Reduce it first."
         ) from None
     except InputError:
         raise
     except Exception as error:  # a decoder may raise anything for damaged bytes
-        raise InputError(f"{path} is damaged: {error}. Use another copy.") from error
+        raise InputError(f"{name} is damaged: {error}. Use another copy.") from error
+
+
+def _checked(image):
+    """The image, unless decoding it would start a program or need too much memory."""
+    # None is no file; MPO is what Pillow makes of a JPEG file with several pictures.
+    if image.format not in (None, "MPO", "HEIF", *FORMATS):
+        raise UnidentifiedImageError
+    if image.width * image.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+    return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     """The image with EXIF orientation applied, in 8 bits, on white, as RGB."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16- or 32-bit integers, which convert() clips
-        grey = np.asarray(image)
-        image = _from_array(
-            np.rint(grey / 257).astype(int) if grey.max() > 255 else grey
-        )
-    elif image.mode == "F":
-        image = _from_array(np.asarray(image))
+    given = image
+    if image.getexif().get(ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    image = _in_8_bits(image)
     if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        background = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(background, image)
-    return image.convert("RGB")
+        return _by_rows(image, "RGB", _on_white)
+    # A large image takes 350 MB, so it is not copied twice.
+    return image.convert("RGB") if image is given or image.mode != "RGB" else image
+
+
+def _in_8_bits(image):
+    """An image of 16-bit, 32-bit or floating-point grey values in 8 bits.
+
+    Pillow's own conversion would clip the values.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return image
+    image.load()
+    scale = 257 if image.mode != "F" and image.getextrema()[1] > 255 else 1
+
+    def convert(rows):
+        grey = np.asarray(rows)
+        return _from_array(np.rint(grey / scale).astype(int) if scale > 1 else grey)
+
+    return _by_rows(image, "L", convert)
+
+
+def _on_white(image):
+    """An image with transparent pixels, blended with white."""
+    image = image.convert("RGBA")
+    background = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(background, image).convert("RGB")
+
+
+def _by_rows(image, mode, convert):
+    """The image converted a few rows at a time, which takes little memory."""
+    image.load()
+    converted = Image.new(mode, image.size)
+    for top in range(0, image.height, ROWS):
+        box = (0, top, image.width, min(top + ROWS, image.height))
+        converted.paste(convert(image.crop(box)), box)
+    return converted
 
 
 def _from_array(array) -> Image.Image:
