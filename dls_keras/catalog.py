@@ -412,10 +412,19 @@ def load(name: str) -> ModuleType:
     """The module of the assignment `name`, imported now.
 
     Raises:
-        InputError: if there is no such assignment; close names are suggested.
+        InputError: if there is no such assignment; close names are suggested; or if
+            Keras cannot be imported, because its backend is not installed.
     """
     check(name)
-    return importlib.import_module(BY_NAME[name].module)
+    try:
+        return importlib.import_module(BY_NAME[name].module)
+    except ModuleNotFoundError as error:
+        if error.name in ("jax", "torch", "openvino"):
+            from dls_keras.core import settings
+            from dls_keras.core.errors import InputError
+
+            raise InputError(settings.WRONG_BACKEND.format(error.name)) from error
+        raise
 
 
 def lazy(package: str, course: int | None = None) -> tuple[Callable, Callable]:

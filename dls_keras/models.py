@@ -7,21 +7,24 @@ a dict of arrays. An assignment whose files hold more than its network's variabl
 such as a vocabulary, offers `to_arrays(model)` and `from_arrays(arrays)`.
 """
 
+import contextlib
 import difflib
 import inspect
+import math
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from dls_keras import catalog
-from dls_keras.core import files, weights
+from dls_keras.core import files, readers, weights
 from dls_keras.core.errors import InputError
+
+SPARE = 100_000  # numbers of the states of dropout and the like, not in a file
 
 # What TensorFlow's libraries log to stderr when they are loaded.
 NOTES = re.compile(
@@ -113,26 +116,84 @@ def load(name: str, choice: str = "default") -> Any:
 
     Args:
         choice: a variant, or else the path of a file that `save` wrote.
+
+    Raises:
+        InputError: if it is neither, or the file does not fit the assignment.
     """
     module = open_assignment(name)
     if choice in [one.variant for one in entries(name)]:
         return module.load_pretrained(choice)
-    if not Path(choice).is_file():
+    if not files.exists(choice):
         entry(f"{name}/{choice}")  # raises, and lists the variants
     arrays = weights.load_arrays(choice)  # and here for other kinds of file
+    count = sum(array.size for array in arrays.values())
     if hasattr(module, "from_arrays"):
-        return module.from_arrays(arrays)
-    model = build(module, weights.load_settings(choice))
-    if not isinstance(model, dict):
-        weights.load_file(network(model), choice)
-        return model
-    expected, came = ({k: np.shape(v) for k, v in m.items()} for m in (model, arrays))
-    if came != expected:
-        raise InputError(
-            f"{choice} holds {came}, where the model expects {expected}. "
-            "The file belongs to another model."
-        )
-    return {key: arrays[key] for key in model}
+        with _at_most(count):
+            return module.from_arrays(arrays)
+    settings = weights.load_settings(choice)
+    _check_settings(module, settings, arrays)
+    with _at_most(count):
+        model = build(module, settings)
+    if isinstance(model, dict):
+        return weights.like(model, arrays, choice)
+    if not hasattr(network(model), "weights"):
+        raise InputError(f"{name} reads no weight files. Choose one of its variants.")
+    weights.load_file(network(model), choice)
+    return model
+
+
+def _check_settings(module, settings, arrays):
+    """Raise InputError unless the settings of a file suit the assignment and the file.
+
+    A setting has the type of its default. A size, such as a number of units, is that of
+    an axis of an array, so that a short file cannot ask for a large model.
+    """
+    sizes = {size for array in arrays.values() for size in array.shape}
+    takes = inspect.signature(module.build_model).parameters
+    for key in settings.keys() & takes.keys():
+        value, default = settings[key], takes[key].default
+        several = value if isinstance(value, list) else [value]
+        if isinstance(default, bool | str) or key == "seed":
+            suits = type(value) is type(default)
+        elif default is None or default is inspect.Parameter.empty:
+            texts = all(isinstance(one, str) for one in several)
+            suits = value is None or (texts and len({*several}) == len(several))
+        else:
+            whole = all(type(one) is int and one in sizes for one in several)
+            listed = isinstance(value, list) == isinstance(default, tuple | list)
+            suits = whole and listed and len(several) <= len(arrays)
+        if not suits:
+            raise InputError(
+                f"The file was saved with {key}={readers.quoted(repr(value))}, which "
+                "does not suit the model and the arrays of the file. The file is "
+                f"damaged. {readers.COPY}"
+            )
+
+
+@contextlib.contextmanager
+def _at_most(count):
+    """Raise InputError before variables with more numbers than `count` are created."""
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    import tensorflow as tf
+
+    left = count + SPARE
+
+    def create(make, **arguments):
+        nonlocal left
+        value = arguments["initial_value"]
+        with tf.Graph().as_default():  # computes the shape alone
+            left -= math.prod((value() if callable(value) else value).shape)
+        if left < 0:
+            raise InputError(
+                f"The file holds {count:,} numbers, fewer than the model with its "
+                "settings. The file belongs to another model."
+            )
+        return make(**arguments)
+
+    with tf.variable_creator_scope(create):
+        yield
 
 
 def build(module: ModuleType, settings: Mapping[str, Any]) -> Any:
@@ -142,17 +203,28 @@ def build(module: ModuleType, settings: Mapping[str, Any]) -> Any:
     the activation of an LSTM's gates, and so `save` writes them next to the arrays.
 
     Raises:
-        InputError: if `build_model` does not take such a setting.
+        InputError: if `build_model` does not take such a setting, or not this value.
     """
+    name = module.__name__.rpartition(".")[2]
     takes = inspect.signature(module.build_model).parameters
     for key in settings:
         if key not in takes:
             raise InputError(
-                f"The file was saved with the setting {key!r}, which the model of "
-                f"{module.__name__.rpartition('.')[2]} does not have. The file belongs "
-                "to another model."
+                f"The file was saved with the setting {readers.quoted(key)}, which the "
+                f"model of {name} does not have. The file belongs to another model."
             )
-    return module.build_model(**settings)
+    if not settings:
+        return module.build_model()
+    try:
+        return module.build_model(**settings)
+    except InputError:
+        raise
+    except Exception as error:  # Keras and NumPy raise many kinds for wrong values
+        raise InputError(
+            f"{name} cannot be built with the settings of the file, "
+            f"{readers.quoted(repr(settings))}: {error}. The file is damaged, or "
+            "belongs to another model."
+        ) from error
 
 
 def network(model: Any) -> Any:
@@ -180,7 +252,8 @@ def save(
     if hasattr(module, "to_arrays"):
         arrays = module.to_arrays(model)
     else:
-        arrays = model if isinstance(model, dict) else weights.arrays(network(model))
+        by_name = isinstance(model, Mapping)
+        arrays = model if by_name else weights.arrays(network(model))
     weights.save_arrays(arrays, path, settings=settings)
 
 

@@ -35,7 +35,7 @@ ALLOWED = {
         *("core", "converters", "catalog", "plots", ""),
         *("models", "grading"),
     },
-    "": {"catalog"},  # dls_keras/__init__.py
+    "": {"catalog", "saving"},  # dls_keras/__init__.py
     "__main__": {"cli"},
 }
 

@@ -94,9 +94,9 @@ def test_without_data_the_message_says_where_to_get_them(folder):
     "spoil, words",
     [
         (lambda x, y: (x, y + 12), "values up to"),
-        (lambda x, y: (x, np.stack([y] * 3, -1)), "two axes"),
+        (lambda x, y: (x, np.stack([y] * 3, -1)), "mode RGB"),
         (lambda x, y: (x[:0], y[:0]), "no images"),
-        (None, "not a zip file"),
+        (None, "is not .*not a zip file"),
     ],
 )
 def test_a_wrong_archive_is_an_error(folder, synthetic, spoil, words):
@@ -105,7 +105,7 @@ def test_a_wrong_archive_is_an_error(folder, synthetic, spoil, words):
         (folder / "camvid_val_256x192.zip").write_text("hello")
     else:
         write_archive(folder, "val", *spoil(synthetic[0][:1], synthetic[1][:1]))
-    with pytest.raises(InputError, match=f"camvid_val_256x192.zip is not.*{words}"):
+    with pytest.raises(InputError, match=f"camvid_val_256x192.zip .*{words}"):
         camvid.load_split("val")
 
 

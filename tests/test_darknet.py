@@ -442,7 +442,7 @@ def test_missing_and_swapped_files_are_named(tmp_path):
         converter.load(tmp_path / "nowhere.cfg", weights)
     with pytest.raises(InputError, match="net.cfg is not a Darknet .weights"):
         converter.load(weights, cfg)
-    with pytest.raises(InputError, match="not text"):
+    with pytest.raises(InputError, match="is not the text of a Darknet .cfg"):
         converter.load(weights, weights)
 
 

@@ -221,7 +221,7 @@ def test_files_without_the_mxnet_arrays_are_refused(mxnet, tmp_path):
     with pytest.raises(InputError, match="not a readable npz"):
         face_networks.read_mxnet(wrong)
     np.savez(wrong, conv_1_conv2d_weight=np.array([{"a": 1}]))
-    with pytest.raises(InputError, match="not a readable npz"):
+    with pytest.raises(InputError, match="the type object"):
         face_networks.read_mxnet(wrong)
     np.savez(wrong, images=np.zeros(3))
     with pytest.raises(InputError, match="'images'"):
@@ -237,7 +237,7 @@ def test_invalid_arrays_do_not_change_the_model(mobile):
         f"missing: {name}": {k: v for k, v in good.items() if k != name},
         "unknown: conv_9/kernel": good | {"conv_9/kernel": good[name]},
         "has shape": good | {name: good[name][:2]},
-        "not finite": good | {name: np.full_like(good[name], np.nan)},
+        "NaN or inf": good | {name: np.full_like(good[name], np.nan)},
         "negative": good | {variance: -good[variance]},
     }
     model = mobile_face_net()

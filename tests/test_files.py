@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from dls_keras.core import files
+from dls_keras.core import downloads, files
 from dls_keras.core.errors import InputError, MissingFileError
 
 CONTENT = b"seventeen bytes.\n" * 50_000
@@ -56,6 +56,7 @@ def places(monkeypatch, tmp_path):
         monkeypatch.setenv(f"DLS_KERAS_{name}", str(folders[name]))
     monkeypatch.delenv("DLS_KERAS_OFFLINE", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(downloads, "FIRST_WAIT", 0.001)
     return folders
 
 

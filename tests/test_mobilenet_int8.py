@@ -127,7 +127,6 @@ def test_layers_of_another_network_leave_the_model_unchanged(
         lambda layer: layer._replace(kernel=layer.kernel.astype("float32")),
         lambda layer: layer._replace(scale=layer.scale[:-1]),
         lambda layer: layer._replace(bias=layer.bias[:, None]),
-        lambda layer: layer._replace(bias=layer.bias * np.nan),
         lambda layer: layer._replace(kernel=layer.kernel[0, 0, 0]),
     ],
 )
@@ -144,6 +143,16 @@ def test_a_file_that_is_not_an_npz_is_an_error(tmp_path, content):
     path = tmp_path / "net.npz"
     path.write_bytes(content)
     with pytest.raises(InputError, match="not a quantised MobileNetV2"):
+        converter.read(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_must_be_finite(random_layers, tmp_path, value):
+    """The message names the array."""
+    layer = random_layers["Conv1"]
+    wrong = layer._replace(scale=np.full_like(layer.scale, value))
+    path = save({"Conv1": wrong}, tmp_path / "net.npz")
+    with pytest.raises(InputError, match="Conv1/scale in .* holds NaN or inf"):
         converter.read(path)
 
 

@@ -188,7 +188,7 @@ def test_an_invalid_line_is_reported(tmp_path, line):
 
 def test_a_file_that_cannot_be_read_is_reported(tmp_path):
     """A missing one, and one that is not a text."""
-    with pytest.raises(MissingFileError, match="does not exist"):
+    with pytest.raises(MissingFileError, match="no file at"):
         resumes.load_resumes(tmp_path / "ner.json")
     (tmp_path / "ner.json").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="UTF-8"):

@@ -52,7 +52,7 @@ def test_the_text_has_199_sentences_and_199_known_words():
 def test_an_invalid_file_is_refused(tmp_path):
     """If it is missing, not UTF-8, or without a sentence."""
     path = tmp_path / "text.txt"
-    with pytest.raises(MissingFileError, match="no text file at"):
+    with pytest.raises(MissingFileError, match="no file at"):
         sentence_corpus.load_text(path)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not UTF-8"):

@@ -188,10 +188,10 @@ def test_files_of_both_formats_are_read(tmp_path):
         ("1 The office is north of the kitchen.\n", "no story"),
         ("The office is north of the kitchen.\n", "line 1"),
         ("1 A.\n2 What?\ta\t7\n", "line 2: there is no fact 7"),
-        ("[1, 2]", "cannot be read as stories"),
+        ("[1, 2]", "is not a file of stories"),
         ('[{"story": {"text": ["A.", "B?"]}}]', "answer|supporting"),
-        ("[", "cannot be read as stories"),
-        (b"\xff\xfe", "cannot be read as stories"),
+        ("[", "is not a file of stories"),
+        (b"\xff\xfe", "is not a file of stories"),
     ],
 )
 def test_a_file_without_stories_is_reported(tmp_path, content, words):
@@ -205,7 +205,7 @@ def test_a_file_without_stories_is_reported(tmp_path, content, words):
 
 def test_a_message_says_where_to_find_missing_stories(tmp_path, monkeypatch):
     """The archive, and the function that generates similar ones."""
-    with pytest.raises(MissingFileError, match="does not exist"):
+    with pytest.raises(MissingFileError, match="no file at"):
         stories.read(tmp_path / "none.txt")
     monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))

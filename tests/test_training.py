@@ -12,11 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from full_disks import full_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -443,6 +445,93 @@ def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path, kind):
     with pytest.raises(InputError, match="not a checkpoint that can be read"):
         fit_line(checkpoint=path)
     assert path.read_bytes() == content
+
+
+def test_a_checkpoint_larger_than_the_disk_is_an_error_before_training(tmp_path):
+    """Its size is known before the first epoch."""
+    path = tmp_path / "run.npz"
+    with full_disk(200), pytest.raises(InputError, match="run.npz: File too large"):
+        fit_line(checkpoint=path, on_epoch=lambda *_: pytest.fail("an epoch was run"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_fails_in_its_first_epoch_leaves_no_checkpoint(tmp_path):
+    """Nothing was trained."""
+    with pytest.raises(InputError, match="the loss of epoch 1 is nan"):
+        fit_line(keras.optimizers.SGD(np.nan), checkpoint=tmp_path / "run.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_that_fails_later_is_kept_in_the_temporary_folder(
+    tmp_path, monkeypatch
+):
+    """The training ends, and resumes from there: no epoch is lost."""
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    path = tmp_path / "here" / "run.npz"
+
+    def remove_folder(epoch, _):
+        path.unlink()
+        path.parent.rmdir()
+
+    with pytest.raises(InputError, match="stopped after epoch 2; to resume") as caught:
+        fit_line(checkpoint=path, on_epoch=remove_folder)
+    kept = str(caught.value).partition("the checkpoint that is in ")[2]
+    epochs = []
+    resumed, _ = fit_line(
+        checkpoint=kept.removesuffix("."), on_epoch=lambda *a: epochs.append(a[0])
+    )
+    assert epochs == [3] and resumed == fit_line()[0]
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    """Also if the temporary folder is full: the run resumes one epoch earlier."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = tmp_path / "run.npz"
+    with contextlib.ExitStack() as stack:
+        with pytest.raises(InputError, match="run.npz: File too large"):
+            fit_line(
+                checkpoint=path,
+                on_epoch=lambda *_: stack.enter_context(full_disk(200)),
+            )
+    assert list(tmp_path.iterdir()) == [path]
+    epochs = []
+    resumed, _ = fit_line(checkpoint=path, on_epoch=lambda *a: epochs.append(a[0]))
+    assert epochs == [2, 3] and resumed == fit_line()[0]
+
+
+# Divergence.
+
+
+@pytest.mark.parametrize("rate", [np.nan, np.inf, 1e30])
+def test_a_diverged_run_ends_at_the_epoch_whose_loss_is_not_finite(tmp_path, rate):
+    """No checkpoint holds NaN."""
+    path = tmp_path / "run.npz"
+    with pytest.raises(InputError, match=r"epoch 1 is (nan|inf).*smaller learning"):
+        fit_line(keras.optimizers.SGD(rate), epochs=100, checkpoint=path)
+    assert not path.exists()
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    """They may be so after a step whose loss, computed before it, is finite."""
+    path = tmp_path / "run.npz"
+    with pytest.raises(InputError, match="kernel holds NaN or inf"):
+        fit_line(keras.optimizers.SGD(np.nan), epochs=1, batch_size=20, checkpoint=path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("array", ["losses", "v0"])
+def test_a_checkpoint_with_nan_is_refused(tmp_path, array):
+    """Such as one of an earlier version of the package."""
+    path = tmp_path / "run.npz"
+    fit_line(checkpoint=path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays[array] = arrays[array] * np.nan
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match="(?i)not a checkpoint that can be read .*nan"):
+        fit_line(checkpoint=path, epochs=4)
 
 
 # Several devices.

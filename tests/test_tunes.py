@@ -125,6 +125,17 @@ def test_files_that_are_not_midi_raise_an_input_error(music21, tmp_path):
             tunes.load_tune(tmp_path / "bad.mid")
 
 
+@pytest.mark.parametrize("cut", [1, 40, 200])
+def test_a_file_that_is_cut_in_a_track_is_refused(tmp_path, cut):
+    """music21 reads it as a shorter solo."""
+    pytest.importorskip("music21")
+    midi_and_wav.write_midi(tunes.make_tune(0), tmp_path / "tune.mid")
+    content = (tmp_path / "tune.mid").read_bytes()
+    (tmp_path / "cut.mid").write_bytes(content[:-cut])
+    with pytest.raises(InputError, match="is cut by"):
+        tunes.load_tune(tmp_path / "cut.mid")
+
+
 def test_without_music21_the_error_says_how_to_install_it(monkeypatch, tmp_path):
     """Composing and writing do not need it."""
     monkeypatch.setitem(sys.modules, "music21", None)

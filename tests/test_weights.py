@@ -242,12 +242,12 @@ def test_a_damaged_file_raises_no_other_error(file_bytes, tmp_path, share, damag
     try:
         weights.load_arrays(path)
     except InputError as error:
-        assert "not a weight file that can be read" in str(error)
+        assert str(path) in str(error)
 
 
 def test_the_error_for_a_missing_file_contains_its_path(tmp_path):
     """It is a MissingFileError."""
-    with pytest.raises(MissingFileError, match=r"no weight file at .*none\.h5"):
+    with pytest.raises(MissingFileError, match=r"no file at .*none\.h5.*a weight file"):
         weights.load_arrays(tmp_path / "none.h5")
 
 

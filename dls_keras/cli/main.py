@@ -2,18 +2,25 @@
 
 Heavy libraries are imported by the commands that need them. Results go to stdout, as
 plain text separated by tabs where stdout is not a terminal; progress and error
-messages go to stderr. Invalid input prints a message, not a traceback, and exits with
-code 2, Ctrl-C with 130; a bug of ours prints a traceback.
+messages go to stderr. Invalid input, and an error of the operating system such as a
+full disk, prints a message, not a traceback, and exits with code 2, Ctrl-C with 130, a
+closed pipe such as that of `head` with 141; a bug of ours prints a traceback.
+
+Files to write are checked before the work begins.
 """
 
+import contextlib
+import errno
 import inspect
+import io
+import math
 import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -23,6 +30,15 @@ from dls_keras.core.errors import InputError
 
 PICTURES = (".png", ".jpg", ".jpeg")
 SOUNDS = (".mid", ".wav")
+LARGEST_RATE = 1_000_000  # a larger learning rate overflows float32 in a few steps
+LARGEST_INTEGER = 2**31 - 1  # TensorFlow takes the seed and counts as int32
+FOLDERS = ("DLS_KERAS_HOME", "DLS_KERAS_DATA", "DLS_KERAS_WEIGHTS")
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+CLOSED_PIPE = 141  # as the shell reports a program that SIGPIPE ended
+
+
+class ClosedPipe(Exception):
+    """The program that reads our output has ended."""
 
 
 class Commands(click.Group):
@@ -34,7 +50,13 @@ class Commands(click.Group):
         """Run the command line `args`, by default the shell's, and exit."""
         # TensorFlow reads this when it starts; its log lines help no user.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        if not _open_closed_streams():
+            sys.exit(_report_error("Standard output is closed; redirect it to a file."))
+        args = sys.argv[1:] if args is None else list(args)
+        failure = None
         try:
+            if any("\0" in argument for argument in args):
+                raise InputError("An argument has a NUL character. Remove it.")
             status = super().main(
                 args, **{**extra, "prog_name": "dls-keras", "standalone_mode": False}
             )
@@ -43,14 +65,46 @@ class Commands(click.Group):
             status = _report_error(error.format_message() + hint)
         except (click.ClickException, InputError) as error:
             status = _report_error(error)
-        except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
-            status = _report_error(f"{error.filename}: {error.strerror}.")
+        except ClosedPipe:
+            status = CLOSED_PIPE
+        except OSError as error:
+            status, failure = 2, _flush(sys.stdout)
+            if error.filename is None and error.errno in FULL:
+                failure = error  # every other file that is written has a name
+            if not failure:
+                where = f"{error.filename}: " if error.filename else ""
+                _report_error(f"{where}{error.strerror or error}.")
         except click.Abort as error:
             if not isinstance(error.__cause__, KeyboardInterrupt):
                 raise
             _report_error("Stopped.")
             status = 130
+        failure = failure or _flush(sys.stdout)
+        if isinstance(failure, BrokenPipeError):
+            status = CLOSED_PIPE
+        elif failure:
+            reason = failure.strerror or failure
+            status = _report_error(f"Cannot write to standard output: {reason}.")
+        _flush(sys.stderr)
         sys.exit(status)
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """The context of a command line; `--help` prints in here."""
+        with _closed_pipe():
+            return super().make_context(*args, **more)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        for name in FOLDERS:
+            try:
+                Path(os.environ.get(name, "")).expanduser()
+            except RuntimeError:
+                raise InputError(
+                    f"{name} is {os.environ[name]}, but there is no such home folder. "
+                    "Set it to the path of a folder."
+                ) from None
+        with _closed_pipe():
+            return super().invoke(context)
 
     def list_commands(self, context: click.Context) -> list[str]:
         """The commands in the order of this file, for `--help`."""
@@ -59,22 +113,90 @@ class Commands(click.Group):
 
 def _report_error(message: object) -> int:
     """Print an error message to stderr; return the exit code of invalid input."""
-    click.echo(f"dls-keras: {message}", err=True)
+    with contextlib.suppress(OSError):  # stderr may be full or closed, too
+        click.echo(f"dls-keras: {message}", err=True)
     return 2
 
 
+def _open_closed_streams() -> bool:
+    """Whether stdout is open; the null device takes the place of closed streams.
+
+    Otherwise the next file that is opened would get the number of a standard stream.
+    """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names of files
+    return sys.stdout is not None
+
+
+def _flush(stream: TextIO) -> OSError | None:
+    """Write what a stream still holds; if that fails, drop it and return the error."""
+    try:
+        stream.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError):  # such as of a stream without a descriptor
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+        return error
+    return None
+
+
+@contextlib.contextmanager
+def _closed_pipe() -> Iterator[None]:
+    """Tell a closed pipe from other errors, before click and rich exit with 1."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ClosedPipe from error
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):
+            raise ClosedPipe from error
+        raise
+
+
+class Rate(click.FloatRange):
+    """A learning rate: a number in a range, which NaN is not."""
+
+    def convert(self, value: Any, option: Any, context: Any) -> float:
+        """The number."""
+        rate = super().convert(value, option, context)
+        if math.isnan(rate):
+            self.fail(f"{value} is not a number.", option, context)
+        return rate
+
+
 def _in_a_folder(context, option, path: Path | None) -> Path | None:
-    """The path of a file to write, in a folder that exists."""
-    if path and not path.parent.is_dir():
-        raise click.BadParameter(f"the folder {path.parent} does not exist.")
+    """The path of a file to write, in a folder where that is possible."""
+    if path is None:
+        return None
+    from dls_keras.core import files
+
+    others = context.meta.setdefault("dls_keras.outputs", {})
+    place = os.path.realpath(path)
+    if others.setdefault(place, option.opts[0]) != option.opts[0]:
+        raise click.BadParameter(f"{path} is the file of {others[place]}, too.")
+    try:
+        os.fspath(path).encode()
+        files.check_writable(path)
+    except UnicodeEncodeError:
+        raise click.BadParameter(f"{str(path)!r} is not valid UTF-8.") from None
+    except InputError as error:
+        raise click.BadParameter(str(error)) from None
     return path
 
 
 def _new(context, option, path: Path | None) -> Path | None:
     """The path of a new file to write."""
+    path = _in_a_folder(context, option, path)
     if path and path.exists():
         raise click.BadParameter(f"{path} already exists; choose another name.")
-    return _in_a_folder(context, option, path)
+    return path
 
 
 def _picture(context, option, path: Path | None) -> Path | None:
@@ -226,11 +348,19 @@ def infer(
 @main.command()
 @NAME
 @click.option(
-    "--epochs", type=click.IntRange(1), help="Epochs: passes over the training set."
+    "--epochs",
+    type=click.IntRange(1, LARGEST_INTEGER),
+    help="Epochs: passes over the training set.",
 )
-@click.option("--batch-size", type=click.IntRange(1), help="Batch size.")
-@click.option("--learning-rate", type=float, help="Learning rate.")
-@click.option("--seed", type=int, help="Seed of the initial weights and of shuffling.")
+@click.option(
+    "--batch-size", type=click.IntRange(1, LARGEST_INTEGER), help="Batch size."
+)
+@click.option("--learning-rate", type=Rate(0, LARGEST_RATE), help="Learning rate.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LARGEST_INTEGER),
+    help="Seed of the initial weights and of shuffling.",
+)
 @_written(
     "--checkpoint",
     _in_a_folder,
@@ -244,7 +374,10 @@ def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> N
     Options left out have the defaults of the assignment. The shipped weights may have
     been trained on more data: weights/README.md states their recipes.
     """
+    import numpy as np
+
     from dls_keras import models
+    from dls_keras.core import files, outputs
 
     module = models.open_assignment(name, "load_data", "build_model", "train")
     out = out or Path(f"{name}.h5")
@@ -253,6 +386,9 @@ def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> N
             f"{out} already exists and is never overwritten; choose another name with "
             "--out."
         )
+    if out == settings["checkpoint"]:
+        raise InputError(f"{out} is the file of --checkpoint, too; pass another --out.")
+    files.check_writable(out)
     takes = _options_of(module.train)
     known = ", ".join(_flag(key) for key in settings if key in takes)
     settings = {key: value for key, value in settings.items() if value is not None}
@@ -260,18 +396,21 @@ def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> N
         if key not in takes:
             raise InputError(f"{name} has no {_flag(key)}; its options are {known}.")
     if "on_epoch" in takes and not sys.stderr.isatty():  # no progress bar there
-        settings["on_epoch"] = lambda epoch, loss: click.echo(
-            f"epoch {epoch}: loss {loss:.6g}", err=True
-        )
+        settings["on_epoch"] = _print_epoch
     if "seed" in takes and "keras" in sys.modules:  # for the initial weights
         seed = settings.get("seed", takes["seed"])
         sys.modules["keras"].utils.set_random_seed(seed)
 
     data, model = module.load_data(), module.build_model()
     start = time.perf_counter()
-    losses = module.train(model, data, **settings)
+    with np.errstate(all="ignore"):  # the losses and the weights are checked
+        losses = module.train(model, data, **settings)
     seconds = time.perf_counter() - start
-    models.save(module, model, out)
+    for epoch, loss in enumerate(losses, 1):
+        outputs.check_loss(loss, epoch)
+    outputs.write_or_rescue(
+        lambda path: models.save(module, model, path), out, "The trained weights are in"
+    )
     click.echo(
         f"{name}: {len(losses)} epochs in {seconds:.1f} s, "
         f"loss {losses[0]:.4g} -> {losses[-1]:.4g}, weights in {out}"
@@ -425,12 +564,13 @@ def convert_darknet(cfg: Path, file: Path, names: Path | None, out: Path) -> Non
 
     module = models.open_assignment("car_detection")
     from dls_keras.converters import darknet  # lazy import of Keras
+    from dls_keras.core import readers
 
     network = darknet.load(cfg, file)
     known = None
     if names is not None:
-        lines = names.read_text("utf-8").splitlines()
-        known = [line.strip() for line in lines if line.strip()]
+        text = readers.read_text(names, "a list of class names")
+        known = [line.strip() for line in text.splitlines() if line.strip()]
     classes = darknet.class_names(network.heads, known)
     settings = {"cfg": darknet.read_cfg(cfg), "classes": classes}
     models.save(module, network, out, settings=settings)
@@ -526,8 +666,8 @@ def check(
         found = (runner.check(name, one, **limits) for one in paths)
 
     done = []
-    with progress.progress(name, len(paths)) as bar:  # it uses stdout, too
-        for report in found:
+    with runner.sigterm_ends(), progress.progress(name, len(paths)) as bar:
+        for report in found:  # it uses stdout, too
             done.append(report)
             bar.advance(note=Path(report.file).name)
     for report in done:
@@ -558,8 +698,10 @@ def tour(out: Path) -> int:
     from dls_keras.cli import tour as guide
 
     stops = guide.visit_all()
-    _print_table(guide.HEADER, [guide.cells(stop) for stop in stops])
-    guide.write(stops, out)
+    try:
+        _print_table(guide.HEADER, [guide.cells(stop) for stop in stops])
+    finally:  # a full stdout does not lose the page, nor a full disk the table
+        guide.write(stops, out)
     click.echo(f"Open {out} in a browser to see the pictures.")
     return 2 if any(stop.error for stop in stops) else 0
 
@@ -581,6 +723,11 @@ def _options_of(train: Callable) -> dict[str, Any]:
 
 def _flag(parameter: str) -> str:
     return f"--{parameter.replace('_', '-')}"
+
+
+def _print_epoch(epoch: int, loss: float) -> None:
+    with contextlib.suppress(OSError):  # a full or closed stderr ends no training
+        click.echo(f"epoch {epoch}: loss {loss:.6g}", err=True)
 
 
 def _print_json(**values: Any) -> None:

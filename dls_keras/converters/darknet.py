@@ -18,8 +18,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import files, readers
+from dls_keras.core.errors import InputError
 from dls_keras.networks import darknet
 
 # The 80 classes of COCO (Lin et al. 2014) in the order of Darknet's coco.names.
@@ -44,6 +44,10 @@ VOC_CLASSES = tuple(
 )
 
 
+LARGEST_CFG = readers.MEGABYTE  # bytes; that of YOLOv4 has 12 kB
+UNUSED = 1_000_000  # parameters missing in a file, below which `fill` says where
+
+
 class Weights(NamedTuple):
     """The content of a `.weights` file.
 
@@ -66,9 +70,9 @@ def read(path: str | Path) -> Weights:
     Raises:
         InputError: if the file has another format; the message names it.
     """
-    if not Path(path).is_file():
-        raise MissingFileError(f"There is no file {path}. Check the path.")
-    content = Path(path).read_bytes()
+    with readers.reading(path, "a Darknet .weights file"):
+        readers.check_size(path, readers.LARGEST)
+        content = Path(path).read_bytes()
     version = np.frombuffer(content[:12], "<i4") if len(content) >= 12 else ()
     # Larger version numbers mean transposed kernels, which no published file has.
     if len(version) == 0 or not all(0 <= number < 1000 for number in version):
@@ -108,7 +112,8 @@ def load(
     file, text = read(weights_path), read_cfg(cfg_path)
     try:
         sections = darknet.parse(text)
-        network = darknet.build(sections, input_shape=input_shape)
+        most = min(darknet.MOST_PARAMETERS, len(file.values) + UNUSED)
+        network = darknet.build(sections, input_shape=input_shape, most=most)
         fill(network.model, sections, file.values)
     except InputError as error:
         raise InputError(f"{cfg_path} with {weights_path}: {error}") from error
@@ -122,15 +127,12 @@ def read_cfg(path: str | Path) -> str:
         MissingFileError: if there is no such file.
         InputError: if it is not a text file.
     """
-    if not Path(path).is_file():
-        raise MissingFileError(f"There is no file {path}. Check the path.")
-    try:
-        return Path(path).read_text("utf-8")
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{path} is not a Darknet .cfg: it is not text. Are the two files in the "
-            "right order, FILE.cfg FILE.weights?"
-        ) from None
+    return readers.read_text(
+        path,
+        "the text of a Darknet .cfg",
+        limit=LARGEST_CFG,
+        advice="Are the two files in the right order, FILE.cfg FILE.weights?",
+    )
 
 
 def class_names(
@@ -143,8 +145,8 @@ def class_names(
             Pascal VOC for 20 classes, else "class 0", "class 1" and so on.
 
     Raises:
-        InputError: if the number of names differs from the number of classes, or if
-            there are no heads.
+        InputError: if the number of names differs from the number of classes, if one
+            is not a text, or if there are no heads.
     """
     if not heads:
         raise InputError(
@@ -155,6 +157,11 @@ def class_names(
     if names is None:
         known = {80: COCO_CLASSES, 20: VOC_CLASSES}
         names = known.get(count, [f"class {k}" for k in range(count)])
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise InputError(
+            "Expected a list of class names, each a text, received "
+            f"{readers.quoted(str(names))}."
+        )
     if len(names) != count:
         raise InputError(
             f"The network has {count} classes, received {len(names)} class names. Give "

@@ -13,6 +13,7 @@ transposed to (rows, columns, in, out). OpenFace's folder has one CSV file per a
 its h5 file has the same layers as Keras 1 or 2 saved them.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +22,8 @@ import keras
 import numpy as np
 
 from dls_keras.converters import keras_h5
-from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import readers, weights
+from dls_keras.core.errors import InputError
 
 MXNET = re.compile(r"(.+?)_(weight|bias|gamma|beta|moving_mean|moving_var)")
 MXNET_PARTS = {"weight": "kernel", "moving_var": "moving_variance"}
@@ -31,6 +32,7 @@ MXNET_PARTS = {"weight": "kernel", "moving_var": "moving_variance"}
 # order, with the endings of their CSV files.
 WEIGHTED = {"kernel": "w", "bias": "b"}
 NORMALISED = {"gamma": "w", "beta": "b", "moving_mean": "m", "moving_variance": "v"}
+CHARACTERS = 30  # of a number in a CSV file, at most; float64 needs 25
 
 
 def read_mxnet(path: str | Path) -> dict[str, np.ndarray]:
@@ -40,25 +42,15 @@ def read_mxnet(path: str | Path) -> dict[str, np.ndarray]:
         MissingFileError: if there is no such file.
         InputError: if it is not an npz of arrays with MXNet's names.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"There is no file {path}. Name an existing one.")
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as npz:
-            stored = {name: npz[name] for name in npz.files}
-    except Exception as error:  # damaged files raise errors of many kinds
-        raise InputError(
-            f"{path} is not a readable npz ({error}); it is "
-            f"{files.what_is(path)}. Use the npz of MobileFaceNet."
-        ) from error
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
+    stored = readers.read_npz(path, "a readable npz of MobileFaceNet")
     for name, array in stored.items():
         match = MXNET.fullmatch(name)
         if match is None:
             raise InputError(
-                f"{path} holds {name!r}; expected names that end in _weight, _bias, "
-                "_gamma, _beta, _moving_mean or _moving_var. Use the npz of "
-                "MobileFaceNet."
+                f"{path} holds {readers.quoted(name)}; expected names that end in "
+                "_weight, _bias, _gamma, _beta, _moving_mean or _moving_var. Use the "
+                "npz of MobileFaceNet."
             )
         layer, part = match.groups()
         part = MXNET_PARTS.get(part, part)
@@ -66,6 +58,8 @@ def read_mxnet(path: str | Path) -> dict[str, np.ndarray]:
             part, array = "alpha", array[np.newaxis, np.newaxis]
         if name == "fc1_weight":  # MXNet names it after the batch norm
             layer = "pre_fc1"
+        if f"{layer}/{part}" in arrays:
+            raise InputError(f"{path} holds {layer}/{part} twice. {readers.COPY}")
         arrays[f"{layer}/{part}"] = array
     arrays.pop("fc1/gamma", None)  # the graph sets fix_gamma: it is 1
     return arrays
@@ -90,9 +84,9 @@ def read_open_face_csv(folder: str | Path, model: keras.Model) -> dict[str, np.n
         for variable in layer.weights:
             name = "dense" if layer.name == "dense_layer" else layer.name
             path = folder / f"{name}_{ends[variable.name]}.csv"
-            arrays[f"{layer.name}/{variable.name}"] = _transposed(
-                _numbers(path), tuple(variable.shape), path
-            )
+            shape = tuple(variable.shape)
+            numbers = _numbers(path, most=math.prod(shape))
+            arrays[f"{layer.name}/{variable.name}"] = _transposed(numbers, shape, path)
     return arrays
 
 
@@ -103,9 +97,14 @@ def read_open_face_h5(path: str | Path) -> dict[str, np.ndarray]:
     """
     arrays = {}
     for layer in keras_h5.read(path).layers:
-        parts = WEIGHTED if len(layer.weights) == 2 else NORMALISED
+        parts = {0: {}, 2: WEIGHTED, 4: NORMALISED}.get(len(layer.weights))
+        if parts is None:
+            raise InputError(
+                f"{layer.name} of {path} has {len(layer.weights)} arrays, expected 2 "
+                "or, in a batch normalisation, 4. It belongs to another network."
+            )
         # Keras 1 called the variance running_std; the order never changed.
-        for part, array in zip(parts, layer.weights.values(), strict=False):
+        for part, array in zip(parts, layer.weights.values(), strict=True):
             arrays[f"{layer.name}/{part}"] = array
     return arrays
 
@@ -129,40 +128,21 @@ def fill(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> keras.Model:
             f"arrays (missing: {_some(missing)}; unknown: {_some(unknown)}). "
             "The file belongs to another network."
         )
-    for name, variable in variables.items():
-        array = arrays[name]
-        if array.shape != tuple(variable.shape):
-            raise InputError(
-                f"{name} of {model.name} has shape {tuple(variable.shape)}, but the "
-                f"array in the file {array.shape}. It belongs to another network."
-            )
-        if not np.isfinite(array).all() or (
-            name.endswith("variance") and array.min() < 0
-        ):
-            raise InputError(
-                f"The array for {name} of {model.name} has values that are not finite "
-                "or, in a variance, negative. The file is damaged."
-            )
-    for name, variable in variables.items():
-        variable.assign(arrays[name])
+    values = [arrays[name] for name in variables]
+    weights.assign([*variables.values()], values, model.name)
     return model
 
 
-def _numbers(path):
-    """The numbers of a CSV file, line by line, as one array."""
-    if not path.is_file():
-        raise MissingFileError(
-            f"There is no file {path}. Expected the folder `weights` of Keras-OpenFace."
-        )
-    try:
-        return np.array(
-            re.split(r"[,\s]+", path.read_text("ascii").strip(", \n\r")), "float32"
-        )
-    except ValueError as error:  # also if it is not ASCII
-        raise InputError(
-            f"{path} is not a list of numbers ({error}); it is "
-            f"{files.what_is(path)}. Download it again."
-        ) from error
+def _numbers(path, most):
+    """The numbers of a CSV file, line by line, as one array: about `most`."""
+    expected = "a list of numbers from the folder `weights` of Keras-OpenFace"
+    limit = 1000 + CHARACTERS * most
+    with readers.reading(path, expected, "Download it again."):
+        text = readers.read_text(path, expected, limit=limit)
+        if not text.isascii() or "_" in text:
+            raise ValueError("it has other characters")
+        numbers = np.array(re.split(r"[,\s]+", text.strip(", \n\r")), "float64")
+        return readers.checked_numbers(numbers, str(path)).astype("float32")
 
 
 def _transposed(values, shape, path):

@@ -41,13 +41,19 @@ import h5py
 import keras
 import numpy as np
 
-from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import files, hdf5, readers
+from dls_keras.core.errors import InputError
 
 # Names with the same meaning in all versions: arrays of equal shape are distinguished
 # by them.
 ROLES = {"kernel", "recurrent_kernel", "bias"}
 ROLES |= {"gamma", "beta", "moving_mean", "moving_variance"}
+
+GATES = ("recurrent_activation", "inner_activation")  # of Keras 2, of Keras 1
+
+LARGEST_JSON = 8 * readers.MEGABYTE
+ARCHITECTURE = "an architecture as `model.to_json()` writes it"
+EXPECTED = "a model or its weights, saved by Keras 1 or 2"
 
 # Keras 1's "lstm_1_W_i:0": kernel (W), recurrent kernel (U) or bias (b) of gate i.
 ONE_GATE = re.compile(r"(?P<layer>.+)_(?P<part>[WUb])_(?P<gate>[ifcozrh])(:0)?")
@@ -71,9 +77,7 @@ class Layer(NamedTuple):
     @property
     def gates(self) -> str | None:
         """The gate activation in the file, also of a wrapped layer; None without."""
-        named = next(
-            _values(self.config, "recurrent_activation", "inner_activation"), None
-        )
+        named = next(_values(self.config, *GATES), None)
         return "keras2_hard_sigmoid" if named == "hard_sigmoid" else named
 
 
@@ -99,50 +103,51 @@ def read(path: str | Path, *, model_json: str | Path | None = None) -> Contents:
             Keras 3 or with Theano, is damaged or contains NaN.
     """
     path = Path(path)
-    for needed in (path, model_json):
-        if needed is not None and not Path(needed).is_file():
-            raise MissingFileError(f"There is no file at {needed}. Check the path.")
-    facts, weights, top = _opened(path)
-    version = str(_text(facts.get("keras_version", "1")))
-    if version.startswith("3.") or (not weights and {"layers", "vars"} & set(top)):
+    if files.exists(path) and not h5py.is_hdf5(path) and zipfile.is_zipfile(path):
         raise InputError(
-            f"{path} was written by Keras 3. Expected a file of Keras 1 or 2; for this "
-            "one, build the model and call its `load_weights`."
+            f"{path} is a .keras archive of Keras 3. Expected {EXPECTED}; read this "
+            "one with keras.models.load_model."
         )
-    if not weights:
-        raise InputError(
-            f"{path} has no Keras weights (no layer_names), but "
-            f"{', '.join(top) or 'nothing'}. Expected a model or its weights, saved by "
-            "Keras 1 or 2; this may be a data set."
-        )
-    convolves = False
-    for name, array in itertools.chain(*(layer.items() for layer in weights.values())):
-        convolves |= array.ndim > 2
-        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+    text = None if model_json is None else readers.read_text(model_json, ARCHITECTURE)
+    advice = "Expected an HDF5 file that Keras 1 or 2 wrote."
+    with hdf5.opened(path, EXPECTED, advice) as file:
+        root = "model_weights" if "model_weights" in file else ""
+        facts = file.attributes() | file.attributes(root)
+        version = str(_text(facts.get("keras_version", "1")))
+        names = _names(facts, "layer_names")
+        top = [_text(name) for name in file.groups()]
+        if version.startswith("3.") or (not names and {"layers", "vars"} & set(top)):
             raise InputError(
-                f"{name} in {path} has values that are not finite numbers. Its "
-                "training diverged, or the file is damaged. Use another file."
+                f"{path} was written by Keras 3. Expected a file of Keras 1 or 2; for "
+                "this one, build the model and call its `load_weights`."
             )
-    if model_json is not None:
-        facts["model_config"] = Path(model_json).read_bytes()
-    known = _architecture(facts.get("model_config"), model_json or path)
-    if known and not known.keys() >= weights.keys():
-        raise InputError(
-            f"The architecture in {model_json or path} has the layers "
-            f"{', '.join(known)}, but {path} has {', '.join(weights)}. "
-            "Use the JSON of the model that was saved."
-        )
-    # Keras 2 saved the backend; Keras 1 a dim_ordering, "th" or "tf".
-    theano = convolves and _text(facts.get("backend")) == "theano"
-    if theano or "th" in _values([*known.values()], "dim_ordering"):
-        raise InputError(
-            f"{path} has convolution kernels in Theano's order. Expected TensorFlow's; "
-            "save the file again by Keras 2 with TensorFlow."
-        )
-    layers = (
-        Layer(name, _join_gates(arrays), *known.get(name, (None, {})))
-        for name, arrays in weights.items()
-    )
+        if not names:
+            raise InputError(
+                f"{path} has no Keras weights (no layer_names), but "
+                f"{', '.join(top) or 'nothing'}. Expected {EXPECTED}; this may be a "
+                "data set."
+            )
+        arrays = _arrays(file, {name: f"{root}/{name}" for name in names})
+        text = facts.get("model_config") if text is None else text
+        known = _architecture(text, model_json or path)
+        if known and not known.keys() >= arrays.keys():
+            raise InputError(
+                f"The architecture in {model_json or path} has not all layers of "
+                f"{path}: it lacks {min(arrays.keys() - known.keys())}. Use the JSON "
+                "of the model that was saved."
+            )
+        # Keras 2 saved the backend; Keras 1 a dim_ordering, "th" or "tf".
+        convolves = any(a.ndim > 2 for layer in arrays.values() for a in layer.values())
+        theano = convolves and _text(facts.get("backend")) == "theano"
+        if theano or "th" in _values([*known.values()], "dim_ordering"):
+            raise InputError(
+                f"{path} has convolution kernels in Theano's order. Expected "
+                "TensorFlow's; save the file again by Keras 2 with TensorFlow."
+            )
+        layers = [
+            Layer(name, _join_gates(several), *known.get(name, (None, {})))
+            for name, several in arrays.items()
+        ]
     return Contents(tuple(layers), path, version)
 
 
@@ -181,8 +186,8 @@ def fill(
             as the 2021 course does with its date translator.
 
     Raises:
-        InputError: if the file does not fit the model; the message lists all arrays
-            with the variables that they would be assigned to.
+        InputError: if the file does not fit the model, which is then as it was; the
+            message names the first array that does not fit, with its variable.
     """
     if gates not in ("as in file", "as built"):
         raise InputError(
@@ -202,14 +207,21 @@ def fill(
     ]
     wanted = [_Slot(layer, v.name, v) for layer in model.layers for v in layer.weights]
     plan = list(itertools.zip_longest(stored, wanted))
-    for row, (source, target) in enumerate(plan):
+    values: dict[int, np.ndarray] = {}  # of each variable, by its id
+    for source, target in plan:
         if not (source and target and _fits(source, target)):
             raise InputError(
                 f"{contents.path} ({len(stored)} arrays) does not fit {model.name!r} "
-                f"({len(wanted)} variables). {_advice(source, target)}\n"
-                + _picture(plan, row)
+                f"({len(wanted)} variables): {source or 'nothing'} -> "
+                f"{target or 'nothing'}. {_advice(source, target)}"
             )
-    for source, target in plan:
+        first = values.setdefault(id(target.value), source.value)
+        if not np.array_equal(first, source.value):
+            raise InputError(
+                f"{contents.path} has other values for {source} than for an earlier "
+                f"layer, but the two layers share the variable {target} of the model. "
+                "Build the model with separate layers."
+            )
         named, built = source.layer.gates, _gates(target.layer)
         if gates == "as in file" and named and named != built:
             raise InputError(
@@ -221,13 +233,6 @@ def fill(
             )
     for source, target in plan:
         target.value.assign(source.value)
-    for source, target in plan:
-        if not np.array_equal(target.value, source.value.astype(target.value.dtype)):
-            raise InputError(
-                f"{target} of the model does not have the values of {source} in "
-                f"{contents.path}: two layers share the variable, but have different "
-                "values in the file. Build the model with separate layers."
-            )
     return model
 
 
@@ -242,49 +247,43 @@ class _Slot(NamedTuple):
         return f"{self.layer.name}/{self.name} {tuple(self.value.shape)}"
 
 
-def _opened(path: Path) -> tuple[dict[str, Any], dict[str, dict], list[str]]:
-    """The attributes of a file, each layer's arrays by name, and the groups' names."""
-    try:
-        with h5py.File(path) as file:
-            group = file.get("model_weights", file)
-            facts = {**file.attrs, **group.attrs}
-            weights = {
-                layer: {
-                    name: group[layer][name][()]
-                    for name in _names(group[layer].attrs, "weight_names")
-                }
-                for layer in _names(facts, "layer_names")
-            }
-            return facts, weights, [_text(name) for name in file]
-    # h5py has no error class of its own: a damaged file raises any of these.
-    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
-        kind = files.what_is(path)
-        if zipfile.is_zipfile(path):
-            kind = "a .keras archive of Keras 3 (use keras.models.load_model)"
-        raise InputError(
-            f"{path} cannot be read: it is {kind}. "
-            "Expected an HDF5 file that Keras 1 or 2 wrote."
-        ) from error
+def _arrays(file: hdf5.File, groups: Mapping[str, str]) -> dict[str, dict]:
+    """The arrays of each layer by name, from the groups of the layers."""
+    arrays: dict[str, dict[str, np.ndarray]] = {}
+    left = readers.MOST_ARRAYS
+    for layer, group in groups.items():
+        names = _names(file.attributes(group), "weight_names")
+        left -= len(names)
+        if left < 0:
+            raise ValueError(f"more than {readers.MOST_ARRAYS:,} arrays")
+        arrays[layer] = {}
+        for name in names:
+            array = file.array(f"{group}/{name}")
+            if array.dtype.kind not in "fiu":
+                raise ValueError(f"{name} has the type {array.dtype}")
+            arrays[layer][name] = array
+    return arrays
 
 
 def _architecture(text: Any, origin: str | Path) -> dict[str, tuple[str, dict]]:
     """Class and configuration of each layer of an architecture in JSON, by name."""
     if text is None:
         return {}
-    try:
+    with readers.reading(origin, ARCHITECTURE):
+        if len(text) > LARGEST_JSON:
+            raise ValueError(f"it has more than {LARGEST_JSON:,} characters")
         config = json.loads(text)["config"]
+        known: dict[str, tuple[str, dict]] = {}
         # The Sequential of Keras 1 and early Keras 2 is a bare list of its layers.
-        return {
-            entry.get("name") or entry["config"]["name"]: (
-                entry["class_name"],
-                entry["config"],
-            )
-            for entry in (config if isinstance(config, list) else config["layers"])
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"The architecture in {origin} is not what `model.to_json()` writes."
-        ) from error
+        for entry in config if isinstance(config, list) else config["layers"]:
+            kind, inner = entry["class_name"], entry["config"]
+            name = entry.get("name") or inner["name"]
+            gates = [*_values(inner, *GATES)]
+            texts = all(isinstance(text, str) and text for text in (kind, name, *gates))
+            if not texts or not isinstance(inner, dict) or name in known:
+                raise ValueError(f"wrong entry {readers.quoted(str(entry))}")
+            known[name] = kind, inner
+        return known
 
 
 def _join_gates(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -330,25 +329,16 @@ def _advice(source: _Slot | None, target: _Slot | None) -> str:
     return "Build every layer of the file, starting with a keras.Input."
 
 
-def _picture(plan: list[tuple[_Slot | None, _Slot | None]], marked: int) -> str:
-    """The assignment as lines "array -> variable", one of them marked."""
-    lines = [(str(source or "nothing"), target or "nothing") for source, target in plan]
-    width = max(len(source) for source, _ in lines)
-    return "\n".join(
-        f"  {source:{width}} -> {target}" + "  <- does not fit" * (row == marked)
-        for row, (source, target) in enumerate(lines)
-    )
-
-
 def _values(config: Any, *keys: str) -> Iterator[Any]:
     """Every value under one of `keys`, at any depth."""
-    if isinstance(config, dict):
-        yield from (config[key] for key in keys if key in config)
-        config = config.values()
-    elif not isinstance(config, (list, tuple)):
-        return
-    for inner in config:
-        yield from _values(inner, *keys)
+    waiting = [config]
+    while waiting:
+        config = waiting.pop()
+        if isinstance(config, dict):
+            yield from (config[key] for key in keys if key in config)
+            waiting += reversed(config.values())
+        elif isinstance(config, (list, tuple)):
+            waiting += reversed(config)
 
 
 def _names(attributes: Mapping[str, Any], name: str) -> list[str]:
@@ -356,7 +346,10 @@ def _names(attributes: Mapping[str, Any], name: str) -> list[str]:
     numbered = (f"{name}{i}" for i in itertools.count())
     pieces = itertools.takewhile(attributes.__contains__, numbered)
     whole = [name] if name in attributes else pieces
-    return [_text(item) for piece in whole for item in attributes[piece]]
+    names = [_text(item) for piece in whole for item in attributes[piece]]
+    if len(names) > readers.MOST_ARRAYS or not all(isinstance(n, str) for n in names):
+        raise ValueError(f"{len(names):,} entries in {name}, expected names")
+    return names
 
 
 def _text(value: Any) -> Any:

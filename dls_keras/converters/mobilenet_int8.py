@@ -20,10 +20,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import readers, weights
+from dls_keras.core.errors import InputError
 
 CLASSIFIER = "predictions"  # the only layer that a base without top does not have
+LARGEST = 100 * readers.MEGABYTE  # the published file has 4
 NORMS = {"Conv1": "bn_Conv1", "Conv_1": "Conv_1_bn"}  # the others: {layer}_BN
 
 
@@ -39,7 +40,8 @@ class Layer(NamedTuple):
         """The kernel as float32."""
         # The channels of a depthwise kernel (3, 3, n_C, 1) are on the third axis.
         scale = self.scale[:, None] if self.kernel.shape[-1] == 1 else self.scale
-        return self.kernel.astype("float32") * scale
+        with np.errstate(over="ignore"):  # `fill` refuses infinite weights
+            return self.kernel.astype("float32") * scale
 
 
 def read(path: str | Path) -> dict[str, Layer]:
@@ -49,40 +51,34 @@ def read(path: str | Path) -> dict[str, Layer]:
         MissingFileError: if there is no such file.
         InputError: if it is not such a file, or an array has a wrong type or shape.
     """
-    if not Path(path).is_file():
-        raise MissingFileError(f"There is no file at {path}. Check the path.")
-    try:
-        # If the file is damaged, np.load does not close what it opened itself.
-        with open(path, "rb") as opened, np.load(opened) as arrays:
-            names = dict.fromkeys(key.rpartition("/")[0] for key in arrays.files)
-            layers = {
-                name: Layer(*(arrays[f"{name}/{part}"] for part in Layer._fields))
-                for name in names
-            }
-            count = len(arrays.files)
-    except Exception as error:  # a damaged file can raise almost anything
+    arrays = readers.read_npz(
+        path,
+        "a quantised MobileNetV2",
+        limit=LARGEST,
+        advice="Expected an npz with kernel, scale and bias of each layer.",
+    )
+    names = dict.fromkeys(name.rpartition("/")[0] for name in arrays)
+    parts = {f"{name}/{part}" for name in names for part in Layer._fields}
+    if not names or arrays.keys() != parts:
         raise InputError(
-            f"{path} is not a quantised MobileNetV2 ({error}): expected an npz with "
-            f"kernel, scale and bias of each layer. The file is {files.what_is(path)}."
-        ) from error
-    if not layers or count != len(Layer._fields) * len(layers):
-        raise InputError(
-            f"{path} holds {count} arrays for {len(layers)} layers, expected three per "
-            "layer: kernel, scale and bias. Use the original file."
+            f"{path} holds {len(arrays)} arrays for {len(names)} layers, expected "
+            "three per layer: kernel, scale and bias. Use the original file."
         )
+    layers = {
+        name: Layer(*(arrays[f"{name}/{part}"] for part in Layer._fields))
+        for name in names
+    }
     for name, (kernel, scale, bias) in layers.items():
         ok = (
             (kernel.dtype, scale.dtype, bias.dtype) == ("int8", "float32", "float32")
             and kernel.ndim in (2, 4)
             and scale.shape == bias.shape == (_channels(kernel),)
-            and np.isfinite(scale).all()
-            and np.isfinite(bias).all()
         )
         if not ok:
             raise InputError(
                 f"{name} of {path} is not a layer: kernel {kernel.dtype} "
                 f"{kernel.shape}, scale {scale.dtype} {scale.shape}, bias {bias.dtype} "
-                f"{bias.shape}. Expected int8, then float32 with one finite number per "
+                f"{bias.shape}. Expected int8, then float32 with one number per "
                 "channel. The file is damaged; use another copy."
             )
     return layers
@@ -100,7 +96,8 @@ def fill(model: keras.Model, layers: dict[str, Layer]) -> keras.Model:
         `model`.
 
     Raises:
-        InputError: if the names of the layers or a shape differ.
+        InputError: if the names of the layers or a shape differ, or a number is not
+            valid; the model is then as it was.
     """
     own = {layer.name: layer for layer in model.layers if hasattr(layer, "kernel")}
     wanted = {
@@ -120,17 +117,21 @@ def fill(model: keras.Model, layers: dict[str, Layer]) -> keras.Model:
                 f"{shape} in {model.name!r}. Build keras.applications.MobileNetV2 "
                 "with alpha=1."
             )
+    variables, values = [], []
     for name, layer in wanted.items():
-        own[name].kernel.assign(layer.weights)
+        variables.append(own[name].kernel)
+        values.append(layer.weights)
         if own[name].use_bias:
-            own[name].bias.assign(layer.bias)
+            variables.append(own[name].bias)
+            values.append(layer.bias)
             continue
         norm = model.get_layer(NORMS.get(name, f"{name}_BN"))
+        variables += norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance
         # y = gamma (x - mean) / sqrt(variance + epsilon) + beta = x + bias
-        norm.gamma.assign(np.full(layer.bias.shape, np.sqrt(1 + norm.epsilon), "f4"))
-        norm.beta.assign(layer.bias)
-        norm.moving_mean.assign(np.zeros(layer.bias.shape, "f4"))
-        norm.moving_variance.assign(np.ones(layer.bias.shape, "f4"))
+        shape = layer.bias.shape
+        gamma = np.full(shape, np.sqrt(1 + norm.epsilon), "f4")
+        values += gamma, layer.bias, np.zeros(shape, "f4"), np.ones(shape, "f4")
+    weights.assign(variables, values, model.name)
     return model
 
 

@@ -13,17 +13,22 @@ weights are the same in all three formats:
 Weights: Oxford's Visual Geometry Group, CC BY 4.0.
 """
 
-import re
-import zipfile
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from dls_keras.converters import keras_h5
-from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.converters import keras_h5, matconvnet
+from dls_keras.core import files, readers, weights
+from dls_keras.core.errors import InputError
+
+PARTS = ("kernel", "bias")
+START = 20  # seconds in which Python starts, also on a busy machine
 
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -39,50 +44,57 @@ def read_keras(path: str | Path) -> Arrays:
 
 
 def read_matconvnet(path: str | Path) -> Arrays:
-    """The convolutions of MatConvNet's `imagenet-vgg-verydeep-19.mat`."""
-    from scipy import io  # lazy import: only this reader needs it
+    """The convolutions of MatConvNet's `imagenet-vgg-verydeep-19.mat`.
 
-    if not Path(path).is_file():
-        raise MissingFileError(f"There is no file {path}. Check the path.")
+    The file is read by another process, which a damaged file may crash.
+    """
+    with (
+        readers.reading(
+            path, "MatConvNet's imagenet-vgg-verydeep-19.mat", "Download it again."
+        ),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        readers.check_size(path, readers.LARGEST)
+        out = Path(folder, "convolutions.npz")
+        _run_matconvnet(path, out)
+        stored = readers.read_npz(out, "the result of `converters.matconvnet`")
+    names = [name.removesuffix("/kernel") for name in stored if name.endswith("kernel")]
+    return {name: (stored[f"{name}/kernel"], stored[f"{name}/bias"]) for name in names}
+
+
+def _run_matconvnet(path, out):
+    """Run `converters.matconvnet`; raise ValueError if it fails or is too slow."""
+    seconds = START + 4 * Path(path).stat().st_size / matconvnet.BYTES_PER_SECOND
+    search = [str(files.PACKAGE.parent), os.environ.get("PYTHONPATH")]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, search)),
+        "OPENBLAS_NUM_THREADS": "1",  # each thread reserves memory
+    }
     try:
-        layers = io.loadmat(path, variable_names="layers", simplify_cells=True)[
-            "layers"
-        ]
-        arrays = {}
-        for layer in layers:
-            match = re.fullmatch(r"conv(\d)_(\d)", layer["name"])
-            if match:
-                kernel, bias = (
-                    layer["weights"]
-                    if "weights" in layer
-                    else (layer["filters"], layer["biases"])
-                )
-                arrays["block{}_conv{}".format(*match.groups())] = kernel, bias.ravel()
-        kernel, bias = arrays["block1_conv1"]
-        arrays["block1_conv1"] = kernel[:, :, ::-1], bias  # from RGB to BGR
-    except Exception as error:  # damaged files raise errors of many kinds
-        raise InputError(
-            f"{path} is not MatConvNet's imagenet-vgg-verydeep-19.mat "
-            f"({type(error).__name__}: {error}); it is {files.what_is(path)}. "
-            "Download it again."
-        ) from error
-    return arrays
+        run = subprocess.run(
+            [sys.executable, "-P", "-m", matconvnet.__name__, path, out],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"SciPy did not read it in {seconds:.0f} seconds") from None
+    if run.returncode:
+        lines = run.stderr.decode(errors="replace").split("\n")
+        said = [line for line in lines if line.strip()]
+        crashed = f"SciPy crashed or took too long, exit status {run.returncode}"
+        raise ValueError(said[-1] if said else crashed)
 
 
 def read_npz(*paths: str | Path) -> Arrays:
     """The convolutions of files such as `block1_conv1.npz`, one per layer."""
     arrays = {}
     for path in map(Path, paths):
-        if not path.is_file():
-            raise MissingFileError(f"There is no file {path}. Check the path.")
-        try:
-            with open(path, "rb") as opened, np.load(opened) as file:
-                arrays[path.stem] = file["kernel"], file["bias"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{path} does not hold the arrays kernel and bias ({error}); it is "
-                f"{files.what_is(path)}. Use another copy."
-            ) from error
+        layer = readers.read_npz(
+            path, "a layer of VGG-19 with the arrays kernel and bias", PARTS
+        )
+        arrays[path.stem] = layer["kernel"], layer["bias"]
     return arrays
 
 
@@ -95,19 +107,15 @@ def fill(network: keras.Model, arrays: Mapping) -> None:
         InputError: if arrays are missing, of another shape or not finite; the network
             is then unchanged.
     """
-    convolutions = [layer for layer in network.layers if layer.weights]
-    for layer in convolutions:
-        expected = [tuple(variable.shape) for variable in layer.weights]
-        received = [np.shape(array) for array in arrays.get(layer.name, ())]
-        if received != expected:
+    variables, values = [], []
+    for layer in network.layers:
+        found = arrays.get(layer.name, ())
+        if len(layer.weights) not in (0, len(found)):
             raise InputError(
-                f"Expected arrays of shape {expected} for {layer.name}, received "
-                f"{received or 'none'}. Use the published weights of VGG-19."
+                f"Expected {len(layer.weights)} arrays for {layer.name}, received "
+                f"{len(found)}. Use the published weights of VGG-19."
             )
-        if not all(np.isfinite(array).all() for array in arrays[layer.name]):
-            raise InputError(
-                f"The weights of {layer.name} hold NaN or infinite values. The file is "
-                "damaged: download it again."
-            )
-    for layer in convolutions:
-        layer.set_weights(arrays[layer.name])
+        if layer.weights:
+            variables += layer.weights
+            values += found
+    weights.assign(variables, values, network.name)

@@ -26,8 +26,8 @@ class MissingFileError(InputError, FileNotFoundError):
 def shortened(text: str, longest: int = LONGEST) -> str:
     """`text` in at most three lines, without its middle if it is longer than `longest`.
 
-    >>> shortened("a" * 20 + "b" * 20, longest=13)
-    'aaaaaaaa ... bbbb'
+    >>> shortened("a" * 20 + "b" * 20, longest=15)
+    'aaaaa ... bbbbb'
     """
     lines = text.split("\n")
     text = "\n".join([*lines[: MOST_LINES - 1], " ".join(lines[MOST_LINES - 1 :])])
@@ -35,4 +35,4 @@ def shortened(text: str, longest: int = LONGEST) -> str:
     if len(text) <= longest:
         return text
     end = longest // 3  # the advice stands at the end
-    return f"{text[: longest - end - 1]} ... {text[-end:]}"
+    return f"{text[: longest - end - 5]} ... {text[-end:]}"

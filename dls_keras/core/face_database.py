@@ -18,8 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import files, readers
+from dls_keras.core.errors import InputError
+
+A_DATABASE = "a database of identities"
+LARGEST = 64 * readers.MEGABYTE  # of a file: 100,000 people
 
 
 class Identities(dict):
@@ -100,25 +103,26 @@ def load(path: str | Path) -> Identities:
         MissingFileError: if there is no such file.
         InputError: if the file is damaged or not a database.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"There is no database at {path}. Check the path.")
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as npz:
-            names, vectors = npz["names"].tolist(), npz["vectors"]
-            identities = Identities(str(npz["network"]))
-        if vectors.dtype != "float32" or len(vectors) != len(names):
-            raise ValueError(f"{len(names)} names, {vectors.dtype} {vectors.shape}")
+    advice = "Use another copy, or add the people again."
+    parts = "names", "vectors", "network"
+    with readers.reading(path, A_DATABASE, advice):
+        arrays = readers.read_npz(path, A_DATABASE, parts, limit=LARGEST, advice=advice)
+        names, vectors, network = (arrays[part] for part in parts)
+        if {names.dtype.kind, network.dtype.kind} != {"U"}:
+            raise ValueError("its names are not text")
+        if (names.ndim, network.ndim) != (1, 0) or (
+            vectors.dtype != "float32" or vectors.shape[:-1] != names.shape
+        ):
+            raise ValueError(f"{names.shape} names, {vectors.dtype} {vectors.shape}")
         lengths = np.linalg.norm(vectors, axis=-1)
         if not np.allclose(lengths, 1, atol=1e-3):
             raise ValueError("its encodings are not of length 1")
-        for name, vector in zip(names, vectors, strict=True):
-            identities.add(name, vector[np.newaxis])
-    except Exception as error:  # damaged files raise errors of many kinds
-        raise InputError(
-            f"{path} is not a database of identities ({error}); it is "
-            f"{files.what_is(path)}. Use another copy, or add the people again."
-        ) from error
+        identities = Identities(str(network))
+        try:
+            for name, vector in zip(names.tolist(), vectors, strict=True):
+                identities.add(name, vector[np.newaxis])
+        except InputError as error:
+            raise ValueError(error) from error
     return identities
 
 

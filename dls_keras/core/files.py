@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core.errors import InputError, MissingFileError, shortened
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -24,7 +24,8 @@ class Remote:
     `name` is its path below the data folder, such as "signs/test_signs.h5". One of
     `sha256`, `git_blob` (sha1 of "blob {length}\\0" and the content) and `md5`
     identifies it. `url` is None if it cannot be downloaded as a single file; `instead`
-    then says what to do.
+    then says what to do. `bytes` is its length, if it is known: a download that becomes
+    longer is refused.
     """
 
     name: str
@@ -34,15 +35,32 @@ class Remote:
     md5: str | None = None  # if its publisher states no better hash
     licence: str = "none stated"
     instead: str = ""
+    bytes: int | None = None
 
 
 def home() -> Path:
     """The user's cache folder: `$DLS_KERAS_HOME`, else the system's usual place."""
     if folder := os.environ.get("DLS_KERAS_HOME"):
-        return Path(folder).expanduser()
+        return expanded(folder)
     import pooch
 
     return Path(pooch.os_cache("dls_keras"))
+
+
+def exists(path: str | Path) -> bool:
+    """Whether there is a regular file; False for a name that no file can have."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with the user's home folder for "~", if that is known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user
+        return Path(path)
 
 
 def offline() -> bool:
@@ -55,7 +73,7 @@ def data_folder() -> Path | None:
     named = os.environ.get("DLS_KERAS_DATA")
     if not named:
         return None
-    folder = Path(named).expanduser()
+    folder = expanded(named)
     return folder if folder.is_dir() else None
 
 
@@ -92,7 +110,8 @@ def sha256(path: str | Path) -> str:
 def git_blob(path: str | Path) -> str:
     """The id under which git stores a file, 40 hexadecimal digits."""
     content = Path(path).read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    blob = b"blob %d\0" % len(content) + content
+    return hashlib.sha1(blob, usedforsecurity=False).hexdigest()
 
 
 def md5(path: str | Path) -> str:
@@ -103,13 +122,20 @@ def md5(path: str | Path) -> str:
 
 def check_hash(path: str | Path, remote: Remote) -> None:
     """Raise InputError unless the file at `path` has the hash that `remote` states."""
+    if wrong := wrong_hash(path, remote):
+        raise InputError(
+            f"{path} has {wrong}. The file is {what_is(path)}. Delete it and fetch it "
+            "again."
+        )
+
+
+def wrong_hash(path: str | Path, remote: Remote) -> str:
+    """How the hash of a file differs from that of `remote`; "" if it does not."""
     for hash_file in (sha256, git_blob, md5):
         expected = getattr(remote, hash_file.__name__)
         if expected and (got := hash_file(path)) != expected:
-            raise InputError(
-                f"{path} has {hash_file.__name__} {got}, expected {expected}. "
-                f"The file is {what_is(path)}. Delete it and fetch it again."
-            )
+            return f"{hash_file.__name__} {got}, expected {expected}"
+    return ""
 
 
 def what_is(path: str | Path) -> str:
@@ -125,46 +151,115 @@ def what_is(path: str | Path) -> str:
     return "damaged, or another version"
 
 
+def check_writable(path: str | Path, content: bytes = b"\0") -> None:
+    """Raise InputError unless `content` can be written at `path`; leave no file."""
+    path = Path(path)
+    temporary = _temporary_file(path)
+    try:
+        temporary.write_bytes(content)
+    except OSError as error:  # a full disk takes the name of a file, but not a byte
+        raise _unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; move the file to `path` on success.
 
-    An exception inside the block leaves an existing file at `path` unchanged.
+    An exception inside the block leaves an existing file at `path` unchanged, and no
+    temporary file. If `path` is a symbolic link, the file that it names is replaced.
+
+    Raises:
+        InputError: if `path` cannot be written, or the disk is full.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise MissingFileError(
-            f"Cannot write {path}: the folder {path.parent} does not exist. "
-            "Create it, or choose another path."
-        )
-    if path.is_dir():
-        raise InputError(
-            f"Cannot write {path}: it is a folder. Give the path of a file."
-        )
-    try:  # The suffix stays: writers choose their format by it.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write {path}: {error.strerror} in the folder {path.parent}. "
-            "Choose another path."
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _temporary_file(path)
     try:
         yield temporary
+        with open(temporary, "r+b") as file:
+            # A library may ignore that the disk is full, as Pillow does for JPEG; then
+            # one more byte does not fit, either.
+            size = file.seek(0, os.SEEK_END)
+            file.write(b"\0")
+            file.truncate(size)
+            os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp gives 0o600
-        temporary.replace(path)
+        temporary.replace(os.path.realpath(path) if path.is_symlink() else path)
+    except InputError:
+        raise
+    except OSError as error:
+        if error.filename is not None and str(error.filename) != str(temporary):
+            raise  # about another file that the block opened
+        raise _unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary_file(path: Path) -> Path:
+    """A new empty file in the folder where `path` is to be written.
+
+    Raises:
+        InputError: if no file can be written there.
+    """
+    if "\0" in str(path):
+        raise InputError(f"Cannot write {str(path)!r}: a name has no NUL character.")
+    try:
+        if path.is_dir():
+            raise InputError(
+                f"Cannot write {path}: it is a folder. Give the path of a file."
+            )
+        if path.exists() and not path.is_file():
+            raise InputError(
+                f"Cannot write {path}: it is a device or a pipe. Give the path of a "
+                "file."
+            )
+        if path.is_symlink():
+            path = Path(os.path.realpath(path))
+        if not path.parent.is_dir():
+            if path.parent.exists():
+                raise InputError(
+                    f"Cannot write {path}: {path.parent} is not a folder. Choose "
+                    "another path."
+                )
+            raise MissingFileError(
+                f"Cannot write {path}: the folder {path.parent} does not exist. "
+                "Create it, or choose another path."
+            )
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)  # fails if the name is too long
+        # The suffix stays: writers choose their format by it.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    except InputError:
+        raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    os.close(handle)
+    return Path(name)
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    """The error of the operating system as one of the user's."""
+    name, folder = (shortened(str(p), 300) for p in (path, path.parent))
+    where = "the current folder" if folder == "." else f"the folder {folder}"
+    return InputError(
+        f"Cannot write {name}: {error.strerror or error} in {where}. Choose another "
+        "path."
+    )
 
 
 def fetch(remote: Remote, folder: str | Path) -> Path:
     """Download `remote` into `folder` unless it exists; return its path.
 
-    The download has a temporary name until its hash is verified, so that two processes
-    that download the same file at once both get a complete one.
+    The download has a temporary name until its hash is verified. If it is interrupted,
+    the next call continues it; see `core.downloads`.
+
+    Raises:
+        MissingFileError: if it cannot be downloaded.
+        InputError: if the file has another hash, or the folder cannot be written.
     """
     path = Path(folder) / remote.name
     if path.is_file():
@@ -175,13 +270,18 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
         raise MissingFileError(
             f"{remote.name} cannot be downloaded as one file. {remote.instead}".strip()
         )
+    if digest is None:
+        raise MissingFileError(
+            f"{remote.name} has no hash by which a download could be verified. "
+            f"Put the file from {remote.url} at {path} yourself."
+        )
     if offline():
         raise MissingFileError(
             f"{remote.name} is not available and DLS_KERAS_OFFLINE forbids downloads. "
             f"Put the file with hash {digest} from {remote.url} at {path}, "
             "or unset DLS_KERAS_OFFLINE."
         )
-    import pooch
+    from dls_keras.core import downloads  # lazy import: most files need no download
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,18 +290,22 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
             f"Cannot create the folder {path.parent} for {remote.name}: "
             f"{error.strerror}. Set DLS_KERAS_HOME to a writable folder."
         ) from error
-    with atomic_write(path) as temporary:
-        try:
-            pooch.HTTPDownloader(timeout=30)(remote.url, temporary, None)
-        except OSError as error:  # requests' errors are OSErrors
-            response = getattr(error, "response", None)
-            if response is not None:
-                response.close()  # pooch leaves it open
-            raise MissingFileError(
-                f"Could not download {remote.name} from {remote.url} ({error}). "
-                f"Try again, or put the file with hash {digest} at {path} yourself."
-            ) from error
-        check_hash(temporary, remote)
+
+    def check(part):
+        if wrong := wrong_hash(part, remote):
+            raise InputError(
+                f"What {remote.url} sends for {remote.name} has {wrong}.\n"
+                f"It is {what_is(part)}, and was deleted.\n"
+                f"Try again later, or put the right file at {path} yourself."
+            )
+
+    try:
+        downloads.download(remote.url, path, check=check, size=remote.bytes)
+    except downloads.Failed as failed:
+        raise MissingFileError(
+            f"Could not download {remote.name} from {remote.url}:\n{failed}.\n"
+            f"Try again, or put the file with hash {digest} at {path} yourself."
+        ) from failed
     return path
 
 
@@ -212,7 +316,7 @@ def find_data(remote: Remote, path: str | Path | None = None) -> Path:
         MissingFileError: if it is not found and cannot be downloaded.
     """
     if path is not None:
-        if not Path(path).is_file():
+        if not exists(path := expanded(path)):
             raise MissingFileError(f"{path} does not exist. Expected {remote.name}.")
-        return Path(path)
+        return path
     return in_data_folder(remote.name) or fetch(remote, home() / "data")

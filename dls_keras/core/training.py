@@ -9,6 +9,7 @@ bit-for-bit the same weights as an uninterrupted one.
 """
 
 import contextlib
+import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,8 +18,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dls_keras.core import outputs, readers, settings
 from dls_keras.core.errors import InputError
-from dls_keras.core.files import atomic_write
+from dls_keras.core.files import atomic_write, check_writable
 from dls_keras.core.progress import progress
 
 
@@ -96,6 +98,7 @@ def cosine_decay_with_warmup(
     )
 
 
+@settings.keras_defaults()
 def fit(
     loss_fn: Callable,
     data: Sequence[np.ndarray],
@@ -134,7 +137,8 @@ def fit(
 
     Raises:
         InputError: if there are fewer examples than `batch_size`, the arrays differ
-            in length, or the checkpoint belongs to another run.
+            in length, the checkpoint belongs to another run or cannot be written, or
+            the loss or a weight is NaN or infinite after an epoch.
     """
     m = _common_length(data, batch_size)
     steps = m // batch_size
@@ -188,6 +192,7 @@ def fit(
                 total += float(run(*map(tf.constant, (epoch, start, stop))))
                 bar.advance(stop - start, f"loss {total / stop:.4g}")
             losses.append(total / steps)
+            outputs.check_loss(losses[-1], epoch + 1)
             record.save(losses)
             if on_epoch is not None:
                 on_epoch(epoch + 1, losses[-1])
@@ -242,20 +247,15 @@ class _Checkpoint:
         """Assign the saved values, if there are any; return the losses so far."""
         if self.path is None:
             return []
+        check_writable(self.path, self._content([]))  # fail now, not after an epoch
         if not self.path.exists():
-            self.save([])  # fail now, not after an epoch, if it cannot be written
             return []
-        try:
-            # np.load would leave a damaged file open.
-            with open(self.path, "rb") as opened, np.load(opened) as file:
-                settings = str(file["settings"])
-                values = [file[f"v{i}"] for i in range(len(file.files) - 2)]
-                losses = [float(loss) for loss in file["losses"]]
-        except Exception as error:  # damaged files raise many types
-            raise InputError(
-                f"{self.path} is not a checkpoint that can be read ({error}). "
-                "Delete it to start from the beginning."
-            ) from error
+        advice = "Delete it to start from the beginning."
+        with readers.reading(self.path, "a checkpoint", advice):
+            file = readers.read_npz(self.path, "a checkpoint", advice=advice)
+            settings = str(file["settings"])
+            values = [file[f"v{i}"] for i in range(len(file) - 2)]
+            losses = [float(loss) for loss in file["losses"]]
         shapes = [tuple(v.shape) for v in self.variables]
         if settings != self.settings or [v.shape for v in values] != shapes:
             raise InputError(
@@ -268,9 +268,35 @@ class _Checkpoint:
         return losses
 
     def save(self, losses):
-        """Write the state of the run to the file, completely or not at all."""
+        """Write the state of the run to the file, completely or not at all.
+
+        If that fails, the file keeps the state after the epoch before, and this state
+        goes into the temporary folder: nothing that was trained is lost.
+        """
         if self.path is None:
             return
+        for variable in self.variables:
+            outputs.check_finite(np.asarray(variable), _name(variable))
+        content = self._content(losses)
+
+        def write(path):
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(content)
+
+        outputs.write_or_rescue(
+            write,
+            self.path,
+            f"Training stopped after epoch {len(losses)}; to resume, pass the "
+            "checkpoint that is in",
+        )
+
+    def _content(self, losses):
+        """The bytes of the file."""
         arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(self.variables)}
-        with atomic_write(self.path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, settings=self.settings, losses=losses, **arrays)
+        content = io.BytesIO()
+        np.savez(content, settings=self.settings, losses=losses, **arrays)
+        return content.getvalue()
+
+
+def _name(variable):
+    return getattr(variable, "path", variable.name)

@@ -9,8 +9,10 @@ file's hash and, before it changes a Keras model, the number, names and shapes o
 arrays; afterwards it checks the model's golden answer: its outputs for a fixed input.
 """
 
+import collections
 import dataclasses
 import functools
+import io
 import json
 import os
 import re
@@ -22,8 +24,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import files, hdf5, outputs, readers
+from dls_keras.core.errors import InputError
+
+A_FILE = "a weight file that can be read"
+MOST_TEXTS = 500_000  # in a vocabulary; GloVe 6B has 400,000 words
+ADVICE = "Expected HDF5, as `dls-keras train` writes it."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,7 +140,7 @@ def find(record: Record) -> Path:
     """Where the file is: `$DLS_KERAS_WEIGHTS`, shipped, the cache, or downloaded."""
     folders = [files.shipped_weights()]
     if named := os.environ.get("DLS_KERAS_WEIGHTS"):
-        folders.insert(0, Path(named).expanduser())
+        folders.insert(0, files.expanded(named))
     for folder in folders:
         if (folder / record.file).is_file():
             return folder / record.file
@@ -142,6 +148,7 @@ def find(record: Record) -> Path:
         name=record.file,
         url=record.url,
         sha256=record.sha256,
+        bytes=record.bytes,
         instead="It ships with the package: reinstall, or set DLS_KERAS_WEIGHTS to "
         f"the folder that holds it (sha256 {record.sha256}).",
     )
@@ -219,67 +226,151 @@ def load_file(model: Any, path: str | Path) -> Any:
             f"{path} holds {len(arrays)} arrays, the model has {len(variables)}. "
             "The file belongs to another model."
         )
-    for name, variable in variables.items():
-        array = arrays.get(name)
-        if array is None or array.shape != tuple(variable.shape):
-            found = "no such array" if array is None else f"shape {array.shape}"
-            raise InputError(
-                f"{path} has {found} for {name}, where the model expects shape "
-                f"{tuple(variable.shape)}. The file belongs to another model."
-            )
-    for name, variable in variables.items():
-        variable.assign(arrays[name])
-        if not np.array_equal(variable.numpy(), arrays[name]):
-            raise RuntimeError(f"{name} does not hold the values of {path}.")
+    _assign([(v, arrays.get(name), name) for name, v in variables.items()], path)
     return model
 
 
 def assign(
     variables: Sequence, values: Sequence[np.ndarray | None], owner: str
 ) -> None:
-    """Give each variable its value; touch nothing unless all shapes fit.
+    """Give each variable its value; touch nothing unless all values fit.
 
     Raises:
-        InputError: if a value is missing or has another shape; `owner` is named.
+        InputError: if a value is missing, has another shape or type, or is not valid;
+            `owner` is named.
     """
-    for variable, value in zip(variables, values, strict=True):
-        if value is None or value.shape != tuple(variable.shape):
-            found = "nothing" if value is None else f"shape {value.shape}"
+    triples = [
+        (variable, value, f"{variable.path} of {owner}")
+        for variable, value in zip(variables, values, strict=True)
+    ]
+    _assign(triples, "The weight file")
+
+
+def _assign(triples, source):
+    """Give each variable its value; touch nothing unless all values fit.
+
+    Args:
+        triples: (variable, value or None, name of the value).
+    """
+    for variable, value, name in triples:
+        if problem := _problem(variable, value):
             raise InputError(
-                f"The weight file has {found} for {variable.path} of {owner}, expected "
-                f"shape {tuple(variable.shape)}. The file belongs to another model."
+                f"{source} has {problem} for {name}, where the model expects shape "
+                f"{tuple(variable.shape)} and type {variable.dtype}. The file belongs "
+                "to another model."
             )
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+        readers.checked_numbers(value, name)
+    for variable, value, _ in triples:
+        variable.assign(value.astype("float32") if value.dtype == "f8" else value)
+
+
+def _problem(variable, value):
+    """Why a variable cannot have this value, or None."""
+    if value is None:
+        return "no such array"
+    if value.shape != tuple(variable.shape):
+        return f"shape {value.shape}"
+    if value.dtype.kind not in ("fiu" if "float" in variable.dtype else "iu"):
+        return f"type {value.dtype}"
+    if variable.name.endswith("variance") and value.min(initial=0) < 0:
+        return "negative values"
+    return None
+
+
+def like(
+    model: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    source: str | Path = "The weight file",
+) -> dict[str, np.ndarray]:
+    """The arrays of a model that is a dict, once they have the form of `model`.
+
+    Raises:
+        InputError: if a name, a shape or a type differs, or values are not valid.
+    """
+    for name in {**model, **arrays}:
+        expected, received = (_form(one.get(name)) for one in (model, arrays))
+        if received != expected:
+            raise InputError(
+                f"{source} has {received} for {name}, where the model expects "
+                f"{expected}. The file belongs to another model."
+            )
+        if received.startswith("bytes"):
+            texts(arrays, name)
+        else:
+            readers.checked_numbers(arrays[name], name)
+    return {name: arrays[name] for name in model}
+
+
+def _form(array):
+    """The kind and shape of an array, for a message."""
+    if array is None:
+        return "no such array"
+    array = np.asarray(array)
+    kinds = {"S": "bytes"} | dict.fromkeys("biuf", "numbers")
+    return f"{kinds.get(array.dtype.kind, array.dtype)} of shape {array.shape}"
+
+
+def texts(arrays: Mapping[str, np.ndarray], name: str) -> list[str]:
+    """The texts of an array of bytes, such as a vocabulary.
+
+    Raises:
+        InputError: if there is no such array, it is not a list of bytes, they are not
+            UTF-8, or a text occurs twice.
+    """
+    array = arrays.get(name)
+    if (
+        array is None
+        or (array.dtype.kind, array.ndim) != ("S", 1)
+        or not 0 < array.size <= MOST_TEXTS
+    ):
+        raise InputError(
+            f"The weight file has {_form(array)} for {name}, expected a list of 1 to "
+            f"{MOST_TEXTS:,} texts as bytes. The file belongs to another model."
+        )
+    try:
+        found = [text.decode() for text in array.tolist()]
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} in the weight file is not text in UTF-8 ({error}). {readers.COPY}"
+        ) from error
+    if len({*found}) < len(found):
+        ((twice, _),) = collections.Counter(found).most_common(1)
+        raise InputError(
+            f"{name} in the weight file has {readers.quoted(twice)} twice. "
+            f"{readers.COPY}"
+        )
+    return found
+
+
+def check_names(arrays: Mapping[str, Any], names: Sequence[str], owner: str) -> None:
+    """Raise InputError unless a weight file has exactly the arrays `names`."""
+    for kind, several in (
+        ("no array", {*names} - arrays.keys()),
+        ("an unknown array", arrays.keys() - {*names}),
+    ):
+        if several:
+            raise InputError(
+                f"The weight file of {owner} has {kind} "
+                f"{readers.quoted(min(several))}. The file belongs to another model."
+            )
 
 
 def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of a weight file by name, float16 widened to float32."""
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"There is no weight file at {path}. Check the path.")
-    arrays = {}
-
-    def keep(name, item):
-        if isinstance(item, h5py.Dataset):
-            array = item[()]
-            arrays[name] = array.astype("float32") if array.dtype == "f2" else array
-
-    try:
-        with h5py.File(path) as file:
-            file.visititems(keep)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{path} is not a weight file that can be read: it is "
-            f"{files.what_is(path)}. Expected HDF5, as `dls-keras train` writes it."
-        ) from error
-    return arrays
+    with hdf5.opened(path, A_FILE, ADVICE) as file:
+        return {
+            name: array.astype("float32") if array.dtype == "f2" else array
+            for name, array in file.arrays().items()
+        }
 
 
 def load_settings(path: str | Path) -> dict[str, Any]:
     """What `save_arrays` wrote as settings, {} where it wrote none."""
-    with h5py.File(path) as file:
-        return json.loads(file.attrs.get("settings", "{}"))
+    with hdf5.opened(path, A_FILE, ADVICE) as file:
+        settings = json.loads(file.attributes().get("settings", "{}"))
+        if not isinstance(settings, dict):
+            raise InputError(f"The settings in {path} are not a JSON object. {ADVICE}")
+        return settings
 
 
 def arrays(model: Any) -> dict[str, np.ndarray]:
@@ -307,16 +398,19 @@ def save_arrays(
         settings: small facts in JSON's types, which `load_settings` reads.
 
     Raises:
-        InputError: if the file exists, or a value is beyond half precision.
+        InputError: if the file exists or cannot be written, a value is NaN or infinite,
+            or it is beyond half precision.
     """
     path = Path(path)
-    if path.exists():
+    if os.path.exists(path):  # False for a name that is too long
         raise InputError(
             f"{path} already exists and is never overwritten. Choose another name."
         )
-    with files.atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+    content = io.BytesIO()  # libhdf5 ends the process if a disk is full
+    with h5py.File(content, "w") as file:
         for name, array in arrays.items():
             array = np.asarray(array)
+            outputs.check_finite(array, name)
             shorten = half and array.dtype.kind == "f"
             if shorten and np.abs(array).max(initial=0) > np.finfo("float16").max:
                 raise InputError(
@@ -326,6 +420,8 @@ def save_arrays(
             file[name] = array.astype("float16") if shorten else array
         if settings:
             file.attrs["settings"] = json.dumps(dict(settings))
+    with files.atomic_write(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
     return path
 
 

@@ -15,6 +15,7 @@ https://arxiv.org/abs/1609.08144; Sennrich, Haddow & Birch (2016), "Neural machi
 translation of rare words with subword units", https://arxiv.org/abs/1508.07909
 """
 
+import contextlib
 import functools
 import string
 import unicodedata
@@ -25,11 +26,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import files, readers
+from dls_keras.core.errors import InputError
 
 PAD, UNKNOWN, START, END = SPECIAL = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 LONGEST = 100  # characters; a longer word becomes [UNK]
+LARGEST = 8 * readers.MEGABYTE  # of a file; that of BERT has 232 kB
 
 STANDARD = files.Remote(
     name="transformers/tokenizer/vocab.txt",
@@ -92,15 +94,16 @@ class WordPieceTokenizer:
 
         Raises:
             InputError: if [PAD] is not the first piece, another special piece is
-                missing, or a piece occurs twice.
+                missing, or a piece is empty or occurs twice.
         """
         self.vocab = tuple(vocab)
         self.ids = {piece: i for i, piece in enumerate(self.vocab)}
         if self.vocab[:1] != (PAD,):
+            first = readers.quoted("".join(self.vocab[:1]))
             raise InputError(
                 f"The first of the {len(self.vocab)} pieces must be {PAD}, whose id is "
-                f"0, received {self.vocab[:1]}. Pass the vocabulary of uncased BERT, "
-                "or the result of `word_pieces.learn_vocabulary`."
+                f"0, received {first}. Pass the vocabulary of uncased BERT, or the "
+                "result of `word_pieces.learn_vocabulary`."
             )
         missing = [piece for piece in SPECIAL if piece not in self.ids]
         if missing:
@@ -109,10 +112,15 @@ class WordPieceTokenizer:
                 f"{', '.join(missing)}. Add these special pieces: they mark both ends "
                 "of each text and unknown words."
             )
+        if "" in self.ids:
+            raise InputError(
+                f"Piece {self.ids['']} of the vocabulary is empty. Remove it."
+            )
         if len(self.ids) != len(self.vocab):
             (twice, _), *_ = Counter(self.vocab).most_common(1)
             raise InputError(
-                f"The vocabulary has {twice!r} more than once. List each piece once."
+                f"The vocabulary has {readers.quoted(twice)} more than once. List each "
+                "piece once."
             )
         self._splits: dict[str, list[tuple[int, int, int]]] = {}
 
@@ -124,19 +132,11 @@ class WordPieceTokenizer:
             MissingFileError: if the file does not exist.
             InputError: if it is not a vocabulary.
         """
-        if not Path(path).is_file():
-            raise MissingFileError(
-                f"{path} does not exist. Expected a vocabulary, one piece per line."
-            )
+        expected = "a vocabulary in UTF-8, one piece per line"
+        text = readers.read_text(path, expected, limit=LARGEST)
         try:
-            text = Path(path).read_text("utf-8")
             # Not `splitlines`, which also splits at a piece of BERT's vocabulary.
             return cls([line.rstrip("\r") for line in text.rstrip("\n").split("\n")])
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path} is not a vocabulary: it is not a text in UTF-8. "
-                "Expected one piece per line."
-            ) from error
         except InputError as error:
             raise InputError(f"{path} is not a vocabulary. {error}") from error
 
@@ -145,14 +145,16 @@ class WordPieceTokenizer:
         """A tokenizer from what `to_array` returned.
 
         Raises:
-            InputError: if the array is None, as where a weight file lacks it.
+            InputError: if the array is None, as where a weight file lacks it, or holds
+                no vocabulary.
         """
-        if array is None:
-            raise InputError(
-                "The weight file has no vocabulary of word pieces. The file belongs to "
-                "another model."
-            )
-        return cls([piece.decode() for piece in array])
+        with contextlib.suppress(UnicodeDecodeError):
+            if array is not None and array.ndim == 1 and array.dtype.kind == "S":
+                return cls([piece.decode() for piece in array])
+        raise InputError(
+            "The weight file has no vocabulary of word pieces. The file belongs to "
+            "another model."
+        )
 
     def to_array(self) -> np.ndarray:
         """The vocabulary as an array of bytes, to be saved in a weight file."""

@@ -183,6 +183,7 @@ def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     """The network with shipped weights, verified (see `core.weights.load`)."""
 
     def from_arrays(arrays):
+        arrays = weights.like(build_model(), arrays)
         return {name: array.astype(float) for name, array in arrays.items()}
 
     def probability(parameters):

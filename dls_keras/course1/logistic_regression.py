@@ -175,6 +175,7 @@ def load_pretrained(variant: str = "default") -> dict[str, Any]:
     """The neuron with shipped weights, verified (see `core.weights.load`)."""
 
     def from_arrays(arrays):
+        arrays = weights.like(build_model(), arrays)
         return {"w": arrays["w"].astype(float), "b": float(arrays["b"])}
 
     def probability(model):

@@ -29,7 +29,7 @@ from keras import initializers, layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import training, weights
+from dls_keras.core import settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 
@@ -90,6 +90,7 @@ def load_data() -> Numbers:
     )
 
 
+@settings.keras_defaults()
 def build_model(hidden: tuple[int, ...] = (1024,), seed: int = 0) -> keras.Model:
     """An untrained network from digits (m, 10) to probabilities (m, 4).
 

@@ -246,6 +246,7 @@ def load_pretrained(variant: str = "default") -> Parameters:
     """The network with the shipped weights."""
 
     def from_arrays(arrays):
+        arrays = weights.like(build_model(), arrays)
         return {name: tf.Variable(array) for name, array in arrays.items()}
 
     def probabilities(parameters):

@@ -21,7 +21,6 @@ Paper: Redmon & Farhadi (2016), YOLO9000, https://arxiv.org/abs/1612.08242
 import colorsys
 import random
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -30,7 +29,15 @@ import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
 from dls_keras.converters import darknet as darknet_files
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import (
+    augment,
+    files,
+    images,
+    readers,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row, detected
 from dls_keras.core.detections import Detections, average_precision
 from dls_keras.core.errors import InputError
@@ -156,13 +163,23 @@ def yolo_head(feats, anchors, num_classes):
 
 def read_classes(classes_path):
     """Read class names from a file with one name per line."""
-    return [line.strip() for line in Path(classes_path).read_text().splitlines()]
+    expected = "a list of class names, one per line"
+    text = readers.read_text(classes_path, expected, limit=readers.MEGABYTE)
+    if not text.strip():
+        raise InputError(f"{classes_path} is empty. Expected {expected}.")
+    return [line.strip() for line in text.splitlines()]
 
 
 def read_anchors(anchors_path):
     """Read anchors (n, 2) from the first line of a file: numbers and commas."""
-    line = Path(anchors_path).read_text().splitlines()[0]
-    return np.array([float(number) for number in line.split(",")]).reshape(-1, 2)
+    expected = "a list of anchors, such as 0.57,0.68,1.87,2.06"
+    text = readers.read_text(anchors_path, expected, limit=readers.MEGABYTE)
+    with readers.reading(anchors_path, expected):
+        line = text.splitlines()[0]
+        anchors = np.array([float(number) for number in line.split(",")]).reshape(-1, 2)
+        if readers.checked_numbers(anchors, f"The list in {anchors_path}").min() <= 0:
+            raise ValueError("a width or height is not positive")
+        return anchors
 
 
 def get_colors_for_classes(num_classes):
@@ -344,6 +361,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Detector:
     """A detector with trained weights.
 

@@ -35,7 +35,7 @@ from keras import layers, ops
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import augment, files, images, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import digits
 from dls_keras.datasets.draw import digits as draw_digits
@@ -110,7 +110,7 @@ class PartialConv2D(layers.Layer):
         n_C_prev, n_C = X.shape[-1], len(self.connections)
         W = ops.scatter(self.pairs, self.kernel, (n_C_prev, n_C, self.f**2))
         W = ops.reshape(ops.transpose(W, (2, 0, 1)), (self.f, self.f, n_C_prev, n_C))
-        return ops.conv(X, W) + self.bias
+        return ops.conv(X, W, data_format="channels_last") + self.bias
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer, for saving and cloning."""
@@ -126,6 +126,7 @@ class RadialBasis(layers.Layer):
         return ops.sum(ops.square(X[:, np.newaxis] - digits.load_codes()), axis=-1)
 
 
+@settings.keras_defaults()
 def LeNet5() -> keras.Model:
     """The paper's network for digits: 60,000 parameters, and ten fixed codes.
 
@@ -165,6 +166,7 @@ def penalty_loss(y: Any, penalties: Any) -> tf.Tensor:
     return tf.reduce_mean(losses)
 
 
+@settings.keras_defaults()
 def LeNet5_modern(input_shape: Shape = (32, 32, 1), classes: int = 10) -> keras.Model:
     """The LeNet-5 of the lectures: plain pooling, all maps connected, relu, softmax.
 
@@ -186,6 +188,7 @@ def LeNet5_modern(input_shape: Shape = (32, 32, 1), classes: int = 10) -> keras.
 # AlexNet, 2012.
 
 
+@settings.keras_defaults()
 def AlexNet(input_shape: Shape = (227, 227, 3), classes: int = 1000) -> keras.Model:
     """Eight layers with parameters: 60,965,224 for 1000 classes.
 
@@ -225,6 +228,7 @@ def _conv(A, filters, f, name, **settings):
 # VGG-16, 2014.
 
 
+@settings.keras_defaults()
 def VGG16(input_shape: Shape = (224, 224, 3), classes: int = 1000) -> keras.Model:
     """Sixteen layers with parameters: 138,357,544 for 1000 classes.
 
@@ -249,6 +253,7 @@ def VGG16(input_shape: Shape = (224, 224, 3), classes: int = 1000) -> keras.Mode
 # GoogLeNet, 2014.
 
 
+@settings.keras_defaults()
 def inception_module(A: Any, filters: Sequence[int], name: str = "inception") -> Any:
     """Convolutions of 1 x 1, 3 x 3 and 5 x 5 and a pooling branch, in parallel.
 
@@ -272,6 +277,7 @@ def inception_module(A: Any, filters: Sequence[int], name: str = "inception") ->
     return layers.Concatenate(name=name)([branch1, branch3, branch5, pool])
 
 
+@settings.keras_defaults()
 def GoogLeNet(
     input_shape: Shape = (224, 224, 3), classes: int = 1000, auxiliary: bool = False
 ) -> keras.Model:
@@ -378,6 +384,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """LeNet-5 with the shipped weights: 99.39 % of MNIST's test digits."""
     return weights.load(build_model(), "classic_networks", variant)

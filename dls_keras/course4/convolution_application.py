@@ -24,7 +24,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import augment, files, images, settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.course2 import optimization, tensorflow_tutorial
 from dls_keras.course2.tensorflow_introduction import load_data
@@ -40,6 +40,7 @@ SIZE = 64  # height and width of a photo, in pixels
 # The assignment: the course's functions under the course's signatures.
 
 
+@settings.keras_defaults()
 def happyModel():
     """The untrained network for the Happy House, in Keras's Sequential API.
 
@@ -60,6 +61,7 @@ def happyModel():
     )
 
 
+@settings.keras_defaults()
 def convolutional_model(input_shape):
     """The untrained network for hand signs, in Keras's functional API.
 
@@ -224,6 +226,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with the shipped weights."""
     return weights.load(build_model(), "convolution_application", variant)

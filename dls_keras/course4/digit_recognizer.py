@@ -28,7 +28,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, training, weights
+from dls_keras.core import augment, files, settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import digits
@@ -43,6 +43,7 @@ CROPS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # shifts (down, right), in p
 # The assignment: methods that improve results on benchmarks, for any model.
 
 
+@settings.keras_defaults()
 def ensemble(models: Sequence[keras.Model]) -> keras.Model:
     """One model whose output is the mean of the outputs of `models`.
 
@@ -137,6 +138,7 @@ def load_data(
     return digits.with_synthetic(data, synthetic, seed=seed)
 
 
+@settings.keras_defaults()
 def build_model(dtype: str = "float32") -> keras.Model:
     """The untrained network: 513,018 parameters.
 
@@ -213,6 +215,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with the shipped weights."""
     return weights.load(build_model(), "digit_recognizer", variant)

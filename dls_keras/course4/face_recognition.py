@@ -40,6 +40,7 @@ from dls_keras.core import (
     face_database,
     files,
     images,
+    settings,
     training,
     verification,
     weights,
@@ -208,6 +209,7 @@ def load_data(
     )
 
 
+@settings.keras_defaults()
 def build_model(dtype: str = "float32") -> keras.Model:
     """Our network, untrained: five convolutions on a grey face.
 
@@ -226,7 +228,7 @@ def build_model(dtype: str = "float32") -> keras.Model:
         return layers.Activation("relu", dtype=dtype)(x)
 
     face = keras.Input((SIZE, SIZE, 3), name="face")
-    x = keras.ops.image.rgb_to_grayscale(face)
+    x = keras.ops.image.rgb_to_grayscale(face, data_format="channels_last")
     # Mean 0 and variance 1 within each image: removes brightness and contrast.
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False)(x)
     x = convolution(x, 32, strides=2)  # (m, 32, 32, 32)
@@ -326,6 +328,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """A network with trained weights.
 

@@ -22,7 +22,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import augment, files, images, settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import smiles
 
@@ -36,6 +36,7 @@ HELD_OUT = 50  # test photos that stay held out if the training photos are missi
 # The assignment: the course's function under the course's signature.
 
 
+@settings.keras_defaults()
 def HappyModel(input_shape, *, dtype=None):
     """The untrained network for the Happy House.
 
@@ -148,6 +149,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with the shipped weights."""
     return weights.load(build_model(), "happy_house", variant, outputs=weights.features)

@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import augment, files, images, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import camvid
 
@@ -68,6 +68,7 @@ def preprocess(image, mask):
     return input_image, input_mask
 
 
+@settings.keras_defaults()
 def conv_block(inputs=None, n_filters=32, dropout_prob=0, max_pooling=True):
     """Encoder block: two convolutions, optional dropout, optional max-pooling.
 
@@ -87,6 +88,7 @@ def conv_block(inputs=None, n_filters=32, dropout_prob=0, max_pooling=True):
     return next_layer, skip_connection
 
 
+@settings.keras_defaults()
 def upsampling_block(expansive_input, contractive_input, n_filters=32):
     """Decoder block: upsampling, concatenation of the skip connection, convolutions.
 
@@ -111,6 +113,7 @@ def _convolve(X, n_filters):
     )(X)
 
 
+@settings.keras_defaults()
 def unet_model(input_size=(96, 128, 3), n_filters=32, n_classes=23):
     """U-Net, untrained.
 
@@ -306,6 +309,7 @@ def segmentation_loss(y: tf.Tensor, logits: tf.Tensor, weight: np.ndarray) -> tf
     return cross_entropy + 1.0 - tf.reduce_mean((intersection + 1.0) / (union + 1.0))
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """U-Net with the shipped weights."""
 

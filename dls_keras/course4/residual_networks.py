@@ -25,7 +25,7 @@ from keras import initializers, layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import augment, files, images, settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import signs
 
@@ -40,6 +40,7 @@ SIZE = 64  # height and width of an image, in pixels
 # The assignment: the course's functions under the course's signatures.
 
 
+@settings.keras_defaults()
 def identity_block(
     X, f, filters, training=True, initializer=initializers.RandomUniform
 ):
@@ -62,6 +63,7 @@ def identity_block(
     return layers.Activation("relu")(X)
 
 
+@settings.keras_defaults()
 def convolutional_block(
     X, f, filters, s=2, training=True, initializer=initializers.GlorotUniform
 ):
@@ -97,6 +99,7 @@ def _main_path(X, f, filters, s, training, initializer):
     return BatchNormalization(axis=3)(X, training=training)
 
 
+@settings.keras_defaults()
 def ResNet50(input_shape=(64, 64, 3), classes=6, training=None):
     """The network of fifty layers, untrained.
 

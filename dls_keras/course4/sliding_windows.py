@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dls_keras import plots
-from dls_keras.core import files, images, training, weights
+from dls_keras.core import files, images, settings, training, weights
 from dls_keras.core.answers import Answer, Row, detected
 from dls_keras.core.detections import Detections, f1_score
 from dls_keras.core.errors import InputError
@@ -51,6 +51,7 @@ WINDOWED = (layers.Conv2D, layers.MaxPooling2D, layers.AveragePooling2D)
 POINTWISE = (layers.Activation, layers.ReLU, layers.Dropout, layers.BatchNormalization)
 
 
+@settings.keras_defaults()
 def convolutional(model: keras.Model) -> keras.Model:
     """The model that gives, for every window of an image, the output of `model`.
 
@@ -223,6 +224,7 @@ def hard_negatives(
     return Windows(*map(np.concatenate, zip(*found, strict=True)))
 
 
+@settings.keras_defaults()
 def build_model() -> Detector:
     """A small untrained classifier of windows, as a `Detector`."""
     model = keras.Sequential(
@@ -283,6 +285,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Detector:
     """The detector with pretrained weights, verified by `core.weights.load`."""
     detector = build_model()
@@ -375,6 +378,7 @@ def search_pyramid(
     return np.concatenate(boxes), np.concatenate(scores), np.concatenate(classes)
 
 
+@settings.undisturbed()
 def _compiled(detector):
     """The convolutional form as one graph, traced once for images of all sizes."""
     network = convolutional(detector.model)

@@ -27,7 +27,16 @@ from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import mobilenet_int8
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import (
+    augment,
+    files,
+    hdf5,
+    images,
+    readers,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import alpaca
@@ -45,6 +54,7 @@ SIZE = alpaca.SIZE  # height and width of an image, in pixels
 # The assignment: the course's functions under the course's signatures.
 
 
+@settings.keras_defaults()
 def data_augmenter():
     """Layers that flip half of the images and rotate each by up to 72 degrees.
 
@@ -55,6 +65,7 @@ def data_augmenter():
     )
 
 
+@settings.keras_defaults()
 def alpaca_model(
     image_shape=(SIZE, SIZE), data_augmentation=None, *, weights="imagenet"
 ):
@@ -144,6 +155,7 @@ def head_of(model: keras.Model) -> keras.Sequential:
     return keras.Sequential([keras.Input(dense.kernel.shape[:1]), dropout, dense])
 
 
+@settings.keras_defaults()
 def features(
     model: keras.Model,
     x: np.ndarray,
@@ -337,6 +349,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """A trained classifier of alpacas.
 
@@ -358,13 +371,12 @@ def load_pretrained(variant: str = "default") -> keras.Model:
         mobilenet_int8.fill(base_of(model), layers_of_file)
         weights.load(head_of(model), "transfer_learning", "head")
         return model
-    try:
+    expected = "Keras's file of MobileNetV2 without top"
+    advice = "Delete it and fetch it again."
+    with hdf5.opened(path, expected, advice) as file:
+        file.arrays()  # raises for links to other files and for NaN
+    with readers.reading(path, expected, advice):
         model = alpaca_model(data_augmentation=layers.Identity(), weights=str(path))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{path} is not Keras's file of MobileNetV2 without top ({error}).\n"
-            f"The file is {files.what_is(path)}. Delete it and fetch it again."
-        ) from error
     head_of(model).set_weights([np.zeros((1280, 1)), np.zeros(1)])
     return model
 
@@ -434,6 +446,7 @@ def evaluate(model: keras.Model | None = None) -> list[Row]:
     return rows
 
 
+@settings.keras_defaults()
 def cross_validate(model: keras.Model, *, folds: int = 5, views: int = 4) -> float:
     """Accuracy of new heads on all 327 photos by k-fold cross-validation.
 

@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import weights
+from dls_keras.core import readers, settings, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import emoji, glove
 from dls_keras.datasets.emoji import read_csv as read_csv
 
 MAX_LEN = 10  # longest sentence, in known words
+LONGEST_VECTOR = 1000  # of a word; those of GloVe have up to 300 numbers
 
 
 # The assignment: the course's functions under the course's signatures.
@@ -122,6 +123,7 @@ def sentences_to_indices(X, word_to_index, max_len):
     return X_indices
 
 
+@settings.keras_defaults()
 def pretrained_embedding_layer(word_to_vec_map, word_to_index):
     """A frozen embedding layer that maps indices to word vectors.
 
@@ -140,6 +142,7 @@ def pretrained_embedding_layer(word_to_vec_map, word_to_index):
     return embedding_layer
 
 
+@settings.keras_defaults()
 def Emojify_V2(input_shape, word_to_vec_map, word_to_index):
     """A model from indices (m, *input_shape) to softmaxes (m, 5)."""
     import keras
@@ -260,12 +263,13 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Emojifier:
     """The model from the content of a weight file; the inverse of `to_arrays`."""
     model = build_model(_vectors(arrays))
     _, *trained = model.model.weights  # all but the embedding
-    weights.assign(
-        trained, [arrays.get(f"trained/{i}") for i in range(len(trained))], "emojify"
-    )
+    names = [f"trained/{i}" for i in range(len(trained))]
+    weights.check_names(arrays, [*names, "words", "vectors"], "emojify")
+    weights.assign(trained, [arrays[name] for name in names], "emojify")
     return model
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Emojifier:
     """The second version with its shipped weights and vocabulary, verified."""
 
@@ -278,8 +282,15 @@ def load_pretrained(variant: str = "default") -> Emojifier:
 
 def _vectors(arrays):
     """The vectors of the words in a weight file, by word."""
-    words = [word.decode() for word in arrays["words"]]
-    return dict(zip(words, arrays["vectors"], strict=True))
+    words, vectors = weights.texts(arrays, "words"), arrays.get("vectors")
+    shape = () if vectors is None or vectors.dtype.kind != "f" else vectors.shape
+    if len(shape) != 2 or shape[0] != len(words) or shape[1] > LONGEST_VECTOR:
+        raise InputError(
+            f"The weight file has {len(words):,} words and vectors of shape {shape}, "
+            f"expected one of at most {LONGEST_VECTOR} numbers for each word. The file "
+            "belongs to another model."
+        )
+    return dict(zip(words, readers.checked_numbers(vectors, "vectors"), strict=True))
 
 
 def _numbered(words):

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, sampling, weights
+from dls_keras.core import files, sampling, settings, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.fast import lstm_generator
@@ -94,6 +94,7 @@ def data_processing(corpus, values_indices, m=60, Tx=30):
     return X, Y.swapaxes(0, 1), len(values_indices)
 
 
+@settings.keras_defaults()
 def djmodel(Tx, LSTM_cell, densor, reshaper):
     """Model from [X (Tx, n_values), a0, c0 (n_a,)] to Tx softmaxes (n_values,).
 
@@ -114,6 +115,7 @@ def djmodel(Tx, LSTM_cell, densor, reshaper):
     return keras.Model([X, a0, c0], outputs)
 
 
+@settings.keras_defaults()
 def music_inference_model(LSTM_cell, densor, Ty=100):
     """Model from [x0 (1, n_values), a0, c0 (n_a,)] to Ty softmaxes (n_values,).
 
@@ -264,6 +266,7 @@ def build_model(
     return model | {"values": np.array([token.encode() for token in vocabulary])}
 
 
+@settings.keras_defaults()
 def course_layers(model: dict[str, np.ndarray]) -> tuple[Any, Any, Any]:
     """LSTM_cell, densor and reshaper for `djmodel`, with copies of the weights."""
     from keras import layers

@@ -29,7 +29,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import sampling, training, weights
+from dls_keras.core import sampling, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import softmax
@@ -74,6 +74,7 @@ def load_data(path: str | Path | None = None, *, held_out: bool = False) -> Sent
     )
 
 
+@settings.keras_defaults()
 def build_model(
     words: tuple[str, ...] | None = None, *, n_e: int = 64, n_a: int = 64
 ) -> LanguageModel:
@@ -128,6 +129,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> LanguageModel:
     """The language model with shipped weights, trained on the text of this package."""
     model = build_model()

@@ -29,7 +29,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import training, weights, word_pieces
+from dls_keras.core import settings, training, weights, word_pieces
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.core.word_pieces import WordPieceTokenizer
@@ -247,6 +247,7 @@ def vocabulary(texts: Iterable[str], size: int = 2500) -> list[str]:
     return word_pieces.learn_vocabulary(map(mark_line_ends, texts), size)
 
 
+@settings.keras_defaults()
 def build_model(vocab: Iterable[str] | None = None) -> Tagger:
     """An untrained tagger: two layers of four heads and two convolutions.
 
@@ -319,13 +320,15 @@ def to_arrays(model: Tagger) -> dict[str, np.ndarray]:
 
 def from_arrays(arrays: dict[str, np.ndarray]) -> Tagger:
     """The model whose `to_arrays` are `arrays`."""
-    model = build_model(WordPieceTokenizer.from_array(arrays.get("vocab")).vocab)
+    model = build_model(weights.texts(arrays, "vocab"))
     variables = model.model.weights
-    values = [arrays.get(f"trained/{i}") for i in range(len(variables))]
-    weights.assign(variables, values, "named_entities")
+    names = [f"trained/{i}" for i in range(len(variables))]
+    weights.check_names(arrays, [*names, "vocab"], "named_entities")
+    weights.assign(variables, [arrays[name] for name in names], "named_entities")
     return model
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Tagger:
     """The tagger with the shipped weights and vocabulary, verified."""
 

@@ -28,7 +28,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import training, weights
+from dls_keras.core import settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.core.word_pieces import SPECIAL, UNKNOWN, Encoding, WordPieceTokenizer
@@ -217,6 +217,7 @@ def tokenize(data: list[Story], tokenizer: WordPieceTokenizer) -> Tokens:
     return Tokens(np.array(x, "int32"), np.array(y, "int32"), data)
 
 
+@settings.keras_defaults()
 def build_model(tokenizer: WordPieceTokenizer | None = None) -> Reader:
     """An untrained reader of three layers with two heads.
 
@@ -283,13 +284,15 @@ def to_arrays(model: Reader) -> dict[str, np.ndarray]:
 
 def from_arrays(arrays: dict[str, np.ndarray]) -> Reader:
     """The model whose `to_arrays` are `arrays`."""
-    model = build_model(WordPieceTokenizer.from_array(arrays.get("pieces")))
+    model = build_model(WordPieceTokenizer(weights.texts(arrays, "pieces")))
     variables = model.model.weights
-    values = [arrays.get(f"trained/{i:02}") for i in range(len(variables))]
-    weights.assign(variables, values, "question_answering")
+    names = [f"trained/{i:02}" for i in range(len(variables))]
+    weights.check_names(arrays, [*names, "pieces"], "question_answering")
+    weights.assign(variables, [arrays[n] for n in names], "question_answering")
     return model
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Reader:
     """The reader with the shipped weights and vocabulary, verified."""
 

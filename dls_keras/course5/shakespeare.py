@@ -31,7 +31,7 @@ from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import files, sampling, training, weights
+from dls_keras.core import files, sampling, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.dinosaurs import build_data, vectorization
@@ -71,6 +71,7 @@ def load_data(path: str | Path | None = None, *, stride: int = 3) -> Windows:
     return Windows(*vectorization(X, Y, len(CHARACTERS), CHAR_INDICES, TX))
 
 
+@settings.keras_defaults()
 def build_model(gates: str | Callable = "sigmoid") -> keras.Model:
     """The course's network, untrained: (m, 40, 38) -> probabilities (m, 38).
 
@@ -127,6 +128,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with weights that the course published, and the gates of Keras 2.
 

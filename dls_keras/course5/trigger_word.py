@@ -28,7 +28,7 @@ import tensorflow as tf
 from keras import layers
 
 from dls_keras.converters import keras_h5
-from dls_keras.core import audio, files, training, weights
+from dls_keras.core import audio, files, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.audio import RATE, Clip
 from dls_keras.core.errors import InputError, MissingFileError
@@ -146,6 +146,7 @@ def create_training_example(background, activates, negatives, Ty):
     return spectrogram(background.samples[:, 0]).T, y
 
 
+@settings.keras_defaults()
 def modelf(input_shape):
     """The course's network from (Tx, 101) to (Ty, 1), untrained."""
     X_input = keras.Input(input_shape)
@@ -223,6 +224,7 @@ def log1p(x: tf.Tensor) -> tf.Tensor:
     return keras.ops.log1p(x)
 
 
+@settings.keras_defaults()
 def build_model(units: int = 64) -> keras.Model:
     """A smaller network than the course's, for spectrograms of any length, untrained.
 
@@ -284,6 +286,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with trained weights.
 

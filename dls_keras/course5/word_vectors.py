@@ -237,7 +237,8 @@ def load_pretrained(variant: str = "default") -> glove.WordVectors:
 
     def from_arrays(arrays):
         words = sorted(arrays)
-        matrix = np.array([arrays[word] for word in words], float)
+        expected = dict.fromkeys(words, np.zeros(DIMENSION))
+        matrix = np.array([*weights.like(expected, arrays).values()], float)
         return glove.WordVectors({word: i for i, word in enumerate(words)}, matrix)
 
     return weights.load(

@@ -10,6 +10,7 @@ as in TensorFlow, with (0, 0) at the upper left corner of the image.
 """
 
 import csv
+import io
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +18,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from dls_keras.core import files, images
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import files, images, readers
+from dls_keras.core.errors import InputError
 from dls_keras.datasets.draw import roads as draw_roads
 
 HEIGHT, WIDTH = 380, 676  # of the real frames, in pixels
 HEADER = ["image", "xmin", "ymin", "xmax", "ymax"]
+A_TABLE = "a table of boxes"
+MOST_FRAMES = 1_000  # which take 770 MB of memory
 
 BOXES = files.Remote(
     name="car_boxes/boxes.csv",
@@ -68,6 +71,11 @@ def load_car_boxes(path: str | Path | None = None) -> Roads:
     table = files.find_data(BOXES, path and Path(path) / "boxes.csv")
     boxes = _read_boxes(table)
     boxes |= {name: [] for name in _read_names(table.parent, boxes)}
+    if not 0 < len(boxes) <= MOST_FRAMES:
+        raise InputError(
+            f"{table.parent} lists {len(boxes):,} images, expected 1 to "
+            f"{MOST_FRAMES:,}. {BOXES.instead}"
+        )
     names = sorted(boxes, key=_frame)
     frames = np.empty((len(names), HEIGHT, WIDTH, 3), np.uint8)
     for frame, name in zip(frames, names, strict=True):
@@ -186,19 +194,20 @@ def road_photos() -> list[Path]:
 
 def _frame(name):
     """The frame number in "vid_4_1020.jpg"; None if the name has another form."""
-    found = re.fullmatch(r"vid_\d+_(\d+)\.jpg", name)
+    found = re.fullmatch(r"vid_[0-9]{1,9}_([0-9]{1,9})\.jpg", name)
     return int(found[1]) if found else None
 
 
 def _read_boxes(table):
     """The boxes of each image: {name: [(y1, x1, y2, x2), ...]}."""
     boxes = {}
-    with open(table, newline="", encoding="utf-8", errors="replace") as file:
-        lines = csv.reader(file)
+    text = readers.read_text(table, A_TABLE, limit=readers.MEGABYTE)
+    with readers.reading(table, A_TABLE):
+        lines = csv.reader(io.StringIO(text))
         if (header := next(lines, [])) != HEADER:
             raise InputError(
                 f"{table}, line 1: expected {','.join(HEADER)}, found "
-                f"{','.join(header)!r}. Use the original file."
+                f"{readers.quoted(','.join(header))}. Use the original file."
             )
         for line in lines:
             try:
@@ -211,7 +220,8 @@ def _read_boxes(table):
                 raise InputError(
                     f"{table}, line {lines.line_num}: expected vid_4_FRAME.jpg and "
                     "xmin,ymin,xmax,ymax of a box inside "
-                    f"{WIDTH} x {HEIGHT} pixels, found {','.join(line)!r}."
+                    f"{WIDTH} x {HEIGHT} pixels, found "
+                    f"{readers.quoted(','.join(line))}."
                 )
             boxes.setdefault(name, []).append((y1, x1, y2, x2))
     return boxes
@@ -220,13 +230,13 @@ def _read_boxes(table):
 def _read_names(folder, boxes):
     """The names in the list of images without cars; none of them may have boxes."""
     path = folder / "images_without_cars.txt"
-    if not path.is_file():
-        raise MissingFileError(f"{path} does not exist. {BOXES.instead}")
-    names = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    expected = "the list of images without cars"
+    text = readers.read_text(path, expected, limit=readers.MEGABYTE)
+    names = text.splitlines()
     for number, name in enumerate(names, start=1):
         if _frame(name) is None or name in boxes:
             raise InputError(
                 f"{path}, line {number}: expected vid_4_FRAME.jpg, an image that "
-                f"boxes.csv does not list; found {name!r}."
+                f"boxes.csv does not list; found {readers.quoted(name)}."
             )
     return names

@@ -7,11 +7,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dls_keras.core import files
+from dls_keras.core import files, hdf5, readers
 from dls_keras.core.errors import InputError
 
 CLASSES = ("non-cat", "cat")
@@ -80,21 +79,15 @@ def _read(remote: files.Remote, part: str, folder: str | Path | None):
     """The pictures (m, 64, 64, 3) and classes (m,) of one of the two files."""
     name = Path(remote.name).name
     path = files.find_data(remote, folder and Path(folder) / name)
-    try:
-        with h5py.File(path) as file:
-            x, y = file[f"{part}_set_x"][()], file[f"{part}_set_y"][()]
-            classes = tuple(file["list_classes"].asstr()[()])
-    except (OSError, KeyError, TypeError) as error:
+    with hdf5.opened(path, f"the course's {name}") as file:
+        x, y = file.array(f"{part}_set_x"), file.array(f"{part}_set_y")
+        classes = file.array("list_classes").tolist()
+    if classes != [kind.encode() for kind in CLASSES]:
         raise InputError(
-            f"{path} is not the course's {name} ({error}); it is "
-            f"{files.what_is(path)}. Get another copy of the file."
-        ) from error
-    if classes != CLASSES or x.shape != (len(y), SIZE, SIZE, 3):
-        raise InputError(
-            f"{path} has pictures {x.shape} of the classes {classes}, expected "
-            f"({len(y)}, {SIZE}, {SIZE}, 3) and {CLASSES}. Use the course's {name}."
+            f"{path} has the classes {readers.quoted(str(classes))}, expected "
+            f"{CLASSES}. Use the course's {name}."
         )
-    return x, y.astype("int64")
+    return readers.labelled_images(x, y, (SIZE, SIZE, 3), len(CLASSES), path)
 
 
 def make_cats(m: int, *, seed: int = 0) -> SyntheticCats:

@@ -13,6 +13,7 @@ document recognition". Licence: CC BY-SA 3.0, as Keras's documentation states it
 
 import csv
 import itertools
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,14 +22,18 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from dls_keras.core import files, images
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import files, images, readers
+from dls_keras.core.errors import InputError
 from dls_keras.datasets.draw import digits as draw_digits
 
 SIZE = 28  # height and width of an image, in pixels
 BOX = 20  # height and width of the box into which the digit is scaled
 PIXELS = tuple(f"pixel{i}" for i in range(SIZE**2))  # the columns of Kaggle's tables
 CLASSES = tuple("0123456789")
+LARGEST = 128 * readers.MEGABYTE  # of a file; Kaggle's train.csv has 73
+LONGEST_LINE = 1 << 16  # characters; the columns of a table have 6,885
+A_TABLE = "a table of digits"
+ADVICE = "Use Kaggle's train.csv or test.csv."
 
 MNIST = files.Remote(
     name="mnist/mnist.npz",
@@ -242,31 +247,26 @@ def read_csv(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
         MissingFileError: if there is no such file.
         InputError: if a cell is not valid; the message names its line and column.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"There is no table at {path}. Check the path.")
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-        header = file.readline().strip().split(",")
+    with readers.reading(path, A_TABLE, ADVICE):
+        readers.check_size(path, LARGEST)
+        lines = _lines(path)
+        header = next(lines, "").strip().split(",")
         labelled = header[:1] == ["label"]
         if tuple(header[labelled:]) != PIXELS:
             raise InputError(
                 f"{path}, line 1: expected the columns pixel0 to pixel783, optionally "
                 f"after label; found {len(header)} columns, the first "
-                f"{header[0][:40]!r}. Use Kaggle's train.csv or test.csv."
+                f"{readers.quoted(header[0])}. {ADVICE}"
             )
-        if not (first := file.readline().strip()):
+        if not (first := next(lines, "").strip()):
             raise InputError(f"{path} has no rows, only the names of the columns.")
-        try:
-            lines = itertools.chain([first], file)
-            table = np.loadtxt(lines, "int16", delimiter=",", comments=None, ndmin=2)
-        except ValueError:  # `_first_fault` names the line and the column
-            table = np.full((1, len(header)), -1)
-    largest = np.full(len(header), 255)
-    largest[:labelled] = 9
-    if table.shape[1] != len(header) or (table < 0).any() or (table > largest).any():
-        raise InputError(_first_fault(path, header, largest))
-    x = table[:, labelled:].astype("uint8").reshape(-1, SIZE, SIZE)
-    return x, table[:, 0].astype("int64") if labelled else None
+        table = _table(itertools.chain([first], lines), len(header))
+        largest = np.full(len(header), 255)
+        largest[:labelled] = 9
+        if (table < 0).any() or (table > largest).any():
+            raise InputError(_first_fault(path, header, largest))
+        x = table[:, labelled:].astype("uint8").reshape(-1, SIZE, SIZE)
+        return x, table[:, 0].astype("int64") if labelled else None
 
 
 def write_submission(labels: Iterable[int], path: str | Path) -> Path:
@@ -335,40 +335,54 @@ def _plane(grey):
     return terms @ plane
 
 
+def _lines(path):
+    """The lines of a table; a longer one than any table has is cut into several."""
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
+        while line := file.readline(LONGEST_LINE):
+            yield line
+
+
+def _table(lines, columns):
+    """The numbers (rows, columns) int16 in some lines, all -1 if some are invalid."""
+    invalid = np.full((1, columns), -1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns that it takes 3.7 as 3
+            table = np.loadtxt(lines, "int16", delimiter=",", comments=None, ndmin=2)
+    except (ValueError, Warning):
+        return invalid
+    return table if table.shape[1] == columns else invalid
+
+
 def _first_fault(path, header, largest):
     """An error message about the first invalid cell of a table."""
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = csv.reader(file)
-        next(lines)
-        for cells in lines:
-            if cells and len(cells) != len(header):
+    rows = csv.reader(_lines(path))
+    next(rows)
+    for cells in rows:
+        if cells and len(cells) != len(header):
+            return (
+                f"{path}, line {rows.line_num}: expected {len(header)} cells, one per "
+                f"column, found {len(cells)}. The file may be truncated."
+            )
+        for name, cell, most in zip(header, cells, largest, strict=False):
+            digits = cell.strip()
+            if not (digits.isdecimal() and len(digits) < 9 and int(digits) <= most):
                 return (
-                    f"{path}, line {lines.line_num}: expected {len(header)} cells, one "
-                    f"per column, found {len(cells)}. The file may be truncated."
+                    f"{path}, line {rows.line_num}, column {name}: expected an "
+                    f"integer from 0 to {most}, found {readers.quoted(cell, 40)}."
                 )
-            for name, cell, most in zip(header, cells, largest, strict=False):
-                if not (cell.strip().isdecimal() and int(cell) <= most):
-                    return (
-                        f"{path}, line {lines.line_num}, column {name}: expected an "
-                        f"integer from 0 to {most}, found {cell[:40]!r}."
-                    )
-    return f"{path} is not a table of digits. Use Kaggle's train.csv or test.csv."
+    return f"{path} is not {A_TABLE}. {ADVICE}"
 
 
 def _read_npz(path: Path, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray]:
     """Two arrays of an npz file: images (m, 28, 28) uint8, labels (m,) as int64."""
-    try:
-        # np.load would leave a damaged file open.
-        with open(path, "rb") as opened, np.load(opened) as file:
-            x, y = file[x_name], file[y_name]
-    except Exception as error:  # damaged files raise many types
-        raise InputError(
-            f"{path} does not hold the arrays {x_name} and {y_name} ({error}); it is "
-            f"{files.what_is(path)}. Delete it and download it again."
-        ) from error
-    if x.shape != (len(y), SIZE, SIZE) or x.dtype != np.uint8:
-        raise InputError(
-            f"{path} holds images of shape {x.shape} and type {x.dtype}, expected "
-            f"({len(y)}, 28, 28) uint8. Use a copy of MNIST."
-        )
-    return x, y.astype("int64")
+    arrays = readers.read_npz(
+        path,
+        "a file of MNIST",
+        (x_name, y_name),
+        limit=LARGEST,
+        advice="Delete it and download it again.",
+    )
+    return readers.labelled_images(
+        arrays[x_name], arrays[y_name], (SIZE, SIZE), len(CLASSES), path
+    )

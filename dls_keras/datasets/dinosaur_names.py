@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files
+from dls_keras.core import files, readers
 from dls_keras.core.errors import InputError
 
 LETTERS = "\nabcdefghijklmnopqrstuvwxyz"
@@ -21,6 +21,7 @@ NEWLINE = LETTERS.index("\n")
 NO_LETTER = len(LETTERS)  # one-hot encoded as zeros: before the first letter, padding
 LONGEST = 50  # letters; the course stops sampling there
 HELD_OUT = 10  # every tenth name is held out
+LARGEST = 4 * readers.MEGABYTE  # of a file; the course's has 20 kB
 
 COURSE = files.Remote(
     name="dinosaurus/dinos.txt",
@@ -60,12 +61,9 @@ def load_names(path: str | Path | None = None) -> tuple[str, ...]:
             another character than the letters a to z.
     """
     path = files.find_data(COURSE, path)
-    try:
-        lines = path.read_text("utf-8").lower().split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 text. Expected a text file with one name per line."
-        ) from error
+    advice = "Expected a text file with one name per line."
+    text = readers.read_text(path, "UTF-8 text", limit=LARGEST, advice=advice)
+    lines = text.lower().split("\n")
     names = tuple(filter(None, map(str.strip, lines)))
     if not names:
         raise InputError(f"{path} contains no name. Expected one name per line.")
@@ -99,13 +97,13 @@ def check(names: Iterable[str]) -> None:
     for name in names:
         if others := sorted(set(name) - set(LETTERS[1:])):
             raise InputError(
-                f"The name {name!r} contains the character {others[0]!r}. "
-                "Expected only letters a to z."
+                f"The name {readers.quoted(name)} contains the character "
+                f"{others[0]!r}. Expected only letters a to z."
             )
         if len(name) > LONGEST:
             raise InputError(
-                f"The name {name[:20]!r}... has {len(name)} letters. Expected at most "
-                f"{LONGEST}, and one name per line."
+                f"The name {readers.quoted(name, 20)} has {len(name)} letters. "
+                f"Expected at most {LONGEST}, and one name per line."
             )
 
 

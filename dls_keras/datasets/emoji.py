@@ -6,15 +6,18 @@ for this package.
 """
 
 import csv
+import io
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import files, readers
+from dls_keras.core.errors import InputError
 
 CLASSES = ("heart", "baseball", "smile", "disappointed", "fork and knife")
+LARGEST = 2 * readers.MEGABYTE  # of a table of sentences
+LONGEST = 300  # characters of a sentence
 EMOJI = ("\u2764\ufe0f", "\u26be", "\U0001f604", "\U0001f61e", "\U0001f374")
 
 _RAW = (
@@ -52,24 +55,29 @@ def read_csv(filename: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """The sentences (m,) and int64 labels (m,) of a table "sentence,label,…".
 
     Raises:
-        InputError: if a line is not a sentence and a label from 0 to 4.
+        MissingFileError: if the file does not exist.
+        InputError: if a line is not a sentence and a label from 0 to 4, or there is
+            none.
     """
-    if not Path(filename).is_file():
-        raise MissingFileError(f"{filename} does not exist. Expected sentence,label.")
+    expected = 'a table "sentence,label"'
     sentences, labels = [], []
-    with open(filename, newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.reader(file), 1):
-            if not row:
-                continue
-            label = row[1].strip() if len(row) > 1 else ""
-            if label not in {"0", "1", "2", "3", "4"}:
+    text = readers.read_text(filename, expected, limit=LARGEST)
+    with readers.reading(filename, expected):
+        rows = csv.reader(io.StringIO(text))
+        for row in filter(None, rows):
+            sentence, label = (cell.strip() for cell in (*row, "")[:2])
+            valid = 0 < len(sentence) <= LONGEST
+            if not valid or label not in {"0", "1", "2", "3", "4"}:
                 raise InputError(
-                    f"{filename}, line {number}: expected a sentence, a comma and a "
-                    f"label from 0 to 4, received {','.join(row)[:60]!r}."
+                    f"{filename}, line {rows.line_num}: expected a sentence of at most "
+                    f"{LONGEST} characters, a comma and a label from 0 to 4, received "
+                    f"{readers.quoted(','.join(row))}."
                 )
-            sentences.append(row[0].strip())
+            sentences.append(sentence)
             labels.append(int(label))
-    return np.array(sentences, str), np.array(labels, "int64")
+        if not sentences:
+            raise InputError(f"{filename} contains no sentence. Expected {expected}.")
+        return np.array(sentences, str), np.array(labels, "int64")
 
 
 def make_emoji(m: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -8,15 +8,13 @@ reads the course's twelve portraits and six photos of a door camera, 96 x 96 RGB
 (licence: none stated). `make_faces` generates synthetic people, which need no files.
 """
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from dls_keras.core import files, images
+from dls_keras.core import files, images, readers
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import smiles
 from dls_keras.datasets.draw import faces
@@ -39,10 +37,6 @@ NAMES = (
 )  # fmt: skip
 # The people on camera_0.jpg to camera_5.jpg.
 CAMERA_NAMES = ("younes", "bertrand", "benoit", "bertrand", "dan", "arnaud")
-DAMAGE = (  # what NumPy and zipfile raise for a damaged npz
-    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 class Faces(NamedTuple):
@@ -97,22 +91,19 @@ def load_att(path: str | Path | None = None) -> Faces:
         InputError: if the file holds something else.
     """
     path = files.find_data(ATT, path)
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as npz:
-            x, y = npz["images"], npz["labels"]
-    except DAMAGE as error:
+    names = "images", "labels"
+    arrays = readers.read_npz(
+        path, "the file of AT&T faces", names, limit=64 * readers.MEGABYTE
+    )
+    x, y = (arrays[name] for name in names)
+    if (x.shape[:1], y.shape) != ((400,), (400,)):
         raise InputError(
-            f"{path} is not the file of AT&T faces ({error}); it is "
-            f"{files.what_is(path)}. Use another copy."
-        ) from error
-    if x.shape != (400, 112, 92) or y.shape != (400,) or x.dtype != "uint8":
-        raise InputError(
-            f"{path} holds images {x.dtype} {x.shape} and labels {y.shape}, expected "
-            "uint8 (400, 112, 92) and (400,). Use another copy."
+            f"{path} holds images of shape {x.shape} and labels of shape {y.shape}, "
+            "expected (400, 112, 92) and (400,). Use another copy."
         )
+    x, y = readers.labelled_images(x, y, (ATT_SIZE, 92), 40, path)
     side = (ATT_SIZE - x.shape[2]) // 2
-    x = np.pad(x, ((0, 0), (0, 0), (side, side)), "edge")
-    return Faces(x, y.astype("int64"))
+    return Faces(np.pad(x, ((0, 0), (0, 0), (side, side)), "edge"), y)
 
 
 def load_photos() -> Photos:

@@ -8,6 +8,8 @@ Paper: Pennington, Socher & Manning (2014), https://nlp.stanford.edu/pubs/glove.
 
 import contextlib
 import io
+import re
+import warnings
 import zipfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +18,7 @@ from typing import IO
 
 import numpy as np
 
-from dls_keras.core import files, weights
+from dls_keras.core import files, readers, weights
 from dls_keras.core.errors import InputError, MissingFileError
 
 FOLDER = "word_vectors"
@@ -26,6 +28,12 @@ INSTEAD = (
     "word_vectors below DLS_KERAS_DATA; or pass the path of a GloVe file."
 )
 BLOCK = 1 << 18  # bytes of text that are parsed at a time
+LONGEST = 1 << 16  # bytes of a line; the longest known is below 4,000
+LARGEST = 6 * 10**9  # bytes of text; glove.840B.300d.txt has 5.6e9
+EXPANSION = 10  # bytes of text for each byte of an archive; those of GloVe have 3
+A_FILE = "a GloVe text or zip"
+HEADER = re.compile(rb"(\d{1,9}) (\d{1,9})\s*")  # of word2vec: words and dimension
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Index(Mapping):
@@ -117,7 +125,7 @@ def load_glove(path: str | Path | None = None, dimension: int = 50) -> WordVecto
         dimension: of the vectors: 50, 100, 200 or 300 in glove.6B.
 
     Raises:
-        InputError: if a line is not a word and its numbers.
+        InputError: if a line is not a word and its numbers, or the archive is damaged.
         MissingFileError: if there is no such file.
     """
     member = f"glove.6B.{dimension}d.txt"
@@ -142,14 +150,22 @@ def read(paths: Sequence[str | Path], member: str | None = None) -> WordVectors:
 
     Args:
         paths: text files, or zip archives of one, all of the same dimension. A first
-            line with two numbers (word2vec's "words dimension") is skipped.
+            line with two integers (word2vec's "words dimension") is checked and
+            skipped.
         member: the file to read from an archive of several.
     """
     index, matrix, dimension = Index(), np.empty((0, 0)), None
     for path in paths:
+        declared, count = None, 0
         with _opened(path, member) as file:
-            for first, lines in _blocks(file):
+            for first, lines in _blocks(path, file):
+                if first == 1:
+                    lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
+                    if declared := HEADER.fullmatch(lines[0]):
+                        dimension = dimension or int(declared[2])
+                        lines[0] = b""
                 words, rows = _numbers(path, first, lines, dimension)
+                count += len(words)
                 if not words:
                     continue
                 dimension, start = rows.shape[1], len(index)
@@ -157,6 +173,11 @@ def read(paths: Sequence[str | Path], member: str | None = None) -> WordVectors:
                 # Grown in place, so that there are never two copies of all vectors.
                 matrix.resize((start + len(new), dimension), refcheck=False)
                 matrix[start:] = rows[new]
+        if declared and count != int(declared[1]):
+            raise InputError(
+                f"{path} has {count:,} words, but its first line declares "
+                f"{int(declared[1]):,}. Use the complete file."
+            )
     if not index:
         names = ", ".join(map(str, paths))
         raise InputError(f"There are no word vectors in {names}: the file is empty.")
@@ -166,37 +187,48 @@ def read(paths: Sequence[str | Path], member: str | None = None) -> WordVectors:
 @contextlib.contextmanager
 def _opened(path, member) -> Iterator[IO[bytes]]:
     """The open text file, also if it is inside a zip archive."""
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"{path} does not exist. Expected a GloVe text or zip.")
-    if not zipfile.is_zipfile(path):
+    with readers.reading(path, A_FILE):
+        readers.check_size(path, LARGEST)
         with open(path, "rb") as file:
-            yield file
-        return
-    with zipfile.ZipFile(path) as archive:
+            zipped = file.read(4) == b"PK\3\4"  # also if the rest is missing
+            if not (zipped or zipfile.is_zipfile(path)):
+                file.seek(0)
+                yield file
+                return
+    with readers.opened_zip(path, A_FILE) as archive:
         texts = [name for name in archive.namelist() if name.endswith(".txt")]
         chosen = member if member in texts else texts[0] if len(texts) == 1 else None
         if chosen is None:
+            some = ", ".join(name[:60] for name in texts[:5]) or "no text file"
             raise InputError(
-                f"{path} contains {', '.join(texts) or 'no text file'}, expected "
-                f"{member}. Unzip it and pass the path of the text file."
+                f"{path} contains {some}, expected {member}. Unzip it and pass the "
+                "path of the text file."
             )
-        with archive.open(chosen) as file:
+        packed = archive.getinfo(chosen).compress_size
+        limit = min(LARGEST, max(readers.MEGABYTE, EXPANSION * packed))
+        with readers.opened_member(archive, chosen, limit=limit) as file:
             yield file
 
 
-def _blocks(file):
+def _blocks(path, file):
     """The number of the first line, from 1, and the lines of each block of the file."""
-    first = 1
-    while lines := file.readlines(BLOCK):
-        yield first, lines
+    first, rest = 1, b""
+    while block := file.read(BLOCK):
+        *lines, rest = (rest + block).split(b"\n")
+        if b"\0" in block or len(rest) > LONGEST:
+            raise InputError(
+                f"{path} is not a GloVe file: up to line {first + len(lines)} one has "
+                f"zero bytes, or more than {LONGEST:,} bytes. {readers.COPY}"
+            )
+        if lines:
+            yield first, lines
         first += len(lines)
+    if rest:
+        yield first, [rest]
 
 
 def _numbers(path, first, lines, dimension):
     """The words of some lines, and their vectors (words, dimension) float64."""
-    if first == 1 and len(lines[0].split()) == 2:
-        first, lines = 2, lines[1:]
     numbered = [(n, line.strip()) for n, line in enumerate(lines, first)]
     numbered = [(n, line) for n, line in numbered if line]
     if not numbered:
@@ -208,16 +240,18 @@ def _numbers(path, first, lines, dimension):
             raise ValueError("no numbers")
         words = [word.decode() for word, _ in parts]
         text = b"\n".join(numbers for _, numbers in parts)
-        rows = np.loadtxt(io.BytesIO(text), ndmin=2, comments=None)
-        if rows.shape != (len(words), dimension) or not np.isfinite(rows).all():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns that there are no numbers
+            rows = np.loadtxt(io.BytesIO(text), ndmin=2, comments=None)
+        if rows.shape != (len(words), dimension) or not _finite(rows):
             raise ValueError(f"shape {rows.shape}")
-    except ValueError as error:
+    except (ValueError, Warning) as error:
         faulty = (n for n, p in zip(numbered, parts, strict=True) if _bad(p, dimension))
         number, line = next(faulty, numbered[0])
         raise InputError(
             f"{path}, line {number}: expected a word and {dimension} numbers with "
-            f"single spaces between, received {line[:60]!r}. Is this a GloVe file in "
-            "UTF-8, with vectors of one dimension?"
+            f"single spaces between, received {readers.quoted(line)}. Is this a GloVe "
+            "file in UTF-8, with finite vectors of one dimension?"
         ) from error
     return words, rows
 
@@ -238,6 +272,11 @@ def _bad(part, dimension):
     try:
         word.decode()
         numbers = np.array(text.split(b" ") if text else [], float)
-        return len(numbers) != max(dimension, 1) or not np.isfinite(numbers).all()
+        return len(numbers) != max(dimension, 1) or not _finite(numbers)
     except ValueError:
         return True
+
+
+def _finite(numbers):
+    """Whether all numbers are in the range of float32, whose squares are finite."""
+    return (np.abs(numbers) <= np.finfo("float32").max).all()

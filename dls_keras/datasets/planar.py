@@ -6,14 +6,13 @@ legacy generator of the same seed, so that with the defaults the points are thos
 the course, in the same order. Courses 1 and 2 keep points as columns, (2, m).
 """
 
-import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files
+from dls_keras.core import files, readers
 from dls_keras.core.errors import InputError
 
 Seed = int | np.random.RandomState | ModuleType
@@ -61,21 +60,21 @@ def load_football(path: str | Path | None = None) -> Football:
         InputError: if it is damaged or has other contents.
     """
     path = files.find_data(FOOTBALL, path)
-    try:
-        with open(path, "rb") as file:
-            arrays = np.load(file)
-            x, y, x_test, y_test = (arrays[k].T for k in ("X", "y", "Xval", "yval"))
-    except (OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} does not contain the football points ({error}); it is "
-            f"{files.what_is(path)}. Get another copy of the file."
-        ) from error
-    if (x.shape, y.shape, x_test.shape) != ((2, 211), (1, 211), (2, 200)):
-        raise InputError(
-            f"{path} has X {x.T.shape}, y {y.T.shape} and Xval {x_test.T.shape}, "
-            "expected (211, 2), (211, 1) and (200, 2). Use the course's file."
-        )
-    return Football(x, y.astype("int64"), x_test, y_test.astype("int64"))
+    names = "X", "y", "Xval", "yval"
+    arrays = readers.read_npz(
+        path, "the file of football points", names, limit=readers.MEGABYTE
+    )
+    columns = []
+    for points, labels, m in (("X", "y", 211), ("Xval", "yval", 200)):
+        x = arrays[points]
+        if x.shape != (m, 2) or x.dtype.kind not in "iuf":
+            raise InputError(
+                f"{path} holds {points} of shape {x.shape} and type {x.dtype}, "
+                f"expected ({m}, 2) float64. Use the course's file."
+            )
+        y = readers.whole_numbers(arrays[labels], (m, 1), 1, labels, path)
+        columns += [x.astype("float64", copy=False).T, y.astype("int64").T]
+    return Football(*columns)
 
 
 # The `seed` of each generator below is an integer or a generator: a `RandomState`, or

@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import readers
+from dls_keras.core.errors import InputError
 from dls_keras.core.files import atomic_write
 from dls_keras.datasets import resume_templates as layouts
 
@@ -43,6 +44,9 @@ LABELS = (
     "UNKNOWN",
 )
 CHECK = 5  # words whose checksum is a multiple of it are held out
+LARGEST = 16 * readers.MEGABYTE  # of a file
+LONGEST = 100_000  # characters of a resume
+SEARCHED = 10_000  # characters after a wrong offset
 SPLITS = {"train": layouts.TRAIN, "test": layouts.TEST}
 
 EXAMPLE = """\
@@ -80,62 +84,64 @@ def load_resumes(path: str | Path) -> Resumes:
     In each object, `content` is the text and `annotation` a list of
     `{"label": [name], "points": [{"start", "end", "text"}]}`, where `end` is the last
     character. Line ends become blanks. Annotations without a label are skipped. Where
-    an offset is wrong, as 223 of 3,558 in the course's file, `text` is searched for
-    from that offset on, and skipped if it is not found. Spans may overlap.
+    an offset is wrong, as 223 of 3,558 in the course's file, `text` is searched for in
+    the 10,000 characters from that offset on, and skipped if it is not found. Spans may
+    overlap.
 
     Raises:
         MissingFileError: if the file does not exist.
         InputError: if a line is not such an object; the message has its number.
     """
-    if not Path(path).is_file():
-        raise MissingFileError(
-            f"{path} does not exist. Expected resumes, one JSON object per line; "
-            "`make_resumes` generates synthetic ones."
-        )
     data = Resumes([], [])
-    try:
-        lines = Path(path).read_text("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 text ({error}). Expected one JSON object per line."
-        ) from error
-    for number, line in enumerate(lines, 1):
+    expected = "a file of resumes in UTF-8, one JSON object per line"
+    advice = "`make_resumes` generates synthetic resumes."
+    text = readers.read_text(path, expected, limit=LARGEST, advice=advice)
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            text = re.sub(r"\r\n|[\r\n]", lambda end: " " * len(end[0]), _text(record))
-            spans = [
-                span
-                for annotation in record["annotation"] or ()
-                for label in annotation["label"][:1]
-                for point in annotation["points"]
-                if (span := _span(text, point, label)) is not None
-            ]
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            content, spans = _resume(json.loads(line))
+        except Exception as error:  # deep nesting causes a RecursionError
             raise InputError(
                 f"{path}, line {number}: expected a JSON object with a text `content` "
-                f"and a list `annotation`, got {line[:60]!r} ({error!r:.80})."
+                f"of at most {LONGEST:,} characters and a list `annotation`, received "
+                f"{readers.quoted(line)} ({error!r:.80})."
             ) from error
-        data.x.append(text)
-        data.y.append(sorted(spans))
+        data.x.append(content)
+        data.y.append(spans)
+    if not data.x:
+        raise InputError(f"{path} contains no resume. Expected {expected}.")
     return data
 
 
-def _text(record):
-    if not isinstance(record["content"], str):
-        raise TypeError("content is not a text")
-    return record["content"]
+def _resume(record):
+    """The text and the sorted spans of a JSON object."""
+    text, annotations = record["content"], record["annotation"]
+    if not isinstance(text, str) or len(text) > LONGEST:
+        raise ValueError("content is not a text, or is too long")
+    text.encode()  # JSON may hold half a character
+    if not isinstance(annotations, list | None):
+        raise TypeError("annotation is not a list")
+    text = re.sub(r"\r\n|[\r\n]", lambda end: " " * len(end[0]), text)
+    spans = [
+        span
+        for annotation in annotations or ()
+        for label in annotation["label"][:1]
+        for point in annotation["points"]
+        if (span := _span(text, point, label)) is not None
+    ]
+    return text, sorted(spans)
 
 
 def _span(text, point, label):
     """(start, end, label) of a point, None if its text is not found."""
-    start, end = int(point["start"]), int(point["end"]) + 1
-    if label not in LABELS:
-        raise ValueError(f"{label!r} is not one of the labels")
+    start, end = point["start"], point["end"] + 1
+    if label not in LABELS or {type(start), type(end)} != {int}:
+        raise ValueError(f"expected one of the labels, received {label!r:.40}")
     if "text" in point:
         wanted = re.sub(r"[\r\n]", " ", point["text"])
-        start = text.find(wanted, max(0, start))
+        start = max(0, start)
+        start = text.find(wanted, start, start + len(wanted) + SEARCHED)
         end = start + len(wanted)
     return (start, end, label) if 0 <= start < end <= len(text) else None
 

@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import readers
+from dls_keras.core.errors import InputError
 
 MARKS = (".", "<unknown>")  # the first tokens of every vocabulary
 END, UNKNOWN = range(2)  # their indices
 LONGEST = 30  # words; longer sentences are cut
 HELD_OUT = 8  # every eighth sentence is held out
+LARGEST = 16 * readers.MEGABYTE  # of a file, about three million words
 PADDING = -1  # in y after the end of a sentence
 
 # A word with its apostrophes and hyphens, a comma, or the end of a sentence.
@@ -47,15 +49,8 @@ def load_text(path: str | Path) -> str:
         MissingFileError: if the file does not exist.
         InputError: if it is not UTF-8 text or has no sentence of two words.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"There is no text file at {path}. Check the path.")
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 text. Save it with the encoding UTF-8."
-        ) from error
+    advice = "Save it with the encoding UTF-8."
+    text = readers.read_text(path, "UTF-8 text", limit=LARGEST, advice=advice)
     if not sentences(text):
         raise InputError(
             f"{path} contains no sentence. Expected sentences of two or more words "

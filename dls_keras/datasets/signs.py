@@ -6,18 +6,13 @@ hands. Known leakage: 12 test images, all of a zero, have a near-duplicate among
 training images; `near_duplicates` finds them.
 """
 
-import io
 import re
-import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from dls_keras.core import files
-from dls_keras.core.errors import InputError
+from dls_keras.core import files, readers
 from dls_keras.datasets import course_h5
 from dls_keras.datasets.draw import hands
 
@@ -41,6 +36,7 @@ TEST = files.Remote(
 # The same 1080 + 120 images as JPEG files, {train,val,test}_signs/{label}_IMG_{id}.jpg
 # (CS230's copy); it does not preserve the order of train_signs.h5.
 JPEGS = "signs/signs_64x64_jpg.zip"
+JPEG = re.compile(r"(?:train|val)_signs/([0-5])_.*\.jpg")
 
 
 class Signs(NamedTuple):
@@ -137,17 +133,7 @@ def make_signs(
 
 def _read_jpegs(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """The training images of the JPEG archive, sorted by name."""
-    images, labels = [], []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
-                if match := re.match(r"(?:train|val)_signs/([0-5])_.*\.jpg$", name):
-                    photo = Image.open(io.BytesIO(archive.read(name)))
-                    images.append(np.asarray(photo))
-                    labels.append(int(match[1]))
-        return np.stack(images), np.array(labels, "int64")
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{path} is not the archive of the SIGNS photos ({error}); it is "
-            f"{files.what_is(path)}. Use another copy."
-        ) from error
+    with readers.opened_zip(path, "the archive of the SIGNS photos") as archive:
+        found = [m for m in map(JPEG.fullmatch, sorted(archive.namelist())) if m]
+        x = course_h5.read_photos(archive, [match[0] for match in found], "RGB")
+        return x, np.array([int(match[1]) for match in found], "int64")

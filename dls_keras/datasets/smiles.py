@@ -5,17 +5,12 @@ few people, taken in bursts. Licence: none stated. `load_smiles` reads 3000 grey
 of other faces, smiling or not, and `make_happy` makes synthetic faces.
 """
 
-import io
-import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from dls_keras.core import files
-from dls_keras.core.errors import InputError
+from dls_keras.core import files, readers
 from dls_keras.datasets import course_h5
 from dls_keras.datasets.draw import faces as draw_faces
 
@@ -83,10 +78,10 @@ def load_happy() -> Happy:
         MissingFileError: if they are not found and cannot be downloaded.
         InputError: if a file is damaged or holds something else.
     """
-    x_test, y_test = course_h5.read(TEST)
+    x_test, y_test = course_h5.read(TEST, classes=len(CLASSES))
     if files.in_data_folder(TEST.name) and not files.in_data_folder(TRAIN.name):
         return Happy(x_test[:0], y_test[:0], x_test, y_test)
-    x, y = course_h5.read(TRAIN)
+    x, y = course_h5.read(TRAIN, classes=len(CLASSES))
     return Happy(x, y, x_test, y_test)
 
 
@@ -102,19 +97,10 @@ def load_smiles(path: str | Path | None = None) -> Smiles:
     """
     path = files.find_data(SMILES, path)
     parts = []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for kind in ("no_smile/", "smile/"):
-                names = sorted(n for n in archive.namelist() if n.startswith(kind))
-                photos = [Image.open(io.BytesIO(archive.read(n))) for n in names]
-                parts.append(np.stack([np.asarray(photo) for photo in photos]))
-        if {part.shape[1:] for part in parts} != {(SIZE, SIZE)}:
-            raise ValueError(f"expected grey images of 64 x 64, got {parts[0].shape}")
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{path} is not the archive of smiles ({error}); it is "
-            f"{files.what_is(path)}. Use another copy."
-        ) from error
+    with readers.opened_zip(path, "the archive of smiles") as archive:
+        for kind in ("no_smile/", "smile/"):
+            names = sorted(n for n in archive.namelist() if n.startswith(kind))
+            parts.append(course_h5.read_photos(archive, names, "L"))
     m = min(map(len, parts))
     faces = np.stack([part[:m] for part in parts], axis=1)  # (m, 2, 64, 64)
     return Smiles(faces.reshape(-1, SIZE, SIZE), np.arange(2 * m) % 2)

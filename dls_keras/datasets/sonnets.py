@@ -7,10 +7,12 @@ part of this module, so that a model can be trained without any file.
 
 from pathlib import Path
 
-from dls_keras.core import files
+from dls_keras.core import files, readers
 from dls_keras.core.errors import InputError
 
 CHARACTERS = "\n !'(),-.:;?abcdefghijklmnopqrstuvwxyz"  # all of the course's file
+
+LARGEST = 16 * readers.MEGABYTE  # of a file; the course's has 94 kB
 
 COURSE = files.Remote(
     name="dinosaurus/shakespeare.txt",
@@ -26,15 +28,13 @@ def load_text(path: str | Path | None = None) -> str:
 
     Raises:
         MissingFileError: if the file does not exist or cannot be downloaded.
-        InputError: if it is not UTF-8 text, or `check` refuses it.
+        InputError: if it is not UTF-8 text, is empty, or `check` refuses it.
     """
     path = files.find_data(COURSE, path)
-    try:
-        text = path.read_text("utf-8").lower()
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 text. Save it with the encoding UTF-8."
-        ) from error
+    advice = "Save it with the encoding UTF-8."
+    text = readers.read_text(path, "UTF-8 text", limit=LARGEST, advice=advice).lower()
+    if not text.strip():
+        raise InputError(f"{path} contains no text. Expected sonnets.")
     check(text)
     return text
 

@@ -25,14 +25,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core import files, readers
+from dls_keras.core.errors import InputError
 
 PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
 STEPS = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
 OPPOSITE = {"north": "south", "east": "west", "south": "north", "west": "east"}
 WORDS = (*"the is of what . ?".split(), *STEPS, *PLACES)  # the whole vocabulary
 MAX_FACTS = len(PLACES) - 1  # per story; each fact adds a place
+LARGEST = 4 * readers.MEGABYTE  # of a file; the course's have 220 kB
+MOST_FACTS = 100  # of a story in a file
 HELD_OUT = 5  # facts whose number is a multiple of this are held out
 
 # The publisher offers one archive of all tasks, 15,719,851 bytes. The course has Arrow
@@ -89,17 +91,15 @@ def read(path: str | Path) -> list[Story]:
         MissingFileError: if the file does not exist.
         InputError: if it has neither format.
     """
-    if not Path(path).is_file():
-        raise MissingFileError(f"{path} does not exist. Expected stories of bAbI.")
-    try:
-        text = Path(path).read_text("utf-8")
+    expected = "a file of stories"
+    advice = (
+        "Expected lines such as '1 The office is north of the kitchen.' and '3 What is "
+        "north of the kitchen?', a tab, the answer, a tab, the number of the fact; or "
+        "the same in JSON."
+    )
+    text = readers.read_text(path, expected, limit=LARGEST, advice=advice)
+    with readers.reading(path, expected, advice):
         found = _from_json(text) if text.lstrip()[:1] == "[" else _from_lines(text)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} cannot be read as stories ({error}). Expected lines such as '1 "
-            "The office is north of the kitchen.' and '3 What is north of the kitchen?'"
-            ", a tab, the answer, a tab, the number of the fact; or the same in JSON."
-        ) from error
     if not found:
         raise InputError(f"{path} has no story. Expected facts and a question.")
     return found
@@ -252,25 +252,49 @@ def _inverse(fact):
 
 
 def _from_json(text):
-    return [from_babi(record) for record in json.loads(text)]
+    stories = []
+    for record in json.loads(text):
+        fields = ("text", "answer", "id", "supporting_ids")
+        columns = [record["story"][name] for name in fields]
+        if not all(isinstance(c, list) and len(c) == len(columns[0]) for c in columns):
+            raise TypeError(f"{', '.join(fields)} are not lists of one length")
+        story = from_babi(record)
+        for text in (*story.facts, story.question, story.answer):
+            _check(text)
+        if not story.support < len(story.facts) <= MOST_FACTS:
+            raise ValueError(f"fact {story.support} of {len(story.facts)} is not valid")
+        stories.append(story)
+    return stories
 
 
 def _from_lines(text):
     """Stories from numbered lines; a question is about the facts since line 1."""
     stories, facts = [], {}
     for number, line in enumerate(text.splitlines(), 1):
-        found = re.fullmatch(r"(\d+) ([^\t]+?) *(?:\t([^\t]+)\t([\d ]+))?", line)
-        if not found:
-            raise ValueError(f"line {number}: {line[:60]!r}")
-        index, sentence, answer, supports = found.groups()
+        sentence, *rest = line.split("\t")
+        index, _, sentence = sentence.rstrip(" ").partition(" ")
+        if not index.isdecimal() or len(rest) not in (0, 2):
+            raise ValueError(f"line {number}: {readers.quoted(line)}")
+        _check(sentence)
         if index == "1":
             facts = {}
-        if answer is None:
+        if not rest:
             facts[index] = sentence
+            if len(facts) > MOST_FACTS:
+                raise ValueError(f"line {number}: more than {MOST_FACTS} facts")
             continue
-        support = supports.split()[0]
+        answer, supports = rest
+        support, *_ = supports.split() or [supports]
         if support not in facts:
-            raise ValueError(f"line {number}: there is no fact {support}")
+            raise ValueError(f"line {number}: there is no fact {support[:9]}")
+        _check(answer)
         supporting = [*facts].index(support)
         stories.append(Story(tuple(facts.values()), sentence, answer, supporting))
     return stories
+
+
+def _check(text):
+    """Raise ValueError unless a fact, a question or an answer is a text."""
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"expected a text, received {str(text)[:60]!r}")
+    text.encode()  # JSON may hold half a character

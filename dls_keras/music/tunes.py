@@ -11,12 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files
+from dls_keras.core import files, readers
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.music import harmony
 
 MEASURE = 4  # quarter notes
 LOW, HIGH = 60, 84  # the range of pitches of composed and generated solos
+
+# music21's time grows with the square of a track: 1 s for 240 kB, 14 s for 1 MB.
+LARGEST_FILE = 250_000  # bytes; the course's file has 93 kB
+MOST_NOTES = 10_000  # in a part
+MOST_TOGETHER = 128  # notes that begin within a 64th note
+LONGEST = 40_000  # quarter notes of a tune
 
 COURSE = files.Remote(
     name="jazz/original_metheny.mid",
@@ -89,12 +95,18 @@ def load_tune(
         InputError: if the file is not a MIDI file, or has no solo with chords there.
     """
     path = files.find_data(COURSE) if path is None else Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"There is no MIDI file at {path}. Check the path.")
-    if parts is None and span is None and files.sha256(path) == COURSE.sha256:
-        parts, span = COURSE_PARTS, COURSE_SPAN
-    solo, chords = (_grouped(notes) for notes in _parts(path, parts or (0, 1)))
-    begin, end = span or (0, max(o + length for o, length, _ in [*solo, *chords]))
+    with readers.reading(path, "a MIDI file"):
+        readers.check_size(path, LARGEST_FILE)
+        if parts is None and span is None and files.sha256(path) == COURSE.sha256:
+            parts, span = COURSE_PARTS, COURSE_SPAN
+        solo, chords = (_grouped(notes) for notes in _parts(path, parts or (0, 1)))
+    ends = (offset + length for offset, length, _ in [*solo, *chords])
+    begin, end = span or (0, max(ends, default=0))
+    if end - begin > LONGEST:
+        raise InputError(
+            f"{path} has a tune of {float(end - begin):,.0f} quarter notes, expected "
+            f"at most {LONGEST:,}. Choose a shorter `span`."
+        )
     begin -= begin % MEASURE
     notes = tuple(
         Note(float(offset - begin), float(length), max(pitches))
@@ -126,18 +138,12 @@ def _parts(path, chosen):
             "Reading MIDI files needs music21, which is not installed. Run `pip "
             "install music21`, or use `make_tune()`."
         ) from error
+    content = path.read_bytes()
+    _check_complete(content)
     file = midi.MidiFile()
-    try:
-        file.open(str(path))
-        file.read()
-    except Exception as error:  # damage shows in many ways
-        raise InputError(
-            f"{path} cannot be read as a MIDI file ({error}); it is "
-            f"{files.what_is(path)}."
-        ) from error
-    finally:
-        if file.file is not None:
-            file.close()
+    file.readstr(content)
+    if file.ticksPerSecond is not None:
+        raise InputError(f"{path} counts seconds, not quarter notes. Use another file.")
     sounding = [
         track
         for track in file.tracks
@@ -152,10 +158,25 @@ def _parts(path, chosen):
     quarter = file.ticksPerQuarterNote
     for part in chosen:
         timed = translate.getTimeForEvents(sounding[part])
+        notes = translate.getNotesFromEvents(timed)
+        if len(notes) > MOST_NOTES:
+            raise ValueError(f"more than {MOST_NOTES:,} notes in part {part}")
         yield [
             (Fraction(n.onTime, quarter), Fraction(n.offTime, quarter), n.event.pitch)
-            for n in translate.getNotesFromEvents(timed)
+            for n in notes
         ]
+
+
+def _check_complete(content):
+    """Raise ValueError if the last track of a MIDI file is cut."""
+    place = 0
+    while place + 8 <= len(content):  # four letters, the length, and so many bytes
+        length = int.from_bytes(content[place + 4 : place + 8], "big")
+        place += 8 + length
+        if place > len(content):
+            raise ValueError(
+                f"a track of {length:,} bytes is cut by {place - len(content):,}"
+            )
 
 
 def _grouped(notes):
@@ -173,6 +194,11 @@ def _grouped(notes):
             its_begin, its_end, its_pitch = notes[j]
             if its_begin - begin >= _TOGETHER:
                 break
+            if j - i > MOST_TOGETHER:
+                raise ValueError(
+                    f"more than {MOST_TOGETHER} notes begin at {float(begin):g} "
+                    "quarter notes"
+                )
             if abs(its_end - end) <= _TOGETHER:
                 taken.add(j)
                 pitches.append(its_pitch)

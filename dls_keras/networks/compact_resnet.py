@@ -14,11 +14,13 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from dls_keras.core import settings
 from dls_keras.fast.layers import BatchNormalization
 
 WIDTHS = (40, 80, 128, 192)  # channels of the four residual blocks
 
 
+@settings.keras_defaults()
 def compact_resnet(
     input_shape: tuple[int, int, int] = (160, 160, 3), *, dtype: str = "float32"
 ) -> keras.Model:

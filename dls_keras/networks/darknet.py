@@ -13,16 +13,32 @@ positions in its own way (see `Reorg`).
 Source: the behaviour of https://github.com/pjreddie/darknet (public domain).
 """
 
+import math
+import re
 from typing import Any, NamedTuple
 
 import keras
 from keras import layers, ops
 
+from dls_keras.core import settings
 from dls_keras.core.errors import InputError
+from dls_keras.core.readers import quoted
 from dls_keras.fast.layers import BatchNormalization
 
 INPUT_SHAPE = ("height", "width", "channels")  # options of [net]
 EPSILON = 1e-5  # added to a variance before its square root is taken
+
+# A cfg may come from anywhere. Within these bounds are all published networks of the
+# supported kinds: YOLOv3 has 107 sections and 62 million parameters.
+MOST_SECTIONS = 300
+MOST_PARAMETERS = 70_000_000
+MOST_OUTPUTS = 100_000_000  # numbers in the output of one section, for one image
+MOST_NUMBERS = 100  # in an option
+LARGEST_NUMBER = 1_000_000
+WRITTEN = {
+    int: r"[+-]?[0-9]+",
+    float: r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?",
+}
 
 
 class Section(NamedTuple):
@@ -44,20 +60,39 @@ class Section(NamedTuple):
         text = self.options.get(key, default)
         if text is None:
             raise InputError(f"{self} has no option {key!r}. Add it to the cfg.")
-        try:
-            return [of(number) for number in text.rstrip(",").split(",")]
-        except ValueError:
+        parts = text.rstrip(",").split(",")
+        written = re.compile(WRITTEN[of], re.IGNORECASE)
+        if len(parts) > MOST_NUMBERS or not all(map(written.fullmatch, parts)):
             raise InputError(
-                f"{self} has {key}={text!r}, expected {of.__name__} numbers "
+                f"{self} has {key}={quoted(text)}, expected {of.__name__} numbers "
                 "separated by commas. Correct that line."
-            ) from None
+            )
+        found = [float(part) for part in parts]
+        if not all(abs(number) <= LARGEST_NUMBER for number in found):
+            raise InputError(
+                f"{self} has {key}={quoted(text)}, expected numbers of at most "
+                f"{LARGEST_NUMBER:,}. Correct that line."
+            )
+        return [of(number) for number in found]
 
-    def number(self, key: str, default: str | None = None, *, of: type = int) -> Any:
-        """The one number of the option `key`."""
+    def number(
+        self,
+        key: str,
+        default: str | None = None,
+        *,
+        of: type = int,
+        least: int = -LARGEST_NUMBER,
+    ) -> Any:
+        """The one number of the option `key`, which is at least `least`."""
         found = self.numbers(key, default, of=of)
         if len(found) != 1:
             raise InputError(
                 f"{self} has {len(found)} numbers for {key!r}, expected 1. Correct "
+                "that line."
+            )
+        if found[0] < least:
+            raise InputError(
+                f"{self} has {key}={found[0]}, expected at least {least}. Correct "
                 "that line."
             )
         return found[0]
@@ -162,8 +197,13 @@ def parse(cfg_text: str) -> list[Section]:
     of two equal options the first is used.
 
     Raises:
-        InputError: if a line is neither `[kind]` nor `option=value`.
+        InputError: if a line is neither `[kind]` nor `option=value`, or there are more
+            than `MOST_SECTIONS`.
     """
+    if not isinstance(cfg_text, str):
+        raise InputError(
+            f"Expected the text of a Darknet .cfg, received {type(cfg_text).__name__}."
+        )
     sections: list[Section] = []
     for line, text in enumerate(cfg_text.splitlines(), start=1):
         text = "".join(text.split())
@@ -172,24 +212,33 @@ def parse(cfg_text: str) -> list[Section]:
         key, equals, value = text.partition("=")
         if text[0] == "[" and text[-1] == "]":
             sections.append(Section(text[1:-1], len(sections) - 1, line, {}))
+            if len(sections) > MOST_SECTIONS:
+                raise InputError(
+                    f"The cfg has more than {MOST_SECTIONS} sections, up to line "
+                    f"{line}. Pass the cfg of a smaller network."
+                )
         elif equals and sections:
             sections[-1].options.setdefault(key, value)
         else:
             raise InputError(
-                f"Line {line} of the cfg is {text[:60]!r}, expected "
+                f"Line {line} of the cfg is {quoted(text)}, expected "
                 f"{'[section] or option=value' if sections else '[net]'}. "
                 "Pass the text of a Darknet .cfg file."
             )
     if not sections or sections[0].kind not in ("net", "network"):
         raise InputError(
             "A Darknet cfg begins with [net]; this one "
-            + (f"begins with [{sections[0].kind}]." if sections else "is empty.")
+            + (f"begins with {sections[0]}." if sections else "is empty.")
         )
     return sections
 
 
+@settings.keras_defaults()
 def build(
-    sections: list[Section], *, input_shape: tuple[int, int, int] | None = None
+    sections: list[Section],
+    *,
+    input_shape: tuple[int, int, int] | None = None,
+    most: int = MOST_PARAMETERS,
 ) -> Network:
     """The Keras model that a cfg describes, untrained, and its heads.
 
@@ -199,6 +248,7 @@ def build(
             weights do not depend on height and width; with a larger input the
             network detects smaller objects. Both must be multiples of the largest
             stride (32).
+        most: the largest number of parameters.
 
     Raises:
         InputError: for a section or option that is not supported, or layers that do
@@ -212,10 +262,22 @@ def build(
             f"at least 1, such as (416, 416, 3); received {tuple(shape)}. "
             "Correct [net] in the cfg, or input_shape."
         )
+    if math.prod(shape) > MOST_OUTPUTS:
+        raise InputError(
+            f"{net} has an input of {math.prod(shape):,} numbers, more than "
+            f"{MOST_OUTPUTS:,}. Correct it, or use a smaller input_shape."
+        )
     x = image = keras.Input(shape, name="image")
     outputs: list[Any] = []  # of all sections, for routes
     predictions, heads = [], []
+    parameters = 0
     for section in rest:
+        parameters += _parameters(section, x)
+        if parameters > most:
+            raise InputError(
+                f"With {section} the network has {parameters:,} parameters, expected "
+                f"at most {most:,}. Correct its size and filters, or use other weights."
+            )
         try:
             if section.kind in _HEADS:
                 heads.append(_head(section, x, image))
@@ -224,16 +286,26 @@ def build(
                 x = _layer(section, x, outputs)
         except InputError:
             raise
-        except ValueError as error:  # Keras's error for shapes that do not fit
+        except Exception as error:  # Keras's errors for shapes that do not fit
             raise InputError(
                 f"{section} cannot take an input of {_size(x)}; the network's input "
                 f"is {_size(image)}: {error}"
             ) from error
+        if not 1 <= math.prod(x.shape[1:]) <= MOST_OUTPUTS:
+            raise InputError(
+                f"{section} has an output of {_size(x)}, expected 1 to "
+                f"{MOST_OUTPUTS:,} numbers. Correct the cfg, or use another input."
+            )
         outputs.append(x)
     results = predictions or [x]
-    model = keras.Model(
-        image, results if len(results) > 1 else results[0], name="darknet"
-    )
+    try:
+        model = keras.Model(
+            image, results if len(results) > 1 else results[0], name="darknet"
+        )
+    except RecursionError as error:  # Keras calls itself once for each layer
+        raise InputError(
+            f"The network of {len(sections)} sections is too deep. Remove some."
+        ) from error
     used = {layer.name for layer in model.layers}
     for section in rest:
         if section.kind == "convolutional" and f"conv_{section.index}" not in used:
@@ -244,15 +316,27 @@ def build(
     return Network(model, tuple(heads))
 
 
+def _parameters(section, x):
+    """How many parameters a section has."""
+    if section.kind != "convolutional":
+        return 0
+    size, filters = section.number("size", "1"), section.number("filters", "1")
+    channels = x.shape[-1] // section.number("groups", "1", least=1)
+    normalize = section.number("batch_normalize", "0")
+    return filters * (size * size * channels + (4 if normalize else 1))
+
+
 # One function for each kind of layer: (section, x, outputs) -> the layer's output.
 
 
 def _convolutional(section, x, outputs):
-    size, stride = section.number("size", "1"), section.number("stride", "1")
-    filters, groups = section.number("filters", "1"), section.number("groups", "1")
-    normalize = section.number("batch_normalize", "0")
-    padding = section.number("padding", "0")
-    if section.number("pad", "0"):
+    size = section.number("size", "1", least=1)
+    stride = section.number("stride", "1", least=1)
+    filters = section.number("filters", "1", least=1)
+    groups = section.number("groups", "1", least=1)
+    normalize = section.number("batch_normalize", "0", least=0)
+    padding = section.number("padding", "0", least=0)
+    if section.number("pad", "0", least=0):
         padding = size // 2
     # With stride 1, "same" adds the same zeros without a copy of the input.
     same = stride == 1 and size == 2 * padding + 1
@@ -274,8 +358,8 @@ def _convolutional(section, x, outputs):
 
 
 def _maxpool(section, x, outputs):
-    stride = section.number("stride", "1")
-    size = section.number("size", str(stride))
+    stride = section.number("stride", "1", least=1)
+    size = section.number("size", str(stride), least=1)
     if size != 2 and stride != 1:
         # Darknet pads (size - 1) // 2 at the top and left, TensorFlow may pad less.
         raise InputError(
@@ -286,7 +370,7 @@ def _maxpool(section, x, outputs):
 
 
 def _upsample(section, x, outputs):
-    stride = section.number("stride", "2")
+    stride = section.number("stride", "2", least=1)
     return layers.UpSampling2D(stride, name=f"upsample_{section.index}")(x)
 
 
@@ -315,7 +399,7 @@ def _shortcut(section, x, outputs):
 
 
 def _reorg(section, x, outputs):
-    stride = section.number("stride", "1")
+    stride = section.number("stride", "1", least=1)
     return Reorg(stride, name=f"reorg_{section.index}")(x)
 
 
@@ -369,7 +453,12 @@ def _head(section, x, image):
                 f"{section} has {key}={got:g}; only {key}={value} is supported."
             )
     sizes = section.numbers("anchors", of=float)
-    anchors = tuple(zip(sizes[::2], sizes[1::2], strict=False))
+    if len(sizes) % 2 or min(sizes) <= 0:
+        raise InputError(
+            f"{section} has the anchors {sizes}, expected pairs of positive numbers, "
+            "width and height. Correct that line."
+        )
+    anchors = tuple(zip(sizes[::2], sizes[1::2], strict=True))
     if "mask" in section.options:
         mask = section.numbers("mask")
         if not all(0 <= n < len(anchors) for n in mask):
@@ -378,7 +467,7 @@ def _head(section, x, image):
                 "anchors, which are counted from 0. Correct its mask or its anchors."
             )
         anchors = tuple(anchors[n] for n in mask)
-    classes = section.number("classes", "20")
+    classes = section.number("classes", "20", least=1)
     channels = len(anchors) * (5 + classes)
     if x.shape[-1] != channels:
         raise InputError(

@@ -15,6 +15,7 @@ Paper: Chen, Liu, Gao & Han (2018), https://arxiv.org/abs/1804.07573
 import keras
 from keras import layers
 
+from dls_keras.core import settings
 from dls_keras.fast.layers import BatchNormalization, PReLU
 
 SIZE = 112  # height and width of a face, in pixels
@@ -28,6 +29,7 @@ STAGES = (
 )
 
 
+@settings.keras_defaults()
 def mobile_face_net() -> keras.Model:
     """The network, untrained; 1,022,720 parameters.
 

@@ -25,6 +25,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from dls_keras.core import settings
 from dls_keras.fast.layers import BatchNormalization
 from dls_keras.networks.normalization import LocalResponseNormalization
 
@@ -32,6 +33,7 @@ SIZE = 96  # height and width of a face, in pixels
 EPSILON = 1e-5  # added to the variance in batch normalisation
 
 
+@settings.keras_defaults()
 def open_face() -> keras.Model:
     """The network, untrained; 3,743,280 parameters.
 
@@ -119,7 +121,9 @@ class L2Pooling(layers.Layer):
 
     def call(self, x: Any) -> Any:
         size = self.pool_size
-        mean = keras.ops.average_pool(keras.ops.square(x), size, strides=size)
+        mean = keras.ops.average_pool(
+            keras.ops.square(x), size, strides=size, data_format="channels_last"
+        )
         # The lower bound keeps the gradient of the root finite if all values are 0.
         return keras.ops.sqrt(keras.ops.maximum(mean * size**2, 1e-12))
 

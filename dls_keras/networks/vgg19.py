@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from dls_keras.core import settings
 from dls_keras.core.errors import InputError
 from dls_keras.fast.style_costs import gram_matrices
 
@@ -38,6 +39,7 @@ SCALES = {
 }
 
 
+@settings.keras_defaults()
 def vgg19(last: str = "block5_conv4", *, dtype: str = "float32") -> keras.Model:
     """VGG-19 from an image to the convolution `last`, untrained.
 
@@ -75,6 +77,7 @@ def vgg19(last: str = "block5_conv4", *, dtype: str = "float32") -> keras.Model:
     return keras.Model(image, x, name="vgg19")
 
 
+@settings.keras_defaults()
 def compact_vgg19(width: int = 128, *, dtype: str = "float32") -> keras.Model:
     """A small network with five of VGG-19's layers, under their names, untrained.
 

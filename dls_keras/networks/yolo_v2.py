@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from dls_keras.core import settings
 from dls_keras.core.errors import InputError
 from dls_keras.fast.layers import BatchNormalization
 from dls_keras.networks.darknet import EPSILON, Reorg
@@ -37,6 +38,7 @@ COCO_ANCHORS = (
 )
 
 
+@settings.keras_defaults()
 def yolo_v2(
     input_shape: tuple[int, int, int] = (608, 608, 3),
     anchors: int = 5,
@@ -78,6 +80,7 @@ def yolo_v2(
     return keras.Model(image, y, name="yolo_v2")
 
 
+@settings.keras_defaults()
 def compact_yolo_v2(
     input_shape: tuple[int, int, int] = (192, 352, 3),
     anchors: int = 5,

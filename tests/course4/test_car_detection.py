@@ -163,6 +163,48 @@ def test_a_class_that_the_detector_does_not_have_is_an_error():
         cd.average_precision_on(detector, car_boxes.make_roads(1))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"1,2,3\n",
+        b"1,2,x,4",
+        b"1,nan",
+        b"1,inf",
+        b"1,1e300",
+        b"1,-2",
+        b"1,0",
+        b"1,2,",
+        b"\xff\xfe1\0,\0",
+        b"1,2\0",
+        b"1," + b"9" * 2**21,
+    ],
+    ids=range(13),
+)
+def test_a_damaged_list_of_anchors_is_refused(tmp_path, content):
+    """Pairs of positive, finite numbers are expected in the first line."""
+    path = tmp_path / "anchors.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="anchors"):
+        cd.read_anchors(path)
+    path.write_bytes(b"0.5,0.6, 1.5,2\nanother line")
+    assert cd.read_anchors(str(path)).tolist() == [[0.5, 0.6], [1.5, 2]]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b" \n", b"caf\xe9", b"c\0a\0r\0", b"y" * 2**21]
+)
+def test_a_damaged_list_of_classes_is_refused(tmp_path, content):
+    """A text in UTF-8 is expected; the last line end may be missing."""
+    path = tmp_path / "classes.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="classes"):
+        cd.read_classes(path)
+    path.write_bytes("person \r\ncaf\u00e9".encode())
+    assert cd.read_classes(str(path)) == ["person", "caf\u00e9"]
+
+
 # The detector.
 
 
