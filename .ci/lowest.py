@@ -9,3 +9,4 @@ setup.read(Path(__file__).parent.parent / "setup.cfg", "utf-8")
 for line in setup["options"]["install_requires"].split():
     name, lowest = re.match(r"([\w-]+)>=([\w.]+)", line).groups()
     print(f"{name}=={lowest}")
+print("chardet<6")  # requests warns of versions that are newer than itself

@@ -138,6 +138,7 @@ def load(name: str, choice: str = "default") -> Any:
         return weights.like(model, arrays, choice)
     if not hasattr(network(model), "weights"):
         raise InputError(f"{name} reads no weight files. Choose one of its variants.")
+    del arrays  # `load_file` reads them again
     weights.load_file(network(model), choice)
     return model
 
@@ -269,4 +270,5 @@ def _quietly_loaded(name):
             os.dup2(stderr, 2)
             os.close(stderr)
             said.seek(0)
-            os.write(2, NOTES.sub(b"", said.read()))
+            with contextlib.suppress(OSError):  # stderr may be full
+                os.write(2, NOTES.sub(b"", said.read()))

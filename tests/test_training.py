@@ -416,7 +416,7 @@ def test_a_damaged_checkpoint_is_refused(finished, share, damage):
     path, content, losses, weights = finished
     place = int(share * len(content))
     path.write_bytes(content[:place])
-    with pytest.raises(InputError, match="not a checkpoint that can be read"):
+    with pytest.raises(InputError, match="is not a checkpoint"):
         fit_line(checkpoint=path)
     rest = content[place + len(damage) :]
     path.write_bytes(content[:place] + damage + rest)
@@ -442,7 +442,7 @@ def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path, kind):
         else:
             file.write(b"Dear Sir or Madam,")
     content = path.read_bytes()
-    with pytest.raises(InputError, match="not a checkpoint that can be read"):
+    with pytest.raises(InputError, match="is not a checkpoint"):
         fit_line(checkpoint=path)
     assert path.read_bytes() == content
 
@@ -530,7 +530,7 @@ def test_a_checkpoint_with_nan_is_refused(tmp_path, array):
         arrays = dict(file)
     arrays[array] = arrays[array] * np.nan
     np.savez(path, **arrays)
-    with pytest.raises(InputError, match="(?i)not a checkpoint that can be read .*nan"):
+    with pytest.raises(InputError, match="NaN or inf.*Delete it to start"):
         fit_line(checkpoint=path, epochs=4)
 
 

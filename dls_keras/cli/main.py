@@ -569,7 +569,7 @@ def convert_darknet(cfg: Path, file: Path, names: Path | None, out: Path) -> Non
     network = darknet.load(cfg, file)
     known = None
     if names is not None:
-        text = readers.read_text(names, "a list of class names")
+        text = readers.read_text(names, "a list of class names", limit=readers.MEGABYTE)
         known = [line.strip() for line in text.splitlines() if line.strip()]
     classes = darknet.class_names(network.heads, known)
     settings = {"cfg": darknet.read_cfg(cfg), "classes": classes}

@@ -101,7 +101,9 @@ class File:
         layout = dataset.id.get_create_plist()
         if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
             raise InputError(f"{name} takes its numbers from another file. {COPY}")
-        self._spend(dataset.size * dataset.dtype.itemsize, path)
+        # Numbers in half precision are also copied to float32 when they are used.
+        width = 6 if dataset.dtype == "f2" else dataset.dtype.itemsize
+        self._spend(dataset.size * width, path)
         return readers.checked_numbers(np.asarray(dataset[()]), name)
 
     def arrays(self) -> dict[str, np.ndarray]:

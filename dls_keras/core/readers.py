@@ -196,7 +196,7 @@ def read_npz(
                 array = np.lib.format.read_array(file, allow_pickle=False)
                 if file.read(1):  # at the end, the checksum is compared
                     raise ValueError(f"{name} has more numbers than its shape")
-            arrays[name] = checked_numbers(array, f"{name} in {path}")
+            arrays[name] = checked_numbers(array, f"{name} in {path}", advice)
     return arrays
 
 
@@ -239,6 +239,7 @@ def checked_numbers(array: np.ndarray, name: str, advice: str = COPY) -> np.ndar
                 f"float32. {advice}"
             )
     if array.dtype.kind == "U":
+        _check_size(name, array.nbytes, LARGEST_TEXT)
         # NumPy makes strings of any 32-bit numbers; Python cannot print them.
         codes = np.frombuffer(array.tobytes(), f"{array.dtype.str[0]}u4")
         surrogates = (codes >= 0xD800) & (codes <= 0xDFFF)

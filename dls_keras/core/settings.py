@@ -16,6 +16,7 @@ regularizer that is given none, although the loaded weights replace the initial 
 
 import contextlib
 import random
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -26,6 +27,7 @@ from dls_keras.core.errors import InputError
 # decorated functions answer with NumPy alone.
 
 DEFAULTS = ("float32", "float32", "channels_last")
+_block = threading.local()  # whether this thread is within `keras_defaults`
 WRONG_BACKEND = (
     "dls_keras needs TensorFlow as the backend of Keras, received {}. Set "
     "KERAS_BACKEND=tensorflow before Keras is imported."
@@ -33,23 +35,27 @@ WRONG_BACKEND = (
 
 
 @contextlib.contextmanager
-def keras_defaults() -> Iterator[None]:
+def keras_defaults(dtype: str | None = None) -> Iterator[None]:
     """Let Keras use float32 and channels last within a block or decorated function.
+
+    Args:
+        dtype: another policy of precision, such as "mixed_bfloat16". A block without
+            one, within such a block, keeps the policy.
 
     Raises:
         InputError: if Keras has another backend than TensorFlow, or TensorFlow's
             eager execution is switched off.
     """
     _check_runtime()
-    before = _settings()
-    if (before[0].name, *before[1:]) == DEFAULTS:
-        yield
-        return
-    _set(*DEFAULTS)
+    before, inside = _settings(), getattr(_block, "entered", False)
+    policy = dtype or (before[0] if inside else DEFAULTS[0])
+    _block.entered = True
+    _set(policy, *DEFAULTS[1:])
     try:
         yield
     finally:
         _set(*before)
+        _block.entered = inside
 
 
 @contextlib.contextmanager

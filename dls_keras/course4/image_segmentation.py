@@ -172,12 +172,8 @@ def build_model(n_filters: int = 32, dtype: str = "float32") -> keras.Model:
             the same weights. Training is then 1.8 times as fast on CPUs that multiply
             bfloat16, and 3 times with AMX.
     """
-    usual = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype)
-    try:
+    with settings.keras_defaults(dtype):
         return unet_model((None, None, 3), n_filters, len(camvid.CLASSES))
-    finally:
-        keras.config.set_dtype_policy(usual)
 
 
 def train(

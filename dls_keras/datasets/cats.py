@@ -81,7 +81,7 @@ def _read(remote: files.Remote, part: str, folder: str | Path | None):
     path = files.find_data(remote, folder and Path(folder) / name)
     with hdf5.opened(path, f"the course's {name}") as file:
         x, y = file.array(f"{part}_set_x"), file.array(f"{part}_set_y")
-        classes = file.array("list_classes").tolist()
+        classes = file.array("list_classes")[: len(CLASSES) + 1].tolist()
     if classes != [kind.encode() for kind in CLASSES]:
         raise InputError(
             f"{path} has the classes {readers.quoted(str(classes))}, expected "
