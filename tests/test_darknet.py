@@ -76,6 +76,123 @@ num=2
 softmax=1
 """
 
+# What YOLOv4 adds, except its heads; the last layer has the default activation.
+V4 = """
+[net]
+height=9
+width=12
+channels=1
+
+[convolutional]
+batch_normalize=1
+filters=4
+size=3
+stride=1
+pad=1
+activation=mish
+
+[route]
+layers=-1
+groups=2
+group_id=1
+
+[convolutional]
+filters=4
+size=1
+stride=1
+pad=1
+activation=swish
+
+[route]
+layers=0,2
+groups=4
+group_id=3
+
+[maxpool]
+size=3
+stride=2
+
+[convolutional]
+filters=6
+size=3
+stride=1
+pad=1
+activation=relu
+
+[avgpool]
+
+[convolutional]
+filters=6
+size=1
+stride=1
+pad=1
+activation=relu6
+
+[scale_channels]
+from=5
+activation=linear
+
+[convolutional]
+filters=6
+size=1
+stride=1
+pad=1
+activation=logistic
+
+[sam]
+from=8
+activation=leaky
+
+[maxpool]
+size=4
+stride=2
+padding=1
+
+[convolutional]
+filters=7
+size=1
+stride=1
+pad=1
+
+[yolo]
+anchors = 1,2
+classes=2
+num=1
+"""
+
+CLASSIFIER = """
+[net]
+height=6
+width=4
+channels=3
+
+[convolutional]
+filters=5
+size=3
+stride=1
+pad=1
+activation=leaky
+
+[shortcut]
+from=-1
+activation=tanh
+
+[convolutional]
+filters=4
+size=1
+stride=1
+pad=1
+activation=linear
+
+[avgpool]
+
+[softmax]
+groups=1
+
+[cost]
+type=sse
+"""
+
 V3 = """
 [net]
 height=16
@@ -196,17 +313,32 @@ def convolve(x, kernel, stride, padding, groups):
     return out
 
 
-def pool(x, size, stride):
-    """Maximum over windows that begin (size - 1) // 2 before each position."""
-    c, h, w = x.shape
-    before = (size - 1) // 2
+def pool(x, size, stride, padding):
+    """Maximum over windows, the first of which begins padding // 2 before the edge."""
+    h, w = ((n + padding - size) // stride + 1 for n in x.shape[1:])
+    before = padding // 2
     x = np.pad(x, ((0, 0), (before, size), (before, size)), constant_values=-np.inf)
     return np.stack(
         [
-            [x[:, j : j + size, i : i + size].max((1, 2)) for i in range(0, w, stride)]
-            for j in range(0, h, stride)
+            [
+                x[:, j * stride :, i * stride :][:, :size, :size].max((1, 2))
+                for i in range(w)
+            ]
+            for j in range(h)
         ],
     ).transpose(2, 0, 1)
+
+
+ACTIVATIONS = {
+    "linear": lambda x: x,
+    "leaky": lambda x: np.where(x > 0, x, np.float32(0.1) * x),
+    "relu": lambda x: np.maximum(x, 0),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "logistic": lambda x: 1 / (1 + np.exp(-x)),
+    "swish": lambda x: x / (1 + np.exp(-x)),
+    "mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
+    "tanh": np.tanh,
+}
 
 
 def forward(cfg, values, x):
@@ -229,26 +361,35 @@ def forward(cfg, values, x):
                 scale, mean, variance = take(n, 1, 1), take(n, 1, 1), take(n, 1, 1)
             kernel = take(n, len(x) // groups, size, size)
             padding = size // 2 if option["pad"] == "1" else 0
+            option.setdefault("activation", "logistic")
             x = convolve(x, kernel, stride, padding, groups)
             if option.get("batch_normalize") == "1":
                 x = (x - mean) / np.sqrt(variance + 1e-5) * scale
             x = x + bias
         elif kind == "maxpool":
-            x = pool(x, size, stride)
+            x = pool(x, size, stride, int(option.get("padding", size - 1)))
+        elif kind == "avgpool":
+            x = x.mean((1, 2), keepdims=True)
+        elif kind == "softmax":
+            x = np.exp(x - x.max())
+            x = x / x.sum()
         elif kind == "upsample":
             x = x.repeat(stride, 1).repeat(stride, 2)
         elif kind == "reorg":
             x = reorg(x, stride)
         elif kind == "shortcut":
             x = x + outputs[int(option["from"])]
+        elif kind in ("scale_channels", "sam"):
+            x = x * outputs[int(option["from"])]
         elif kind == "route":
-            x = np.concatenate([outputs[int(n)] for n in option["layers"].split(",")])
+            groups, group = int(option.get("groups", 1)), int(option.get("group_id", 0))
+            parts = [outputs[int(n)] for n in option["layers"].split(",")]
+            x = np.concatenate([np.split(part, groups)[group] for part in parts])
         elif kind in ("region", "yolo"):
             heads.append(x.transpose(1, 2, 0))
-        if option.get("activation") == "leaky":
-            x = np.where(x > 0, x, np.float32(0.1) * x)
+        x = ACTIVATIONS[option.get("activation", "linear")](x)
         outputs.append(x)
-    return heads, start
+    return heads or [x.reshape(-1)], start
 
 
 def numbers(cfg, seed=0):
@@ -277,7 +418,10 @@ def outputs_of(network, x):
     return [np.asarray(output)[0] for output in (y if isinstance(y, list) else [y])]
 
 
-@pytest.mark.parametrize("cfg", [V2, V3], ids=["v2", "v3"])
+CFGS = {"v2": V2, "v3": V3, "v4": V4, "classifier": CLASSIFIER}
+
+
+@pytest.mark.parametrize("cfg", CFGS.values(), ids=CFGS)
 def test_the_model_computes_what_darknet_computes(tmp_path, cfg):
     """Every kind of layer, with weights read from a file."""
     values = numbers(cfg)
@@ -285,13 +429,13 @@ def test_the_model_computes_what_darknet_computes(tmp_path, cfg):
     x = np.random.default_rng(1).random(shape_of(cfg), "float32")
     expected, _ = forward(cfg, values, x)
     got = outputs_of(network, x)
-    assert len(got) == len(expected) == len(network.heads)
+    assert len(got) == len(expected) == max(1, len(network.heads))
     for one, other in zip(got, expected, strict=True):
         assert one.shape == other.shape
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("cfg", [V2, V3], ids=["v2", "v3"])
+@pytest.mark.parametrize("cfg", CFGS.values(), ids=CFGS)
 def test_the_model_computes_the_same_after_keras_saving(tmp_path, cfg):
     """As a .keras file, and as a clone with copied weights."""
     network = converter.load(*write(tmp_path, cfg, numbers(cfg)))
@@ -462,8 +606,9 @@ def test_missing_and_swapped_files_are_named(tmp_path):
         ("filters = 4", "filters=4,5", r"section 0 .*2 numbers for 'filters'"),
         ("filters = 4", "filters=6", r"section 4 \[reorg\].*multiples of 4"),
         ("filters = 4", "filters=4\ndilation=2", "section 0 .*option 'dilation'"),
-        ("activation=leaky", "activation=mish", "section 0 .*activation=mish"),
-        ("size=2", "size=3", r"section 1 \[maxpool\].*size=3 and stride=2"),
+        ("filters = 4", "filters=4\nflipped=1", "option 'flipped' with the value 1"),
+        ("activation=leaky", "activation=stair", "section 0 .*activation='stair'"),
+        ("size=2", "size=2\npadding=2", r"section 1 \[maxpool\].*at most 1"),
         ("layers=-3", "layers=-4", r"section 3 \[route\].*refers to layer -4"),
         ("layers=-3", "layers=3", r"section 3 \[route\].*refers to layer 3"),
         ("layers=-1,2", "layers=-1,0", r"section 5 \[route\].*4 x 6 x 16, 8 x 12 x 4"),
@@ -472,7 +617,9 @@ def test_missing_and_swapped_files_are_named(tmp_path):
         ("height=8", "height=0", r"each at least 1.*received \(0, 12, 3\)"),
         ("classes=3", "classes=4", r"section 7 \[region\].*needs 18.*filters=16"),
         ("num=2", "mask=1,2", r"section 7 \[region\].*mask=1,2 for 2 anchors"),
-        ("softmax=1", "softmax=0", r"section 7 \[region\] .*softmax=0"),
+        ("num=2", "num=3", r"section 7 \[region\] .*num=3, but 2 anchors"),
+        ("softmax=1", "tree=9k.tree", r"section 7 \[region\] .*'tree'.*YOLO9000"),
+        ("softmax=1", "coords=5", r"section 7 \[region\] .*only coords=4"),
     ],
 )
 def test_an_error_in_a_cfg_names_the_section_and_the_line(old, new, message):
@@ -488,7 +635,7 @@ def test_an_error_in_a_cfg_names_the_section_and_the_line(old, new, message):
         ("filters=4", "filters=8", r"section 3 \[shortcut\].*8 x 4 x 4 and 8 x 4 x 8"),
         ("from=-3", "from=-3,-1", r"section 3 \[shortcut\].*2 numbers for 'from'"),
         ("groups=2", "groups=3", r"section 6 \[convolutional\].*8 x 4 x 8"),
-        ("num=4", "scale_x_y=1.05", r"section 9 \[yolo\] .*scale_x_y=1.05"),
+        ("mask = 2,3", "mask=2,4", r"section 9 \[yolo\] .*mask=2,4 for 4 anchors"),
     ],
 )
 def test_an_error_in_a_cfg_of_yolo_v3_names_the_section(old, new, message):

@@ -261,6 +261,97 @@ def test_a_table_without_labels_is_read(table, synthetic):
     assert y is None
 
 
+FROM_1 = [f"pixel{i}" for i in range(1, 785)]
+BY_PLACE = [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)]
+LABELLED = {  # the names of the columns; the cells of a row, its label and its pixels
+    "MNIST in CSV": (["label", *BY_PLACE], lambda i, y, x: [y, *x]),
+    "Fashion-MNIST": (["label", *FROM_1], lambda i, y, x: [y, *x]),
+    "OpenML": ([*FROM_1, "class"], lambda i, y, x: [*x, y]),
+    "pandas": (["", "Label", *digits.PIXELS], lambda i, y, x: [i, y, *x]),
+    "R": (
+        ['""', *(f'"V{i}"' for i in range(1, 785)), '"label"'],
+        lambda i, y, x: [f'"{i}"', *x, f'"{y}"'],
+    ),
+    "quotes": (
+        [f'"{name}"' for name in ("label", *digits.PIXELS)],
+        lambda i, y, x: [f'"{value}"' for value in (y, *x)],
+    ),
+    "decimals": (["label", *digits.PIXELS], lambda i, y, x: [f"{y}.0", *map(float, x)]),
+    "no names": ([], lambda i, y, x: [y, *x]),
+    "decimals, no names": ([], lambda i, y, x: [float(value) for value in (y, *x)]),
+}
+UNLABELLED = {
+    "Kannada-MNIST": (["id", *digits.PIXELS], lambda i, y, x: [i, *x]),
+    "pandas": (["", *digits.PIXELS], lambda i, y, x: [i, *x]),
+    "pandas, shuffled": (["", *digits.PIXELS], lambda i, y, x: [7 * i, *x]),
+    "pandas, twice": (
+        ["Unnamed: 0.1", "Unnamed: 0", *digits.PIXELS],
+        lambda i, y, x: [i, i, *x],
+    ),
+    "pandas, no names": (range(784), lambda i, y, x: x),
+    "R": (['""', *FROM_1], lambda i, y, x: [f'"row, {i}"', *x]),
+    "no names": ([], lambda i, y, x: x),
+}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    ("form", "labelled"),
+    [*((f, True) for f in LABELLED), *((f, False) for f in UNLABELLED)],
+)
+def test_tables_of_other_programs_are_read(
+    tmp_path, synthetic, monkeypatch, form, labelled, separator
+):
+    """Names from 0, from 1 or by row and column; row numbers; quotes; decimals."""
+    monkeypatch.setattr(digits, "BLOCK", 7)
+    header, row = (LABELLED if labelled else UNLABELLED)[form]
+    pairs = enumerate(zip(*synthetic, strict=True))
+    rows = [header, *(row(i, y, x.ravel().tolist()) for i, (x, y) in pairs)]
+    end, mark = {",": ("\n", ""), ";": ("\r\n", "\ufeff"), "\t": ("\r", "")}[separator]
+    text = end.join(separator.join(map(str, cells)) for cells in rows if cells)
+    path = tmp_path / "table.csv"
+    path.write_text(mark + text + end + end, "utf-8", newline="")
+    x, y = digits.read_csv(path)
+    np.testing.assert_array_equal(x, synthetic[0])
+    assert x.dtype == np.uint8 and x.flags.c_contiguous
+    assert (y is not None) == labelled
+    if labelled:
+        np.testing.assert_array_equal(y, synthetic[1])
+        assert y.dtype == np.int64
+
+
+def moved(lines, column):
+    """The lines with their labels, the first cells, in another column or unnamed."""
+    for i, line in enumerate(lines):
+        label, _, pixels = line.partition(",")
+        lines[i] = f"{pixels},{label}" if column == "last" else f"{label},{pixels}"
+    lines[0] = lines[0].replace("label", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda lines: moved(lines, "first"), "line 1: column 1 has no name.*labels"),
+        (lambda lines: moved(lines, "last"), "line 1: column 785 has no name.*labels"),
+        (
+            lambda lines: (moved(lines, "last"), lines.pop(0)),
+            "labels in the first or in the last column. Add a first line",
+        ),
+        (
+            lambda lines: lines.__setitem__(0, "class," + lines[0]),
+            "line 1: expected the columns.*786 columns",
+        ),
+    ],
+)
+def test_labels_that_may_be_in_two_columns_raise_an_error(table, change, words):
+    """They have no name and are not row numbers, or two columns have a name."""
+    lines = table.read_text().splitlines()[:1] + table.read_text().splitlines()[3:]
+    change(lines)
+    table.write_text("\n".join(lines))
+    with pytest.raises(InputError, match=words):
+        digits.read_csv(table)
+
+
 def replaced(line, column, cell):
     """A function that replaces one cell; line and column are counted from 0."""
 
@@ -279,6 +370,8 @@ def replaced(line, column, cell):
         (replaced(5, 7, "256"), "line 6, column pixel6.* 0 to 255, found '256'"),
         (replaced(5, 7, "-1"), "line 6, column pixel6"),
         (replaced(2, 1, "nan"), "line 3, column pixel0.*'nan'"),
+        (replaced(2, 1, "0.5"), "line 3, column pixel0.*'0.5'"),
+        (replaced(0, 3, "pixel1"), "line 1: expected the columns"),
         (replaced(2, 784, ""), "line 3, column pixel783.*''"),
         (replaced(2, 784, "1,2"), "line 3: expected 785 cells.*found 786"),
         (replaced(0, 0, "digit"), "line 1: expected the columns.*'digit'"),

@@ -16,7 +16,7 @@ def music21():
 # MIDI.
 
 
-def test_a_written_tune_is_read_back(music21, tmp_path):
+def test_a_written_tune_is_read_back(tmp_path):
     """Note for note and chord for chord, except for the chord symbols."""
     path = tmp_path / "tune.mid"
     for seed in range(3):
@@ -33,7 +33,7 @@ def test_a_written_tune_is_read_back(music21, tmp_path):
 
 
 def test_music21_reads_the_tempo_and_the_programs(music21, tmp_path):
-    """With its own converter, which `load_tune` does not use."""
+    """With its own converter."""
     path = tmp_path / "tune.mid"
     midi_and_wav.write_midi(tunes.make_tune(0), path, tempo=90)
     score = music21.converter.parse(path)

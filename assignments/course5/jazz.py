@@ -116,7 +116,7 @@ for temperature in (0.2, 0.8, 2.0):
 
 # %% [markdown]
 # ## The course's tune
-# If its file and music21 are available, the same network improvises over its chords.
+# If its file is available, the same network improvises over its chords.
 
 # %%
 try:

@@ -102,8 +102,8 @@ def load(
     """The network that a .cfg file describes, with the weights of a .weights file.
 
     Args:
-        input_shape: (height, width, 3) instead of that of the cfg: with a larger
-            input the same weights detect smaller objects.
+        input_shape: (height, width, channels) instead of that of the cfg: with a
+            larger input the same weights detect smaller objects.
 
     Raises:
         MissingFileError: if a file does not exist.
@@ -121,18 +121,19 @@ def load(
 
 
 def read_cfg(path: str | Path) -> str:
-    """The text of a .cfg file.
+    """The text of a .cfg file, whose comments may be in any encoding.
 
     Raises:
         MissingFileError: if there is no such file.
         InputError: if it is not a text file.
     """
-    return readers.read_text(
-        path,
-        "the text of a Darknet .cfg",
-        limit=LARGEST_CFG,
-        advice="Are the two files in the right order, FILE.cfg FILE.weights?",
-    )
+    advice = "Are the two files in the right order, FILE.cfg FILE.weights?"
+    with readers.reading(path, "the text of a Darknet .cfg", advice):
+        readers.check_size(path, LARGEST_CFG)
+        text = Path(path).read_bytes().decode("utf-8-sig", "replace")
+        if "\0" in text:  # a binary file, or UTF-16
+            raise ValueError("it contains zero bytes")
+        return text
 
 
 def class_names(
@@ -146,14 +147,20 @@ def class_names(
 
     Raises:
         InputError: if the number of names differs from the number of classes, if one
-            is not a text, or if there are no heads.
+            is not a text, if there are no heads, or if their classes differ.
     """
     if not heads:
         raise InputError(
             "The network is not a detector: its cfg has no [region] or [yolo] section. "
             "Use the cfg of a detector such as YOLOv2."
         )
-    count = heads[0].classes
+    counts = {head.classes for head in heads}
+    if len(counts) > 1:
+        raise InputError(
+            f"The heads of the network have {sorted(counts)} classes, expected one "
+            "number. Correct the option 'classes' in the cfg."
+        )
+    (count,) = counts
     if names is None:
         known = {80: COCO_CLASSES, 20: VOC_CLASSES}
         names = known.get(count, [f"class {k}" for k in range(count)])

@@ -21,6 +21,7 @@ Paper: Redmon & Farhadi (2016), YOLO9000, https://arxiv.org/abs/1612.08242
 import colorsys
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -325,10 +326,12 @@ def train(
     Raises:
         InputError: if the network has other outputs than those of YOLOv2.
     """
-    if (kinds := [head.kind for head in detector.heads]) != ["region"]:
+    kinds = [(head.kind, head.softmax) for head in detector.heads]
+    if kinds != [("region", True)]:
         raise InputError(
-            f"Expected a detector with one region head (YOLOv2), received {kinds}. Use "
-            "build_model() without a cfg, or train this network with Darknet."
+            "Expected a detector with one region head and softmax=1 (YOLOv2), received "
+            f"{', '.join(f'{kind}, softmax={softmax:d}' for kind, softmax in kinds)}. "
+            "Use build_model() without a cfg, or train this network with Darknet."
         )
     keras.utils.set_random_seed(seed)
     model, head = detector.model, detector.heads[0]
@@ -375,9 +378,35 @@ def load_pretrained(variant: str = "default") -> Detector:
         detector = build_model()
         weights.load(detector.model, "car_detection")
         return detector
-    cfg, weight_file = weights.find_published("car_detection", variant)
-    model, heads = darknet_files.load(cfg, weight_file)
-    return Detector(model, heads, darknet_files.COCO_CLASSES)
+    return load_darknet(*weights.find_published("car_detection", variant))
+
+
+@settings.undisturbed()
+def load_darknet(
+    cfg_path: str | Path,
+    weights_path: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    input_shape: tuple[int, int, int] | None = None,
+    letter_box: bool | None = None,
+) -> Detector:
+    """The network of Darknet's two files.
+
+    A classifier is loaded, too: it has no heads, and its `model` returns probabilities.
+
+    Args:
+        classes: the names of its classes; default: see `darknet_files.class_names`.
+        input_shape: (height, width, channels) instead of that of the cfg.
+        letter_box: whether `infer` keeps the aspect ratio of images, with grey bars.
+            Default: as `letter_box` in the cfg's `[net]` states it, which is no unless
+            given. The Darknet of pjreddie always does so and has no such option;
+            AlexeyAB's does so only with `letter_box=1`.
+    """
+    model, heads = darknet_files.load(cfg_path, weights_path, input_shape=input_shape)
+    if letter_box is not None:
+        heads = tuple(head._replace(letter_box=letter_box) for head in heads)
+    names = darknet_files.class_names(heads, classes) if heads else ()
+    return Detector(model, heads, names)
 
 
 def infer(
@@ -387,14 +416,17 @@ def infer(
     max_boxes: int = 20,
     score_threshold: float = 0.5,
     iou_threshold: float = 0.5,
+    letter_box: bool | None = None,
 ) -> Answer:
     """Detect the objects in an image.
 
     Args:
         image: an image of any size (path, PIL image or array); it is resized to the
-            network's input without keeping the aspect ratio.
+            network's input.
         score_threshold: keep a box whose best class scores, in [0, 1], at least this.
         iou_threshold: drop a box whose IoU with a better one is higher than this.
+        letter_box: whether the aspect ratio is kept, with grey bars; default: as the
+            network was loaded (see `load_darknet`), which is no for our own.
 
     Returns:
         An `Answer` such as "2 cars". Its confidence is the highest score, None without
@@ -408,6 +440,7 @@ def infer(
         max_boxes=max_boxes,
         score_threshold=score_threshold,
         iou_threshold=iou_threshold,
+        letter_box=letter_box,
     )
     return detected(boxes, scores, classes, detector.classes)
 
@@ -419,20 +452,76 @@ def find_all(
     max_boxes: int = 20,
     score_threshold: float = 0.5,
     iou_threshold: float = 0.5,
+    letter_box: bool | None = None,
 ) -> list[Detections]:
     """The `Detections` in each of many images; arguments are those of `infer`.
 
-    `fast_boxes.detect_images` decodes sixteen images at a time; a test compares it with
-    `yolo_head` and `yolo_eval`.
+    `fast_boxes.detect_images` decodes sixteen images at a time for the usual networks;
+    a test compares it with `yolo_head` and `yolo_eval`, which serve for the others.
+
+    Raises:
+        InputError: if the network is not a detector of grey or RGB images.
     """
-    return fast_boxes.detect_images(
-        detector.model,
-        detector.heads,
-        pictures,
-        max_boxes=max_boxes,
-        score_threshold=score_threshold,
-        iou_threshold=iou_threshold,
+    model, heads = detector.model, detector.heads
+    if not heads:
+        raise InputError(
+            "The network is a classifier, not a detector: its cfg has no [region] or "
+            "[yolo] section; call `model` of the detector for its probabilities."
+        )
+    height, width, channels = model.input_shape[1:]
+    if channels not in (1, 3):
+        raise InputError(
+            f"The network takes images of {channels} channels, expected 1 (grey) or 3 "
+            "(RGB); call its `model` with arrays."
+        )
+    if letter_box is None:
+        letter_box = heads[0].letter_box
+    selection = {
+        "max_boxes": max_boxes,
+        "score_threshold": score_threshold,
+        "iou_threshold": iou_threshold,
+    }
+    usual = all(  # as `fast_boxes` decodes them
+        head == darknet.Head(*head[:4], letter_box=head.letter_box)
+        and [head.stride * n for n in output.shape[1:3]] == [height, width]
+        for head, output in zip(heads, model.outputs, strict=True)
     )
+    if usual and channels == 3 and not letter_box:
+        return fast_boxes.detect_images(model, heads, pictures, **selection)
+    return [_find(detector, picture, letter_box, **selection) for picture in pictures]
+
+
+def _find(detector, picture, letter_box, **selection):
+    """The `Detections` in one image, for every kind of head and input."""
+    height, width, channels = detector.model.input_shape[1:]
+    image = images.read(picture)
+    rows, columns = height, width
+    if letter_box and width * image.height < height * image.width:
+        rows = max(1, image.height * width // image.width)
+    elif letter_box:
+        columns = max(1, image.width * height // image.height)
+    x = np.full((1, height, width, channels), 0.5, "float32")
+    top, left = (height - rows) // 2, (width - columns) // 2
+    source = image.convert("L") if channels == 1 else image
+    resized = images.resized(source, rows, columns, Image.Resampling.BILINEAR)
+    x[0, top : top + rows, left : left + columns] = resized[..., :channels]
+    outputs = keras.tree.flatten(detector.model(x, training=False))
+    decoded = [
+        head.decode(y, (height, width))
+        for head, y in zip(detector.heads, outputs, strict=True)
+    ]
+    box_xy, box_wh, *rest = (
+        tf.concat([tf.reshape(one, (-1, one.shape[-1])) for one in part], axis=0)
+        for part in zip(*decoded, strict=True)
+    )
+    # From fractions of the input to fractions of the image, as Darknet does it: without
+    # rounding the bars to pixels.
+    covered = tf.constant([columns / width, rows / height])
+    box_xy = (box_xy - 0.5) / covered + 0.5
+    scores, boxes, classes = yolo_eval(
+        (box_xy, box_wh / covered, *rest), (image.height, image.width), **selection
+    )
+    return Detections(*map(np.asarray, (boxes, scores, classes)))
 
 
 def average_precision_on(

@@ -15,6 +15,8 @@ and the average was taken over all words.
 
 import contextlib
 import io
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -301,6 +303,8 @@ def _numbered(words):
 def infer(model: Emojifier, sentence: str) -> Answer:
     """The emoji for a sentence with 1 to 10 words of the vocabulary.
 
+    A contraction is two words, as in the texts of GloVe: "don't" is "do n't".
+
     Returns:
         An `Answer`, the emoji; its confidence is the softmax probability.
         `details["probabilities"]` has one per class name, `details["unknown"]` the
@@ -315,7 +319,8 @@ def infer(model: Emojifier, sentence: str) -> Answer:
     if not 0 < known <= MAX_LEN:
         raise InputError(
             f"{known} words of {sentence!r} are in the vocabulary, expected 1 to "
-            f"{MAX_LEN}. Use a short English sentence."
+            f'{MAX_LEN}; a contraction such as "don\'t" is two words. Use a short '
+            "English sentence."
         )
     x = sentences_to_indices([" ".join(words)], model.word_to_index, MAX_LEN)
     probabilities = np.asarray(model.model(x.astype("int32"), training=False))[0]
@@ -329,12 +334,39 @@ def infer(model: Emojifier, sentence: str) -> Answer:
 
 
 def _words(sentence):
-    """The words of a sentence, without punctuation."""
+    """The words of a sentence without punctuation, split as in the Penn Treebank.
+
+    >>> _words("“Don’t go”—she’s here…")
+    ['Do', "n't", 'go', 'she', "'s", 'here']
+    """
     if not isinstance(sentence, str):
         raise InputError(
             f"Expected a sentence, received {type(sentence).__name__}. Pass a string."
         )
-    return [w for w in (word.strip('.,:;!?"()') for word in sentence.split()) if w]
+    text = unicodedata.normalize("NFKC", sentence.translate(_ASCII))
+    text = _DASH_OR_ELLIPSIS.sub(" ", text).replace("–", "-")
+    words = _WORD.findall(_CONTRACTION.sub(r" \1", text))
+    # The training sentences say "I am", never "I'm".
+    return ["am" if word.lower() == "'m" else word for word in words]
+
+
+# Typographic marks and their ASCII forms; NFKC replaces "…" and all kinds of spaces.
+_ASCII = str.maketrans(
+    dict.fromkeys("‘’‚‛‹›ʼ′`´", "'")
+    | dict.fromkeys("“”„‟«»″", '"')
+    | dict.fromkeys("‐‑−", "-")
+    | dict.fromkeys("—―", "--")
+    | dict.fromkeys("\u00ad\u2060\ufeff")  # soft hyphen, no-break of width zero
+    | {"\u200b": " "}
+)
+_DASH_OR_ELLIPSIS = re.compile(r"\.{2,}|-{2,}|–(?!\d)")  # but "3–2" is "3-2"
+_SUFFIX = "'(?:s|m|d|re|ve|ll)"
+_CONTRACTION = re.compile(rf"(?<=\w)(n't|{_SUFFIX})\b", re.IGNORECASE)
+_MARKS = r""".,:;!?"'()\[\]{}¡¿-"""  # not part of a word at its beginning and end
+_WORD = re.compile(
+    rf"{_SUFFIX}(?=[{_MARKS}]*(?:\s|$))|[^\s{_MARKS}](?:\S*[^\s{_MARKS}])?",
+    re.IGNORECASE,
+)
 
 
 def evaluate(model: Emojifier | None = None) -> list[Row]:

@@ -56,7 +56,7 @@ WRITERS = {
 
 
 def load_music_utils(file=None):
-    """The course's training set, from its MIDI file; needs music21.
+    """The course's training set, from its MIDI file.
 
     Returns:
         X (60, 30, n_values) and Y (30, 60, n_values), see `data_processing`; n_values;

@@ -13,6 +13,8 @@ document recognition". Licence: CC BY-SA 3.0, as Keras's documentation states it
 
 import csv
 import itertools
+import math
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,8 +32,15 @@ SIZE = 28  # height and width of an image, in pixels
 BOX = 20  # height and width of the box into which the digit is scaled
 PIXELS = tuple(f"pixel{i}" for i in range(SIZE**2))  # the columns of Kaggle's tables
 CLASSES = tuple("0123456789")
-LARGEST = 128 * readers.MEGABYTE  # of a file; Kaggle's train.csv has 73
+LARGEST = 128 * readers.MEGABYTE  # of an npz file; mnist.npz has 11
+LARGEST_TABLE = (
+    2 * LARGEST
+)  # Kaggle's train.csv has 73, with ".0" after each number 136
 LONGEST_LINE = 1 << 16  # characters; the columns of a table have 6,885
+BLOCK = 1000  # lines of a table that are read at a time
+LABELS = ("label", "labels", "class", "target")  # names of the column of the labels
+ROW_NUMBERS = ("", "id", "index", "imageid", "rownames")  # names of their columns
+UNNAMED = "unnamed:"  # pandas names a column without a name "Unnamed: 0"
 A_TABLE = "a table of digits"
 ADVICE = "Use Kaggle's train.csv or test.csv."
 
@@ -238,35 +247,39 @@ def ink(image: Any) -> np.ndarray:
 
 
 def read_csv(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Kaggle's train.csv or test.csv: x (m, 28, 28) uint8 and y (m,) int64 or None.
+    """A table of digits: x (m, 28, 28) uint8, and y (m,) int64 or None without labels.
 
-    The first line names the columns, `label,pixel0,...,pixel783` or without `label`
-    (y is then None); pixels are 0 to 255, row by row. 42,000 rows take a few seconds.
+    The first line names the columns: the 784 pixels row by row, such as pixel0 to
+    pixel783, pixel1 to pixel784 or 1x1 to 28x28, and optionally one of `LABELS`.
+    Row numbers, columns without a name or with one of `ROW_NUMBERS`, are left out.
+    Without a line of names, 785 cells are a label and the pixels. Cells are separated
+    by commas, semicolons or tabs; pixels are whole numbers from 0 to 255. 42,000 rows
+    take about a second, with decimals ten.
 
     Raises:
         MissingFileError: if there is no such file.
-        InputError: if a cell is not valid; the message names its line and column.
+        InputError: if a cell is not valid; the message names its line and column. Also
+            if the labels may be in more than one column.
     """
     with readers.reading(path, A_TABLE, ADVICE):
-        readers.check_size(path, LARGEST)
-        lines = _lines(path)
-        header = next(lines, "").strip().split(",")
-        labelled = header[:1] == ["label"]
-        if tuple(header[labelled:]) != PIXELS:
-            raise InputError(
-                f"{path}, line 1: expected the columns pixel0 to pixel783, optionally "
-                f"after label; found {len(header)} columns, the first "
-                f"{readers.quoted(header[0])}. {ADVICE}"
-            )
-        if not (first := next(lines, "").strip()):
+        readers.check_size(path, LARGEST_TABLE)
+        lines = ((n, text) for n, text in enumerate(_lines(path), 1) if text.strip())
+        table, lines = _table(path, lines)
+        blocks = []
+        while block := list(itertools.islice(lines, BLOCK)):
+            blocks.append(_numbers(table, block))
+        if not blocks:
             raise InputError(f"{path} has no rows, only the names of the columns.")
-        table = _table(itertools.chain([first], lines), len(header))
-        largest = np.full(len(header), 255)
-        largest[:labelled] = 9
-        if (table < 0).any() or (table > largest).any():
-            raise InputError(_first_fault(path, header, largest))
-        x = table[:, labelled:].astype("uint8").reshape(-1, SIZE, SIZE)
-        return x, table[:, 0].astype("int64") if labelled else None
+        rows = np.concatenate(blocks)  # (m, 784 or 785) uint8
+        x, y = rows[:, -(SIZE**2) :], rows[:, 0].astype("int64")
+        unsure = table.labelled and not table.named and not y.any()
+        if unsure and 0 < x[:, -1].max() < len(CLASSES):
+            raise InputError(
+                f"{path} may have its labels in the first or in the last column. Add a "
+                "first line that names the columns: label, pixel0 to pixel783."
+            )
+        images = np.ascontiguousarray(x).reshape(-1, SIZE, SIZE)
+        return images, y if table.labelled else None
 
 
 def write_submission(labels: Iterable[int], path: str | Path) -> Path:
@@ -342,36 +355,140 @@ def _lines(path):
             yield line
 
 
-def _table(lines, columns):
-    """The numbers (rows, columns) int16 in some lines, all -1 if some are invalid."""
-    invalid = np.full((1, columns), -1)
+class _Table(NamedTuple):
+    """The form of a table: its columns, and those of the label and the pixels."""
+
+    path: str | Path
+    separator: str
+    names: tuple[str, ...]
+    used: tuple[int, ...]  # the columns of the label, if there is one, and the pixels
+    named: bool  # whether the first line has the names
+
+    @property
+    def labelled(self) -> bool:
+        return len(self.used) > SIZE**2
+
+    def cells(self, lines):
+        """The cells of each line (number, text), without quotes."""
+        return csv.reader((text for _, text in lines), delimiter=self.separator)
+
+
+def _table(path, lines):
+    """The form of a table, and its lines (number, text) that hold numbers."""
+    first = next(lines, (1, ""))
+    separator = max(",;\t", key=first[1].count)
+    cells = next(csv.reader([first[1]], delimiter=separator)) or [""]
+    names = tuple(cell.strip() for cell in cells)
+    if used := _used(names):
+        table = _Table(path, separator, names, used, named=True)
+        start = list(itertools.islice(lines, len(CLASSES) + 1))
+        _check_unnamed(table, start)
+        return table, itertools.chain(start, lines)
+    numeric = not any(math.isnan(_number(cell)) for cell in cells)
+    if not numeric or len(cells) - SIZE**2 not in (0, 1):
+        raise InputError(
+            f"{path}, line 1: expected the columns of {SIZE**2} pixels in order, "
+            "such as pixel0 to pixel783 or 1x1 to 28x28, optionally with label; found "
+            f"{len(cells)} columns, the first {readers.quoted(cells[0])}. {ADVICE}"
+        )
+    names = ("label", *PIXELS)[-len(cells) :]
+    table = _Table(path, separator, names, tuple(range(len(names))), named=False)
+    return table, itertools.chain([first], lines)
+
+
+def _used(names):
+    """The columns of the label, if there is one, and the pixels; () if unknown."""
+    names = [name.lower() for name in names]
+    labels = [i for i, name in enumerate(names) if name in LABELS]
+    pixels = [
+        i
+        for i, name in enumerate(names)
+        if name not in (*LABELS, *ROW_NUMBERS) and not name.startswith(UNNAMED)
+    ]
+    prefixes = {re.sub(r"\d+", "", names[i]) for i in pixels}
+    numbers = [tuple(map(int, re.findall(r"\d{1,3}", names[i]))) for i in pixels]
+    known = numbers in _NUMBERINGS and len(prefixes) == 1 and len(labels) < 2
+    return (*labels, *pixels) if known else ()
+
+
+# The numbers in the names of the pixels: (0,) to (783,), (1, 1) to (28, 28) and so on.
+_NUMBERINGS = tuple(
+    [tuple(i + first for i in index) for index in np.ndindex(shape)]
+    for shape in ((SIZE**2,), (SIZE, SIZE))
+    for first in (0, 1)
+)
+
+
+def _check_unnamed(table, start):
+    """Raise InputError if a column without a name may hold the labels.
+
+    Args:
+        start: the first 11 lines with numbers; row numbers exceed 9 there.
+    """
+    rows = list(table.cells(start))
+    for i, name in enumerate(table.names):
+        if not table.labelled and (not name or name.lower().startswith(UNNAMED)):
+            cells = [cell.strip() for row in rows for cell in row[i : i + 1]]
+            counted = [[str(k + first) for k in range(len(cells))] for first in (0, 1)]
+            if set(cells) <= set(CLASSES) and cells not in counted:
+                raise InputError(
+                    f"{table.path}, line 1: column {i + 1} has no name, and its digits "
+                    "may be labels. Name it label, or id if it numbers the rows."
+                )
+
+
+def _numbers(table, block):
+    """The label, if there is one, and the pixels of lines: (rows, 784 or 785) uint8."""
+    largest = np.full(len(table.used), 255)
+    largest[: len(largest) - SIZE**2] = len(CLASSES) - 1
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns that it takes 3.7 as 3
-            table = np.loadtxt(lines, "int16", delimiter=",", comments=None, ndmin=2)
-    except (ValueError, Warning):
-        return invalid
-    return table if table.shape[1] == columns else invalid
-
-
-def _first_fault(path, header, largest):
-    """An error message about the first invalid cell of a table."""
-    rows = csv.reader(_lines(path))
-    next(rows)
-    for cells in rows:
-        if cells and len(cells) != len(header):
-            return (
-                f"{path}, line {rows.line_num}: expected {len(header)} cells, one per "
-                f"column, found {len(cells)}. The file may be truncated."
+            cells = np.loadtxt(
+                [text for _, text in block],
+                "int32",
+                comments=None,
+                delimiter=table.separator,
+                quotechar='"',
+                ndmin=2,
             )
-        for name, cell, most in zip(header, cells, largest, strict=False):
-            digits = cell.strip()
-            if not (digits.isdecimal() and len(digits) < 9 and int(digits) <= most):
-                return (
-                    f"{path}, line {rows.line_num}, column {name}: expected an "
-                    f"integer from 0 to {most}, found {readers.quoted(cell, 40)}."
-                )
-    return f"{path} is not {A_TABLE}. {ADVICE}"
+    except (ValueError, Warning):
+        cells = np.empty((0, 0))
+    if cells.shape[1] == len(table.names):
+        numbers = cells[:, table.used]
+        if ((numbers >= 0) & (numbers <= largest)).all():
+            return numbers.astype("uint8")
+    # Slower: decimals, names of rows, or an invalid cell.
+    rows = zip(block, table.cells(block), strict=False)
+    return np.array([_row(table, n, cells, largest) for (n, _), cells in rows])
+
+
+def _row(table, line, cells, largest):
+    """The label, if there is one, and the pixels of a line: (784 or 785,) uint8."""
+    if len(cells) != len(table.names):
+        raise InputError(
+            f"{table.path}, line {line}: expected {len(table.names)} cells, one per "
+            f"column, found {len(cells)}. The file may be truncated."
+        )
+    row = np.array([_number(cells[i]) for i in table.used])
+    valid = (row >= 0) & (row <= largest) & (row == np.floor(row))
+    if not valid.all():
+        first = valid.argmin()
+        column = table.used[first]
+        raise InputError(
+            f"{table.path}, line {line}, column {table.names[column]}: expected an "
+            f"integer from 0 to {largest[first]}, found "
+            f"{readers.quoted(cells[column], 40)}."
+        )
+    return row.astype("uint8")
+
+
+def _number(cell):
+    """The number in a cell, or NaN."""
+    try:  # Python also takes digits of other scripts, and 1_0
+        return float(cell) if cell.isascii() and "_" not in cell else math.nan
+    except ValueError:
+        return math.nan
 
 
 def _read_npz(path: Path, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -12,13 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from dls_keras.core import files, readers
-from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.music import harmony
+from dls_keras.core.errors import InputError
+from dls_keras.music import harmony, midi_reader
 
 MEASURE = 4  # quarter notes
 LOW, HIGH = 60, 84  # the range of pitches of composed and generated solos
 
-# music21's time grows with the square of a track: 1 s for 240 kB, 14 s for 1 MB.
 LARGEST_FILE = 250_000  # bytes; the course's file has 93 kB
 MOST_NOTES = 10_000  # in a part
 MOST_TOGETHER = 128  # notes that begin within a 64th note
@@ -77,29 +76,32 @@ def load_tune(
     parts: tuple[int, int] | None = None,
     span: tuple[float, float] | None = None,
 ) -> Tune:
-    """The tune in a MIDI file, by default the course's. Needs music21.
+    """The tune in a MIDI file, by default the course's.
 
     Offsets and lengths are quantised, see `quantise`; no note is shorter than a
     sixteenth note.
 
     Args:
         path: a MIDI file in 4/4.
-        parts: (solo, chords), indices among the parts that have notes. Of the solo the
-            highest voice is read, of the chords' part whatever has more than one
-            pitch. By default (0, 1); for the course's file those of the course.
+        parts: (solo, chords), indices among the parts that have notes; a part is a
+            channel of a track. Of the solo the highest voice is read, of the chords'
+            part whatever has more than one pitch. By default the first two that are
+            not percussion; for the course's file those of the course.
         span: where the solo begins and ends, in quarter notes. By default the whole
             file; for the course's file the course's solo.
 
     Raises:
-        MissingFileError: if there is no such file, or music21 is not installed.
-        InputError: if the file is not a MIDI file, or has no solo with chords there.
+        MissingFileError: if there is no such file.
+        InputError: if the file is not a MIDI file, or has no solo with chords in 4/4
+            there.
     """
     path = files.find_data(COURSE) if path is None else Path(path)
     with readers.reading(path, "a MIDI file"):
         readers.check_size(path, LARGEST_FILE)
         if parts is None and span is None and files.sha256(path) == COURSE.sha256:
             parts, span = COURSE_PARTS, COURSE_SPAN
-        solo, chords = (_grouped(notes) for notes in _parts(path, parts or (0, 1)))
+        midi = midi_reader.read(path.read_bytes())
+        solo, chords = (_grouped(notes) for notes in _chosen(path, midi, parts))
     ends = (offset + length for offset, length, _ in [*solo, *chords])
     begin, end = span or (0, max(ends, default=0))
     if end - begin > LONGEST:
@@ -107,7 +109,7 @@ def load_tune(
             f"{path} has a tune of {float(end - begin):,.0f} quarter notes, expected "
             f"at most {LONGEST:,}. Choose a shorter `span`."
         )
-    begin -= begin % MEASURE
+    begin = _first_measure(path, midi, begin, end)
     notes = tuple(
         Note(float(offset - begin), float(length), max(pitches))
         for offset, length, pitches in solo
@@ -122,61 +124,57 @@ def load_tune(
         raise InputError(
             f"{path} has {len(notes)} notes of a solo and {len(chords)} chords between "
             f"quarter notes {begin} and {end}; expected at least one of each. Choose "
-            "other `parts` or another `span`."
+            f"other `parts` of {_listed(midi)}, or another `span`."
         )
     count = -(-(end - begin) // MEASURE)  # measures, the last one rounded up
     return Tune(notes, chords, float(MEASURE * count))
 
 
-def _parts(path, chosen):
-    """The notes of the chosen parts: (begin, end, pitch) in quarter notes."""
-    try:
-        from music21 import midi
-        from music21.midi import translate
-    except ImportError as error:
-        raise MissingFileError(
-            "Reading MIDI files needs music21, which is not installed. Run `pip "
-            "install music21`, or use `make_tune()`."
-        ) from error
-    content = path.read_bytes()
-    _check_complete(content)
-    file = midi.MidiFile()
-    file.readstr(content)
-    if file.ticksPerSecond is not None:
-        raise InputError(f"{path} counts seconds, not quarter notes. Use another file.")
-    sounding = [
-        track
-        for track in file.tracks
-        if any(event.isNoteOn() for event in track.events)
-    ]
-    if not all(0 <= part < len(sounding) for part in chosen):
+def _chosen(path, midi, parts):
+    """The notes of the solo's part and of the chords' part."""
+    if parts is None:
+        channels = (channel for _, channel in midi.parts)
+        pitched = [i for i, c in enumerate(channels) if c != midi_reader.PERCUSSION]
+        parts = tuple(pitched[:2])
+    if len(parts) != 2 or not all(0 <= part < len(midi.parts) for part in parts):
         raise InputError(
-            f"{path} has {len(sounding)} parts with notes; expected the solo in part "
-            f"{chosen[0]} and the chords in part {chosen[1]}, counted from 0. Choose "
-            "others with `parts`."
+            f"{path} has {_listed(midi)}; expected the indices of the solo and of the "
+            f"chords among them, received {parts}. Choose others with `parts`."
         )
-    quarter = file.ticksPerQuarterNote
-    for part in chosen:
-        timed = translate.getTimeForEvents(sounding[part])
-        notes = translate.getNotesFromEvents(timed)
+    for part in parts:
+        notes = list(midi.parts.values())[part]
         if len(notes) > MOST_NOTES:
             raise ValueError(f"more than {MOST_NOTES:,} notes in part {part}")
-        yield [
-            (Fraction(n.onTime, quarter), Fraction(n.offTime, quarter), n.event.pitch)
-            for n in notes
-        ]
+        yield notes
 
 
-def _check_complete(content):
-    """Raise ValueError if the last track of a MIDI file is cut."""
-    place = 0
-    while place + 8 <= len(content):  # four letters, the length, and so many bytes
-        length = int.from_bytes(content[place + 4 : place + 8], "big")
-        place += 8 + length
-        if place > len(content):
-            raise ValueError(
-                f"a track of {length:,} bytes is cut by {place - len(content):,}"
+def _listed(midi, most=20):
+    """The parts of a MIDI file, for a message."""
+    names = [
+        f"{i}: track {track + 1}, channel {channel + 1}"
+        for i, (track, channel) in enumerate(midi.parts)
+    ]
+    plural = "" if len(names) == 1 else "s"
+    listed = f" ({'; '.join(names[:most])})" if names else ""
+    return f"{len(names)} part{plural} with notes{listed}"
+
+
+def _first_measure(path, midi, begin, end):
+    """The onset of the measure in which `begin` is, in quarter notes.
+
+    Raises:
+        InputError: if a measure before `end` is not in 4/4.
+    """
+    origin = max((at for at in midi.signatures if at <= begin), default=0)
+    for at, (numerator, denominator) in midi.signatures.items():
+        whole = 4 * numerator == MEASURE * denominator and (at - origin) % MEASURE == 0
+        if origin <= at < end and not whole:
+            raise InputError(
+                f"{path} has the time signature {numerator}/{denominator} at quarter "
+                f"note {float(at):g}, expected whole measures of 4/4. Choose a `span` "
+                "in 4/4, or another file."
             )
+    return begin - (begin - origin) % MEASURE
 
 
 def _grouped(notes):

@@ -218,10 +218,11 @@ def test_training_lowers_the_loss():
 
 
 def test_a_network_with_other_outputs_than_those_of_yolov2_is_not_trained():
-    """Such as YOLOv3, which has several outputs."""
+    """Such as YOLOv3, which has several outputs, or independent classes."""
     detector = cd.build_model()
     (head,) = detector.heads
-    for heads in ((head, head), (head._replace(kind="yolo"),)):
+    yolo, logistic = head._replace(kind="yolo"), head._replace(softmax=False)
+    for heads in ((head, head), (yolo,), (logistic,)):
         with pytest.raises(InputError, match="one region head.* received"):
             cd.train(detector._replace(heads=heads), None)
 

@@ -125,6 +125,41 @@ def test_unknown_words_are_listed_in_the_details(pretrained):
     assert answer.details["probabilities"] == known.details["probabilities"]
 
 
+@pytest.mark.parametrize(
+    ("written", "tokens"),
+    [
+        ("I want “pizza”", "I want pizza"),
+        ("‘Pizza’ for my «dear» friend…", "Pizza for my dear friend"),
+        ("love—my friend – and\u00a0mother -- now", "love my friend and mother now"),
+        ("good...bad…day", "good bad day"),
+        ("we won 3–2", "we won 3-2"),
+        ("a well‑known\u200bfriend\ufeff", "a well-known friend"),
+        ("I’m happy, it's mother’s day!", "I am happy it 's mother 's day"),
+        ("DON'T! can’t, won`t", "DO N'T ca n't wo n't"),
+        ("we're, they've (she'll) I’d", "we 're they 've she 'll I 'd"),
+        ("'it's my dogs' food'", "it 's my dogs food"),
+        ("you shouldn’t’ve", "you should n't 've"),
+        ("i 'm not happy, i do n't play", "i am not happy i do n't play"),
+        ("o'brien is in the u.s.", "o'brien is in the u.s"),
+    ],
+)
+def test_a_sentence_is_split_like_the_texts_of_glove(pretrained, written, tokens):
+    """Typographic marks as ASCII marks; contractions and possessives."""
+    assert emojify._words(written) == tokens.split()
+    answer = emojify.infer(pretrained, written)
+    x = emojify.sentences_to_indices([tokens], pretrained.word_to_index, 10)
+    expected = np.asarray(pretrained.model(x.astype("int32"), training=False))[0]
+    np.testing.assert_allclose(list(answer.details["probabilities"].values()), expected)
+
+
+@pytest.mark.data
+def test_sentences_of_the_course_are_split_by_blanks():
+    """So that `infer` and the course's functions see the same words."""
+    data = emojify.load_data(composed=500)
+    for sentence in (*data.x, *data.x_test):
+        assert emojify._words(sentence) == sentence.split()
+
+
 @pytest.mark.parametrize("sentence", ["", "zxqv", "love " * 11, 3])
 def test_an_invalid_sentence_is_an_error(pretrained, sentence):
     """No known word, too many words, not a string."""
