@@ -9,4 +9,5 @@ setup.read(Path(__file__).parent.parent / "setup.cfg", "utf-8")
 for line in setup["options"]["install_requires"].split():
     name, lowest = re.match(r"([\w-]+)>=([\w.]+)", line).groups()
     print(f"{name}=={lowest}")
-print("chardet<6")  # requests warns of versions that are newer than itself
+# Old versions of requests and Matplotlib warn of what is newer than themselves.
+print("chardet<6\npyparsing<3.3")

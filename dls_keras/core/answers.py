@@ -19,14 +19,14 @@ class Answer(str):
     its text, and another answer if confidence and details agree, too.
 
     >>> answer = Answer("2009-06-25", 0.98, characters=[0.99, 0.99])
-    >>> answer == "2009-06-25", answer.confidence, answer.characters
+    >>> answer == "2009-06-25", answer.confidence, answer.details["characters"]
     (True, 0.98, [0.99, 0.99])
 
     Attributes:
         confidence: in [0, 1], or None where the model does not state one. What it
             measures is written in the docstring of each `infer`.
         details: whatever else the model computed, by name: probabilities, boxes,
-            masks, pictures. Each is an attribute, too: `answer.boxes`.
+            masks, pictures.
         for_picture: what the assignment's `picture` needs besides, by name; it is not
             written as JSON.
     """
@@ -48,12 +48,6 @@ class Answer(str):
         answer.details = details
         answer.for_picture = dict(for_picture or {})
         return answer
-
-    def __getattr__(self, name: str) -> Any:
-        details = self.__dict__.get("details", {})  # not yet there while it is copied
-        if name not in details:
-            raise AttributeError(f"This answer has no {name!r}, but {sorted(details)}.")
-        return details[name]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Answer):
