@@ -307,6 +307,13 @@ def load_pretrained(variant: str = "default", *, dtype: Any = "float32") -> kera
     return get_layer_outputs(network, chosen)
 
 
+class _InRange(keras.constraints.Constraint):
+    """The colours of an image stay in [0, 1]."""
+
+    def __call__(self, image):
+        return clip_0_1(image)
+
+
 def infer(
     model: keras.Model,
     content: Any,
@@ -359,7 +366,7 @@ def infer(
     folder = Path(folder or "")
     noise = np.random.default_rng(seed).uniform(size=x_C.shape)
     image = keras.Variable(x_C if start == "content" else noise, dtype="float32")
-    image.constraint = clip_0_1  # applied by the optimiser after each step
+    image.constraint = _InRange()  # applied by the optimiser after each step
     costs = style_costs.relative_costs(model, x_C, x_S)
 
     def cost():
