@@ -279,3 +279,12 @@ def test_compressed_sound_is_read_with_soundfile(tmp_path, suffix, monkeypatch):
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(InputError, match=r"dls-keras\[sound\]"):
         audio.read(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize(
+    "loud, expected", [(0, 0), (2, 8192), (1000, 8192), (1024, 1024)]
+)
+def test_a_quiet_recording_is_amplified(loud, expected):
+    """Silence and louder recordings are not."""
+    samples = np.array([0, loud, -loud // 2], np.int16)
+    assert audio.amplified(samples).tolist() == [0, expected, -expected // 2]

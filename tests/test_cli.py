@@ -1,5 +1,6 @@
 """The command line: its output, its files and its exit codes."""
 
+import io
 import json
 import os
 import subprocess
@@ -163,6 +164,37 @@ def test_info_prints_docstring_functions_and_weights(echo):
     assert "the sentence in capitals (C1 W2 A1)" in shown
     assert "has      load_data, build_model, train" in shown
     assert "weights  default, published" in shown
+
+
+def test_a_dash_reads_texts_from_standard_input(echo):
+    """One text in each line; a byte order mark and empty lines are left out."""
+    command = ["infer", "echo", "-"]
+    result = CliRunner().invoke(main, command, input="\ufeffhello\r\n\nyou\n")
+    assert (
+        result.stdout.splitlines()
+        == run("infer", "echo", "hello", "you").stdout.split("\n")[:2]
+    )
+    result = CliRunner().invoke(main, command, input=" \n")
+    assert result.exit_code == 2 and "Standard input is empty" in result.stderr
+
+
+def test_a_dash_reads_an_image_from_standard_input():
+    """As the bytes of its file."""
+    content = io.BytesIO()
+    Image.new("RGB", (64, 64), "gray").save(content, "png")
+    command = ["infer", "happy_house", "-", "--json"]
+    result = CliRunner().invoke(main, command, input=content.getvalue())
+    row = json.loads(result.stdout)
+    assert row["input"] == "-" and row["answer"] in ("happy", "not happy", "unhappy")
+    result = CliRunner().invoke(main, command[:-1], input=b"\xff\xfe not an image")
+    assert result.exit_code == 2 and "not an image" in result.stderr
+
+
+def test_nan_is_no_time_limit(echo):
+    """Nor a learning rate."""
+    assert "nan is not a number" in fails(
+        "check", "echo", "mine.py", "--timeout", "nan"
+    )
 
 
 def test_infer_prints_answer_and_confidence(echo):

@@ -160,15 +160,15 @@ def _closed_pipe() -> Iterator[None]:
         raise
 
 
-class Rate(click.FloatRange):
-    """A learning rate: a number in a range, which NaN is not."""
+class Number(click.FloatRange):
+    """A number in a range, which NaN is not."""
 
     def convert(self, value: Any, option: Any, context: Any) -> float:
         """The number."""
-        rate = super().convert(value, option, context)
-        if math.isnan(rate):
+        number = super().convert(value, option, context)
+        if math.isnan(number):
             self.fail(f"{value} is not a number.", option, context)
-        return rate
+        return number
 
 
 def _in_a_folder(context, option, path: Path | None) -> Path | None:
@@ -295,6 +295,7 @@ def infer(
 ) -> int:
     """Run the model of NAME on each INPUT, a text or an image file.
 
+    The INPUT "-" is what standard input contains: an image, or a text in each line.
     Prints the answer and its confidence, separated by a tab; with several inputs,
     each line begins with its input.
 
@@ -303,9 +304,14 @@ def infer(
         dls-keras infer NAME photo.jpg --out answer.png
         dls-keras infer jazz "Dm7 G7 | Cmaj7" --out solo.wav
     """
-    several = len(inputs) > 1
+    given_inputs: list[str | bytes] = []
+    for text in inputs:
+        given_inputs += _from_stdin() if text == "-" else [text]
+    several = len(given_inputs) > 1
     if out and several:
-        raise click.UsageError(f"--out accepts a single INPUT; got {len(inputs)}.")
+        raise click.UsageError(
+            f"--out accepts a single INPUT; got {len(given_inputs)}."
+        )
     from dls_keras import models
     from dls_keras.cli import render
     from dls_keras.core import answers
@@ -319,8 +325,8 @@ def infer(
     model = models.load(name, weights)
 
     status = 0
-    for given in inputs:
-        shown = click.format_filename(given)
+    for given in given_inputs:
+        shown = "-" if isinstance(given, bytes) else click.format_filename(given)
         try:
             answer = module.infer(model, given)
         except InputError as error:
@@ -329,10 +335,10 @@ def infer(
                 message if shown in message else f"{shown}: {message}"
             )
             if as_json:
-                _print_json(input=given, error=message)
+                _print_json(input=shown, error=message)
             continue
         if as_json:
-            click.echo(answer.to_json(input=given))
+            click.echo(answer.to_json(input=shown))
         else:
             cells = [str(answer), answers.percent(answer.confidence)]
             click.echo("\t".join([shown] * several + cells))
@@ -345,6 +351,26 @@ def infer(
     return status
 
 
+def _from_stdin() -> list[str | bytes]:
+    """What standard input contains: a text in each line, or the bytes of a file."""
+    from dls_keras.core import files, readers
+
+    content = sys.stdin.buffer.read(readers.LARGEST_TEXT + 1)
+    if len(content) > readers.LARGEST_TEXT:
+        raise InputError(
+            f"Standard input has more than {files.size(readers.LARGEST_TEXT)}. Save "
+            "it as a file, and name that."
+        )
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        return [content]
+    texts = [line for line in lines if line.strip()]
+    if not texts:
+        raise InputError("Standard input is empty. Expected a text or an image.")
+    return [*texts]
+
+
 @main.command()
 @NAME
 @click.option(
@@ -355,7 +381,7 @@ def infer(
 @click.option(
     "--batch-size", type=click.IntRange(1, LARGEST_INTEGER), help="Batch size."
 )
-@click.option("--learning-rate", type=Rate(0, LARGEST_RATE), help="Learning rate.")
+@click.option("--learning-rate", type=Number(0, LARGEST_RATE), help="Learning rate.")
 @click.option(
     "--seed",
     type=click.IntRange(0, LARGEST_INTEGER),
@@ -614,7 +640,7 @@ def start(name: str, notebook: bool, out: Path | None, force: bool) -> None:
 @_written("--csv", _in_a_folder, "Write a CSV table, one row per file.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=10,
     show_default=True,
     metavar="SECONDS",

@@ -296,6 +296,20 @@ def mono(sound: str | Path | Clip | np.ndarray, rate: int = RATE) -> np.ndarray:
     return sound.set_frame_rate(rate).samples[:, 0]
 
 
+def amplified(samples: np.ndarray, quiet: int = 1024, peak: int = 8192) -> np.ndarray:
+    """A recording whose loudest sample is below `quiet`, amplified so that it is `peak`.
+
+    Louder recordings, and silence, are returned as they are.
+
+    Args:
+        samples: (n,) int16.
+    """
+    loudest = int(np.abs(samples.astype("int32")).max(initial=0))
+    if not 0 < loudest < quiet:
+        return samples
+    return np.rint(samples * (peak / loudest)).astype(np.int16)
+
+
 def _samples(array):
     """An array of unknown origin as int16, (n,) or (n, channels)."""
     array = np.asarray(array)

@@ -368,7 +368,8 @@ def infer(model: keras.Model, sound: Any, *, threshold: float = 0.5) -> Answer:
 
     Args:
         sound: a path of a wav file, a `Clip`, or samples (n,) at 44.1 kHz as
-            `audio.int16` takes them, of any length.
+            `audio.mono` takes them, of any length. A recording whose loudest sample is
+            below -30 dBFS is amplified.
 
     Returns:
         An `Answer` such as "3 times: at 3.8, 6.5 and 8.6 s". Its confidence is the
@@ -379,7 +380,7 @@ def infer(model: keras.Model, sound: Any, *, threshold: float = 0.5) -> Answer:
     Raises:
         InputError: if the sound is empty or cannot be read.
     """
-    samples = audio.mono(sound)
+    samples = audio.amplified(audio.mono(sound))
     if not samples.size:
         raise InputError("The sound is empty. Expected one sample or more.")
     # A word at the very end is detected in half a second of silence after it.

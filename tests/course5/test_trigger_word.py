@@ -439,3 +439,14 @@ def test_the_picture_shows_sound_spectrogram_and_answer(model):
     parts = figure.axes
     assert [axes.get_ylabel() for axes in parts] == ["amplitude", "kHz", "probability"]
     assert len({axes.get_xlim() for axes in parts}) == 1
+
+
+@pytest.mark.parametrize("decibels", [-30, -40])
+def test_a_quiet_recording_has_the_answer_of_a_loud_one(decibels):
+    """Also in the second of two channels, with a constant offset in the first."""
+    model, (_, given) = tw.load_pretrained(), tw.example()
+    loud = audio.mono(given)
+    quiet = np.rint(loud * 10 ** (decibels / 20)).astype("int16")
+    stereo = np.stack([np.full_like(quiet, 3000), quiet], axis=1)
+    times = [tw.infer(model, one).details["times"] for one in (stereo, loud)]
+    np.testing.assert_allclose(*times, atol=0.15)
