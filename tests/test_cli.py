@@ -190,6 +190,16 @@ def test_a_dash_reads_an_image_from_standard_input():
     assert result.exit_code == 2 and "not an image" in result.stderr
 
 
+def test_large_details_are_printed_if_asked_for():
+    """The map of the attention has 300 numbers."""
+    command = ("infer", "date_translation", "5 April 09", "--json")
+    brief, whole = (
+        json.loads(run(*command, *more).stdout) for more in ((), ["--details"])
+    )
+    assert np.shape(whole["details"].pop("attention")) == (10, 30)
+    assert brief == whole and brief["details"]
+
+
 def test_nan_is_no_time_limit(echo):
     """Nor a learning rate."""
     assert "nan is not a number" in fails(

@@ -290,8 +290,16 @@ def info(name: str) -> None:
 @WEIGHTS
 @_written("--out", _answer, "Save the answer to one INPUT as an image, MIDI or sound.")
 @JSON
+@click.option(
+    "--details", is_flag=True, help="With --json: large details, too, such as maps."
+)
 def infer(
-    name: str, inputs: tuple[str, ...], weights: str, out: Path | None, as_json: bool
+    name: str,
+    inputs: tuple[str, ...],
+    weights: str,
+    out: Path | None,
+    as_json: bool,
+    details: bool,
 ) -> int:
     """Run the model of NAME on each INPUT, a text or an image file.
 
@@ -338,7 +346,8 @@ def infer(
                 _print_json(input=shown, error=message)
             continue
         if as_json:
-            click.echo(answer.to_json(input=shown))
+            whole = answer if details else answer.brief()
+            click.echo(whole.to_json(input=shown))
         else:
             cells = [str(answer), answers.percent(answer.confidence)]
             click.echo("\t".join([shown] * several + cells))

@@ -297,7 +297,7 @@ def mono(sound: str | Path | Clip | np.ndarray, rate: int = RATE) -> np.ndarray:
 
 
 def amplified(samples: np.ndarray, quiet: int = 1024, peak: int = 8192) -> np.ndarray:
-    """A recording whose loudest sample is below `quiet`, amplified so that it is `peak`.
+    """A recording whose loudest sample is below `quiet`, amplified to `peak`.
 
     Louder recordings, and silence, are returned as they are.
 
