@@ -30,6 +30,7 @@ MEGABYTE = 2**20
 LARGEST_FILE = 500  # megabytes of a file that the learner's code may write
 MOST_PROCESSES = 100  # that the learner's code may have at a time
 IMPORTS = 700  # megabytes at most that the imports of a file may need; TensorFlow 250
+IN_MEMORY = ("/memfd:", "/dev/shm/")  # nosec B108: nothing is written there
 MARK = "DLS_KERAS_CHECK"  # environment variable: the token of a worker
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
@@ -198,7 +199,7 @@ def _files_in_memory(pids):
             for number in os.listdir(f"/proc/{pid}/fd"):
                 with contextlib.suppress(OSError):
                     path = f"/proc/{pid}/fd/{number}"
-                    if os.readlink(path).startswith(("/memfd:", "/dev/shm/")):
+                    if os.readlink(path).startswith(IN_MEMORY):
                         status = os.stat(path)
                         identity = status.st_dev, status.st_ino
                         found[identity] = status.st_blocks * 512
