@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from dls_keras import plots
+from dls_keras.core.errors import InputError
 from dls_keras.course5 import transformer as tr
 from dls_keras.datasets import dates
 
@@ -161,10 +162,13 @@ plots.show(tr.picture(sentence, answer), OUT / "attention.png")
 
 # %% [markdown]
 # ## Limits
-# Every input gets a date as its answer, and only English dates get the right one. The
-# model does not know the calendar: try the 30th of February.
+# The network gives every input a date, and does not know the calendar: try the 30th of
+# February. So `infer` compares its output with the sentence, and refuses what is no day
+# of the calendar or does not agree.
 
 # %%
 for sentence in ("30 February 2012", "am 3. oktober 1990", "hello"):
-    answer = tr.infer(translator, sentence)
-    print(f"{sentence:24} {answer}   {answer.confidence:.1%}")
+    try:
+        print(f"{sentence:24} {tr.infer(translator, sentence)}")
+    except InputError as error:
+        print(f"{sentence:24} {error}")

@@ -88,6 +88,28 @@ def resized(
     return np.asarray(image, "float32") / 255
 
 
+def letter_boxed(
+    source: Any, height: int, width: int, *, keep_aspect_ratio: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """An image resized into the middle of another one, between grey bars.
+
+    Returns:
+        image: (height, width, 3) float32 in [0, 1]; the bars are 0.5.
+        covered: (2,) float32, the shares of the width and of the height without bars.
+    """
+    image = read(source)
+    rows, columns = height, width
+    if keep_aspect_ratio and width * image.height < height * image.width:
+        rows = max(1, image.height * width // image.width)
+    elif keep_aspect_ratio:
+        columns = max(1, image.width * height // image.height)
+    boxed = np.full((height, width, 3), 0.5, "float32")
+    top, left = (height - rows) // 2, (width - columns) // 2
+    inner = resized(image, rows, columns, Image.Resampling.BILINEAR)
+    boxed[top : top + rows, left : left + columns] = inner
+    return boxed, np.array([columns / width, rows / height], "float32")
+
+
 @contextlib.contextmanager
 def opened(
     file: str | Path | IO[bytes], name: str = "The image"

@@ -493,22 +493,14 @@ def find_all(
 
 def _find(detector, picture, letter_box, **selection):
     """The `Detections` in one image, for every kind of head and input."""
-    height, width, channels = detector.model.input_shape[1:]
+    *size, channels = detector.model.input_shape[1:]
     image = images.read(picture)
-    rows, columns = height, width
-    if letter_box and width * image.height < height * image.width:
-        rows = max(1, image.height * width // image.width)
-    elif letter_box:
-        columns = max(1, image.width * height // image.height)
-    x = np.full((1, height, width, channels), 0.5, "float32")
-    top, left = (height - rows) // 2, (width - columns) // 2
     source = image.convert("L") if channels == 1 else image
-    resized = images.resized(source, rows, columns, Image.Resampling.BILINEAR)
-    x[0, top : top + rows, left : left + columns] = resized[..., :channels]
-    outputs = keras.tree.flatten(detector.model(x, training=False))
+    x, covered = images.letter_boxed(source, *size, keep_aspect_ratio=letter_box)
+    outputs = detector.model(x[np.newaxis, ..., :channels], training=False)
     decoded = [
-        head.decode(y, (height, width))
-        for head, y in zip(detector.heads, outputs, strict=True)
+        head.decode(y, size)
+        for head, y in zip(detector.heads, keras.tree.flatten(outputs), strict=True)
     ]
     box_xy, box_wh, *rest = (
         tf.concat([tf.reshape(one, (-1, one.shape[-1])) for one in part], axis=0)
@@ -516,7 +508,6 @@ def _find(detector, picture, letter_box, **selection):
     )
     # From fractions of the input to fractions of the image, as Darknet does it: without
     # rounding the bars to pixels.
-    covered = tf.constant([columns / width, rows / height])
     box_xy = (box_xy - 0.5) / covered + 0.5
     scores, boxes, classes = yolo_eval(
         (box_xy, box_wh / covered, *rest), (image.height, image.width), **selection
