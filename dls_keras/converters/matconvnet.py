@@ -2,25 +2,21 @@
 
     python -m dls_keras.converters.matconvnet FILE.mat OUT.npz
 
-A damaged file can crash SciPy's reader, or keep it in an endless loop. No exception
-handler notices either of them. So `converters.vgg19` runs this module in a process with
-limits on its time and memory, and reads only the npz that it writes: the arrays
-block1_conv1/kernel, block1_conv1/bias and so on. It needs NumPy and SciPy alone.
+A damaged file can crash SciPy's reader, or keep it in an endless loop. So
+`converters.vgg19` runs this module by `core.isolated`, and reads only the npz that it
+writes: the arrays block1_conv1/kernel, block1_conv1/bias and so on. It needs NumPy and
+SciPy alone.
 """
 
-import contextlib
-import math
 import os
 import re
 import sys
-import time
 
 import numpy as np
 
-MEMORY = 2**30  # bytes, in addition to four times the size of the file
+from dls_keras.core import isolated
+
 LARGEST_OUTPUT = 256 * 2**20  # bytes; the convolutions of VGG-19 have 80 MB
-SECONDS = 2  # of computing, in addition to one for each `BYTES_PER_SECOND`
-BYTES_PER_SECOND = 20_000_000
 
 
 def convolutions(path: str) -> dict[str, np.ndarray]:
@@ -57,29 +53,10 @@ def convolutions(path: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _limit(size):
-    """Limit what this process may use, where the system supports it."""
-    try:
-        import resource
-    except ImportError:  # on Windows
-        return
-    seconds = math.ceil(time.process_time()) + SECONDS + size // BYTES_PER_SECOND
-    for name, limit in (
-        ("RLIMIT_AS", MEMORY + 4 * size),
-        ("RLIMIT_CPU", seconds),
-        ("RLIMIT_FSIZE", LARGEST_OUTPUT),
-        ("RLIMIT_CORE", 0),
-    ):
-        # A system may lack a limit, refuse it, or have a lower one.
-        with contextlib.suppress(AttributeError, ValueError, OSError):
-            kind = getattr(resource, name)
-            resource.setrlimit(kind, (limit, resource.getrlimit(kind)[1]))
-
-
 def main() -> None:
     """Read the file that the first argument names, write the second."""
     path, out = sys.argv[1:]
-    _limit(os.path.getsize(path))
+    isolated.limit(os.path.getsize(path), output=LARGEST_OUTPUT)
     try:
         np.savez(out, **convolutions(path))  # type: ignore[arg-type]
     except Exception as error:

@@ -13,9 +13,6 @@ weights are the same in all three formats:
 Weights: Oxford's Visual Geometry Group, CC BY 4.0.
 """
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,11 +21,10 @@ import keras
 import numpy as np
 
 from dls_keras.converters import keras_h5, matconvnet
-from dls_keras.core import files, readers, weights
+from dls_keras.core import isolated, readers, weights
 from dls_keras.core.errors import InputError
 
 PARTS = ("kernel", "bias")
-START = 20  # seconds in which Python starts, also on a busy machine
 
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -56,35 +52,11 @@ def read_matconvnet(path: str | Path) -> Arrays:
     ):
         readers.check_size(path, readers.LARGEST)
         out = Path(folder, "convolutions.npz")
-        _run_matconvnet(path, out)
+        size = Path(path).stat().st_size
+        isolated.run(matconvnet.__name__, path, out, size=size)
         stored = readers.read_npz(out, "the result of `converters.matconvnet`")
     names = [name.removesuffix("/kernel") for name in stored if name.endswith("kernel")]
     return {name: (stored[f"{name}/kernel"], stored[f"{name}/bias"]) for name in names}
-
-
-def _run_matconvnet(path, out):
-    """Run `converters.matconvnet`; raise ValueError if it fails or is too slow."""
-    seconds = START + 4 * Path(path).stat().st_size / matconvnet.BYTES_PER_SECOND
-    search = [str(files.PACKAGE.parent), os.environ.get("PYTHONPATH")]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, search)),
-        "OPENBLAS_NUM_THREADS": "1",  # each thread reserves memory
-    }
-    try:
-        run = subprocess.run(
-            [sys.executable, "-P", "-m", matconvnet.__name__, path, out],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=environment,
-            timeout=seconds,
-        )
-    except subprocess.TimeoutExpired:
-        raise ValueError(f"SciPy did not read it in {seconds:.0f} seconds") from None
-    if run.returncode:
-        lines = run.stderr.decode(errors="replace").split("\n")
-        said = [line for line in lines if line.strip()]
-        crashed = f"SciPy crashed or took too long, exit status {run.returncode}"
-        raise ValueError(said[-1] if said else crashed)
 
 
 def read_npz(*paths: str | Path) -> Arrays:

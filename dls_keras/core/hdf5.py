@@ -7,10 +7,16 @@ before it is read:
 
     with hdf5.opened("model.h5", "a weight file") as file:
         kernel = file.array("dense/kernel")
+
+A damaged file can also crash the HDF5 library, or keep it in an endless loop. So
+another process reads the whole file first: this module, run by `core.isolated`.
 """
 
 import contextlib
+import functools
 import math
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +24,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dls_keras.core import files, readers
+from dls_keras.core import files, isolated, readers
 from dls_keras.core.errors import InputError
 from dls_keras.core.readers import COPY
 
@@ -37,7 +43,8 @@ class File:
     def __init__(self, file: h5py.File, path: Path):
         self._file, self.path = file, path
         self._size = path.stat().st_size
-        self._left = min(readers.LARGEST, max(readers.MEGABYTE, EXPANSION * self._size))
+        self._most = min(readers.LARGEST, max(readers.MEGABYTE, EXPANSION * self._size))
+        self._left = self._most
 
     def __contains__(self, path: str) -> bool:
         return self._find(path) is not None
@@ -48,7 +55,30 @@ class File:
 
     def array_paths(self) -> list[str]:
         """The paths of all arrays, in the order of the names."""
-        found: list[str] = []
+        return sorted(
+            path for path, item in self._walk() if isinstance(item, h5py.Dataset)
+        )
+
+    def try_all(self) -> None:
+        """Read every array and attribute, and forget it.
+
+        What a reader refuses by an InputError is left to it, and so are types that
+        NumPy does not have.
+        """
+        for path, _ in self._walk(strict=False):
+            for read in (self.attributes, self.array):
+                self._left = self._most
+                with contextlib.suppress(InputError, TypeError):
+                    read(path)
+
+    def _walk(self, strict=True):
+        """The paths and items of all groups and arrays.
+
+        Args:
+            strict: whether a link to another place, and a group that is met again or
+                is nested too deep, raise InputError; else they are left out.
+        """
+        yield "", self._file
         seen = set()
         waiting = [("", self._file)]
         count = 0
@@ -56,6 +86,8 @@ class File:
             prefix, group = waiting.pop()
             address = h5py.h5o.get_info(group.id).addr
             if address in seen or prefix.count("/") > DEEPEST:
+                if not strict:
+                    continue
                 raise InputError(
                     f"{self.path} has a group with two names, or groups nested deeper "
                     f"than {DEEPEST}. {COPY}"
@@ -69,13 +101,13 @@ class File:
                 )
             inner = []
             for name in group:
+                if not strict and not _is_inside(group, name):
+                    continue
                 item = self._member(group, name)
+                yield f"{prefix}{name}", item
                 if isinstance(item, h5py.Group):
                     inner.append((f"{prefix}{name}/", item))
-                elif isinstance(item, h5py.Dataset):
-                    found.append(f"{prefix}{name}")
             waiting += reversed(inner)
-        return sorted(found)
 
     def attributes(self, path: str = "") -> dict[str, Any]:
         """The attributes of a group or array: numbers, text or arrays of them."""
@@ -128,7 +160,7 @@ class File:
         return item
 
     def _member(self, group, name):
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        if not _is_inside(group, name):
             raise InputError(
                 f"{name!r} in {self.path} is a link to another place, which is not "
                 f"followed. {COPY}"
@@ -145,8 +177,47 @@ class File:
             )
 
 
+def _is_inside(group, name):
+    """Whether an item of a group is an item of the same file, without a link."""
+    return isinstance(group.get(name, getlink=True), h5py.HardLink)
+
+
 @contextlib.contextmanager
-def opened(path: str | Path, expected: str, advice: str = COPY) -> Iterator[File]:
-    """An open HDF5 file, in a `reading` block."""
-    with readers.reading(path, expected, advice), h5py.File(path, "r") as file:
-        yield File(file, Path(path))
+def opened(
+    path: str | Path, expected: str, advice: str = COPY, *, known: bool = False
+) -> Iterator[File]:
+    """An open HDF5 file, in a `reading` block.
+
+    Args:
+        known: whether the hash of the file is a recorded one, so that reading it needs
+            no trial in another process.
+    """
+    with readers.reading(path, expected, advice):
+        if not known:
+            status = os.stat(path)
+            _try(os.path.realpath(path), status.st_size, status.st_mtime_ns)
+        with h5py.File(path, "r") as file:
+            yield File(file, Path(path))
+
+
+@functools.lru_cache(maxsize=1000)
+def _try(path, size, _):
+    """Raise ValueError if another process cannot read a file; once for each state."""
+    readers.check_size(path, readers.LARGEST)
+    if h5py.is_hdf5(path):  # h5py refuses other files at once
+        isolated.run(__name__, path, size=size)
+
+
+def main() -> None:
+    """Read the file that the argument names, with limits."""
+    path = Path(sys.argv[1])
+    isolated.limit(path.stat().st_size)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            File(file, path).try_all()
+    except Exception as error:
+        sys.exit(str(error).replace("\n", " ") or type(error).__name__)
+
+
+if __name__ == "__main__":
+    main()

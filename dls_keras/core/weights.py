@@ -193,9 +193,9 @@ def load(
     known = record(assignment, variant)
     path = verify(known)
     if hasattr(model, "weights"):
-        load_file(model, path)
+        load_file(model, path, known=True)
     else:
-        model = model(load_arrays(path))
+        model = model(load_arrays(path, known=True))
     got = golden(model) if outputs is None else _first_five(outputs(model))
     if not agrees(got, known.golden):
         raise InputError(
@@ -213,13 +213,16 @@ def agrees(got: Sequence[float], golden: Sequence[float]) -> bool:
     return np.allclose(got, golden, rtol=1e-2, atol=1e-3 * np.abs(golden).max())
 
 
-def load_file(model: Any, path: str | Path) -> Any:
+def load_file(model: Any, path: str | Path, *, known: bool = False) -> Any:
     """Fill `model` from any file that `save` wrote; return the model.
+
+    Args:
+        known: whether the hash of the file is a recorded one.
 
     Raises:
         InputError: if the file does not fit the model, which is then as it was.
     """
-    arrays = load_arrays(path)
+    arrays = load_arrays(path, known=known)
     variables = _names(model)
     if len(arrays) != len(variables):
         raise InputError(
@@ -355,9 +358,13 @@ def check_names(arrays: Mapping[str, Any], names: Sequence[str], owner: str) -> 
             )
 
 
-def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a weight file by name, float16 widened to float32."""
-    with hdf5.opened(path, A_FILE, ADVICE) as file:
+def load_arrays(path: str | Path, *, known: bool = False) -> dict[str, np.ndarray]:
+    """The arrays of a weight file by name, float16 widened to float32.
+
+    Args:
+        known: whether the hash of the file is a recorded one.
+    """
+    with hdf5.opened(path, A_FILE, ADVICE, known=known) as file:
         return {
             name: array.astype("float32") if array.dtype == "f2" else array
             for name, array in file.arrays().items()

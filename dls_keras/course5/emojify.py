@@ -202,7 +202,7 @@ def build_model(word_to_vec_map: Mapping[str, np.ndarray] | None = None) -> Emoj
     """
     if word_to_vec_map is None:
         path = weights.verify(weights.record("emojify"))
-        word_to_vec_map = _vectors(weights.load_arrays(path))
+        word_to_vec_map = _vectors(weights.load_arrays(path, known=True))
     word_to_index = _numbered(word_to_vec_map)
     network = Emojify_V2((MAX_LEN,), word_to_vec_map, word_to_index)
     return Emojifier(network, word_to_index)

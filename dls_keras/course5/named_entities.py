@@ -257,7 +257,8 @@ def build_model(vocab: Iterable[str] | None = None) -> Tagger:
     """
     if vocab is None:
         path = weights.verify(weights.record("named_entities"))
-        vocab = WordPieceTokenizer.from_array(weights.load_arrays(path)["vocab"]).vocab
+        arrays = weights.load_arrays(path, known=True)
+        vocab = WordPieceTokenizer.from_array(arrays["vocab"]).vocab
     tokenizer = WordPieceTokenizer([*vocab])
     network = TokenClassifier(
         len(tokenizer), num_layers=2, embedding_dim=64, num_heads=4, dropout_rate=0.1

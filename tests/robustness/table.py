@@ -54,7 +54,8 @@ def reader(make, *kinds, name=None, **more):
 
     def register(read):
         label = name or read.__name__
-        READERS[label] = Reader(label, make, read, kinds, **more)
+        helper = "hdf5" in kinds or "mat" in kinds  # such files are tried first
+        READERS[label] = Reader(label, make, read, kinds, helper=helper, **more)
         return read
 
     return register
@@ -1291,7 +1292,7 @@ def _matlab(folder):
     return path
 
 
-@reader(_matlab, "mat", keras=True, complete=True, helper=True)
+@reader(_matlab, "mat", keras=True, complete=True)
 def vgg19_matlab(path):
     from dls_keras.converters import vgg19
 
