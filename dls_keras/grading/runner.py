@@ -233,6 +233,8 @@ def check(
         if not ending or conversation.last in aborted or stopped.is_set():
             break
         aborted[conversation.last] = ending
+        for function in conversation.slow - aborted.keys():  # run them only once
+            aborted[function] = f"takes longer than {timeout:g} seconds."
     report = conversation.report(path, time.monotonic() - started)
     if ending:
         error = f"The check did not finish: {conversation.last} {ending}"
@@ -273,6 +275,7 @@ class _Conversation:
 
     Attributes:
         last: the function or statement that the worker ran last.
+        slow: the functions that exceeded the time limit of a case.
     """
 
     def __init__(
@@ -280,7 +283,7 @@ class _Conversation:
     ):
         self.name, self.memory, self.aborted = name, memory, aborted
         self.clock = timeout * CLOCK_FACTOR + GRACE
-        self.last = "the start"
+        self.last, self.slow = "the start", set[str]()
         self.defined: dict[str, dict] = {}
         self.notes: list[str] = []
         self.messages: dict[str, dict[str, str]] = {}
@@ -366,6 +369,7 @@ class _Conversation:
             self.seconds[function] = seconds
             self.remarks[function] = [_text(text) for text in message["remarks"]]
             if message["timeout"]:
+                self.slow.add(function)
                 break
 
     def _receive_problems(self, worker):

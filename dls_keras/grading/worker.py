@@ -82,6 +82,7 @@ def check(
     from dls_keras.core import files
     from dls_keras.core.errors import InputError
     from dls_keras.grading import (
+        call_record,
         comparison,
         course_helpers,
         guard,
@@ -127,12 +128,16 @@ def check(
     used = limit.begin(importing=False)
     send("defined", functions=defined, notes=namespace.notes, used=used)
 
+    def end(function):
+        own = runner.name_in_file(function)
+        _never_again(namespace.names, own, call_record.CallAborted)
+
     for function, its_cases in functions.items():
         if defined[function]["status"] != "defined" or function in skipped:
             if defined[function]["status"] != "provided":
                 runner.skip(function)
             if function in skipped:
-                _never_again(namespace, runner.name_in_file(function))
+                end(function)
             continue
         for case in its_cases:
             result, facts = runner.collect(function, case)
@@ -147,7 +152,7 @@ def check(
                 timeout=result.timeout,
             )
             if result.timeout:
-                _never_again(namespace, runner.name_in_file(function))
+                end(function)
                 break
 
     answer = receive()
@@ -162,15 +167,14 @@ def check(
             send("problem", fields=fields, hint=choose.hint(runner, function))
 
 
-def _never_again(namespace: Any, name: str) -> None:
+def _never_again(names: dict[str, Any], name: str, aborted: type[Exception]) -> None:
     """Let functions that call this one, which did not end, fail at once."""
-    from dls_keras.grading.call_record import CallAborted
 
     def replacement(*args: Any, **kwargs: Any) -> None:
-        raise CallAborted(f"calls {name}, which did not end and is not run again")
+        raise aborted(f"calls {name}, which did not end and is not run again")
 
     if name:
-        namespace.names[name] = replacement
+        names[name] = replacement
 
 
 if __name__ == "__main__":
