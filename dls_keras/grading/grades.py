@@ -279,6 +279,6 @@ def without_submission(
 def _rows(text):
     """The rows of a table whose cells are separated by a comma, semicolon or tab."""
     first = text.partition("\n")[0]
-    separator = max(",;\t", key=first.count)
+    separator = next((mark for mark in ";\t" if mark in first), ",")
     rows = csv.reader(io.StringIO(text), delimiter=separator)
     return [row for row in rows if any(cell.strip() for cell in row)]
