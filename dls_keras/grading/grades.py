@@ -26,7 +26,7 @@ TOTAL = 100.0  # points that the functions share without a table
 MOST_POINTS = 1e6
 NOT_COUNTED = ("given", "provided", "unchecked")  # neither points nor maximum
 JUDGED = ("ok", "wrong", "missing", "not written", "given", "provided")
-LARGEST = 16 * readers.MEGABYTE  # a table that a teacher writes
+LARGEST = 4 * readers.MEGABYTE  # a table that a teacher writes
 DAY = 24 * 3600
 POINTS = "a table of points, function,points in CSV or function = points in TOML"
 TIMES = "a CSV table with the columns student,time"

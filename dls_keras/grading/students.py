@@ -182,6 +182,8 @@ def opened(submission: Submission) -> Iterator[Path]:
     Raises:
         InputError: if it cannot be read.
     """
+    if not submission.file:
+        raise InputError(submission.error)
     root = Path(submission.root)
     renamed = any(place[-1].split("/")[-1] != n for place, n in submission.beside)
     if root.is_dir() and len(submission.file) == 1 and not renamed:
@@ -202,6 +204,8 @@ def digest(submission: Submission) -> str:
 
     Two submissions with the same one have the same report.
     """
+    if not submission.file:
+        return ""
     found = hashlib.sha256()
     try:
         for place, name in ((submission.file, ""), *submission.beside):
