@@ -28,6 +28,7 @@ NOT_COUNTED = ("given", "provided", "unchecked")  # neither points nor maximum
 JUDGED = ("ok", "wrong", "missing", "not written", "given", "provided")
 LARGEST = 4 * readers.MEGABYTE  # a table that a teacher writes
 DAY = 24 * 3600
+MOST_ROWS = 50_000
 POINTS = "a table of points, function,points in CSV or function = points in TOML"
 TIMES = "a CSV table with the columns student,time"
 
@@ -280,5 +281,7 @@ def _rows(text):
     """The rows of a table whose cells are separated by a comma, semicolon or tab."""
     first = text.partition("\n")[0]
     separator = next((mark for mark in ";\t" if mark in first), ",")
+    if text.count("\n") > MOST_ROWS or text.count(separator) > 20 * MOST_ROWS:
+        raise ValueError(f"more than {MOST_ROWS:,} rows, or 20 cells in each")
     rows = csv.reader(io.StringIO(text), delimiter=separator)
     return [row for row in rows if any(cell.strip() for cell in row)]
