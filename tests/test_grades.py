@@ -4,9 +4,11 @@ import csv
 import datetime
 import html.parser
 import json
+from pathlib import Path
 
 import pytest
 
+from dls_keras.core import files
 from dls_keras.core.errors import InputError
 from dls_keras.grading import feedback, gradebook, grades
 from dls_keras.grading.classes import Checked
@@ -185,6 +187,22 @@ def test_a_table_is_on_the_disk_after_each_row(tmp_path):
     found = rows(tmp_path / "a.csv")
     assert [row["student"] for row in found] == ["Ann", "bo", "zoe"]
     assert (found[0]["score"], found[0]["f"], found[0]["g"]) == ("100.0", "ok", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("kind", ["results", "table"])
+def test_a_full_disk_is_an_input_error_that_names_the_file(tmp_path, monkeypatch, kind):
+    """At the first row that does not fit; nothing more is written."""
+    monkeypatch.setattr(files, "check_writable", lambda path: None)
+    (tmp_path / "a").symlink_to("/dev/full")
+    with pytest.raises(InputError, match=f"Cannot write {tmp_path}/a: No space left"):
+        if kind == "results":
+            monkeypatch.setattr(gradebook, "_cut", lambda path: None)
+            with gradebook.Results(tmp_path / "a") as results:
+                results.write("x")
+        else:
+            with gradebook.Table(tmp_path / "a", ["b"], "b") as table:
+                table.write(["x"])
 
 
 def test_no_cell_is_a_formula_or_longer_than_2000_characters(tmp_path):

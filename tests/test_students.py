@@ -58,7 +58,7 @@ def archive(path, **members):
             ],
             {"Ann Lee", "Bo_C", "Dan"},
         ),
-        (["planar-ann/a.ipynb", "planar-bo/a.py"], {"planar-ann", "planar-bo"}),
+        (["foo-ann/a.ipynb", "foo-bo/a.py"], {"foo-ann", "foo-bo"}),
         (["numpy-basics-ann/a.ipynb", "numpy-basics-bo-c/a.py"], {"ann", "bo-c"}),
         (["hw1-ann/a.ipynb", "hw1-bo/a.ipynb"], {"ann", "bo"}),
         (["student-1/a.ipynb", "student-2/a.ipynb"], {"student-1", "student-2"}),
@@ -93,6 +93,9 @@ def test_students_of_the_same_name_have_their_number(tmp_path):
     assert set(found) == {"Ann (1)", "Ann (2)", "bo"}
     assert found["Ann (2)"].id == "2"
     assert found["bo"].late and not found["Ann (1)"].late
+    write(tmp_path / "other", **{"cid.ipynb": "", "cid/a.ipynb": ""})
+    root = tmp_path / "other"
+    assert set(named(root)) == {f"cid ({root}/cid.ipynb)", f"cid ({root}/cid/a.ipynb)"}
 
 
 def test_a_cloned_repository_shows_the_prefix_of_github_classroom(tmp_path):

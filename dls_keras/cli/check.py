@@ -176,6 +176,8 @@ def check(
     rules = _rules(name, submissions, **more)
     if shard:
         submissions = tuple(students.shard(submissions, *shard))
+        if not submissions:
+            click.echo(f"No student is in part {shard[0]}/{shard[1]}.", err=True)
     earlier = _earlier(name, outputs.results, resume, submissions)
     left = [one for one in submissions if one.student not in earlier]
     workers = min(workers or runner.workers(memory), max(1, len(left)))
@@ -327,16 +329,6 @@ def _opened(
 
     writers: list[Callable[[Checked, Grade], Any]] = []
     functions = rules.functions
-    if outputs.csv:
-        columns = gradebook.header(functions)
-        table = stack.enter_context(gradebook.Table(outputs.csv, columns, "student"))
-        writers.append(lambda c, g: table.write(gradebook.row(c, g, functions)))
-    if outputs.nbgrader:
-        table_of_nbgrader = gradebook.Table(
-            outputs.nbgrader, gradebook.NBGRADER, "student_id"
-        )
-        export = stack.enter_context(table_of_nbgrader)
-        writers.append(lambda c, g: export.write(gradebook.nbgrader_row(c, g, rules)))
     if folder := outputs.feedback:
         feedback.create_folder(folder)
         writers.append(lambda c, g: feedback.write(c, g, folder))
@@ -348,6 +340,15 @@ def _opened(
                 lines.write(gradebook.record(checked, grade))
 
         writers.append(write_results)
+    if outputs.csv:
+        columns = gradebook.header(functions)
+        table = stack.enter_context(gradebook.Table(outputs.csv, columns, "student"))
+        writers.append(lambda c, g: table.write(gradebook.row(c, g, functions)))
+    if outputs.nbgrader:
+        export = stack.enter_context(
+            gradebook.Table(outputs.nbgrader, gradebook.NBGRADER, "student_id")
+        )
+        writers.append(lambda c, g: export.write(gradebook.nbgrader_row(c, g, rules)))
     if path := outputs.gradescope:
 
         def write_gradescope(checked, grade):

@@ -31,8 +31,9 @@ def read(path: Path) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def words(name: str) -> frozenset[str]:
-    """The words in the name and the title of an assignment, in lower case."""
-    text = f"{name} {catalog.BY_NAME[name].title}".lower()
+    """The words in the title of an assignment, and in the names of all."""
+    names = " ".join(catalog.BY_NAME).replace("_", " ")
+    text = f"{names} {catalog.BY_NAME[name].title}".lower()
     return frozenset(re.findall("[a-z]{3,}", text)) - {"and", "the", "with", "for"}
 
 

@@ -8,6 +8,7 @@ Each row is on the disk before the next submission is reported. A table is sorte
 student at the end.
 """
 
+import contextlib
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -130,12 +131,13 @@ class Results:
         files.check_writable(path)
         if path.exists():
             _cut(path)
-        self._file = open(path, "a", encoding="utf-8")
+        self._path, self._file = path, open(path, "a", encoding="utf-8")
 
     def write(self, line: str) -> None:
         """Append a line, and write it to the disk."""
-        self._file.write(line + "\n")
-        self._file.flush()
+        with _writing(self._path):
+            self._file.write(line + "\n")
+            self._file.flush()
 
     def __enter__(self) -> "Results":
         return self
@@ -146,7 +148,8 @@ class Results:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError) if error else _writing(self._path):
+            self._file.close()
 
 
 class Table:
@@ -167,8 +170,9 @@ class Table:
 
     def write(self, cells: Iterable[object]) -> None:
         """Append a row, and write it to the disk."""
-        self._writer.writerow([report.cell(value) for value in cells])
-        self._file.flush()
+        with _writing(self._path):
+            self._writer.writerow([report.cell(value) for value in cells])
+            self._file.flush()
 
     def __enter__(self) -> "Table":
         return self
@@ -179,7 +183,8 @@ class Table:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError) if error else _writing(self._path):
+            self._file.close()
         if error is None:
             self._sort()
 
@@ -190,6 +195,18 @@ class Table:
         with files.atomic_write(self._path) as temporary:
             with open(temporary, "w", encoding="utf-8", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+
+
+@contextlib.contextmanager
+def _writing(path):
+    """Name the file in an error of the operating system, such as a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {path}: {error.strerror or error}. The rows so far are in "
+            "it; continue the file of --results with --resume."
+        ) from error
 
 
 def _cut(path):

@@ -279,18 +279,18 @@ def _classroom_prefix(entries, root, name):
         return ""  # such as student-1 and student-2
     words = re.findall(r"[a-z]+|\d+", common.lower())
     known = PREFIX_WORDS | definitions.words(name)
-    cloned = (root / tops[0] / ".git").exists()
+    cloned = any((root / top / ".git").exists() for top in tops)
     if cloned or any(word in known or word.isdigit() for word in words):
         return common
     return ""
 
 
 def _distinct(submissions):
-    """The submissions; students of the same name have their number, too."""
+    """The submissions; students of the same name have their number or path, too."""
     count = Counter(one.student.casefold() for one in submissions)
     return [
-        one._replace(student=f"{one.student} ({one.id})")
-        if one.id and count[one.student.casefold()] > 1
+        one._replace(student=f"{one.student} ({one.id or one.path})")
+        if count[one.student.casefold()] > 1
         else one
         for one in submissions
     ]
