@@ -106,6 +106,14 @@ def test_a_cloned_repository_shows_the_prefix_of_github_classroom(tmp_path):
     assert set(named(tmp_path)) == {"ann", "bo"}
 
 
+def test_a_folder_around_all_files_of_an_archive_is_no_student(tmp_path):
+    """Unless it has the files of one student."""
+    members = {"week 2/ann.ipynb": "", "week 2/bo.py": TWO}
+    assert set(named(archive(tmp_path / "a.zip", **members))) == {"ann", "bo"}
+    members = {"bo/mine.ipynb": "", "bo/data/x.txt": "x", "__MACOSX/bo/._mine.py": "x"}
+    assert set(named(archive(tmp_path / "b.zip", **members))) == {"bo"}
+
+
 # Helpers, several files
 
 

@@ -249,7 +249,10 @@ def _wraps(top, entries, root):
     if root.stem == top or WRAPPERS.search(top):
         return True
     code = [entry.parts[1:] for entry in entries if entry.is_code]
-    if any(_exported(parts[0]) for parts in code):
+    direct = [parts for parts in code if len(parts) == 1]
+    if any(_exported(parts[0]) for parts in code) or (
+        len(direct) > 1 and not root.is_dir()  # as in a folder of files
+    ):
         return True
     return len({p[0] for p in code}) > 1 and all(len(parts) > 1 for parts in code)
 
