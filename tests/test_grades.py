@@ -140,7 +140,8 @@ def test_the_last_time_of_a_student_counts(tmp_path):
     text = "student,time\nann,2026-11-01\nann,2026-12-01\n7,2026-11-02\n"
     assert late(tmp_path, text).late == "0.1 hours"
     assert late(tmp_path, text, student="Ann (7)", id="7").late == "no"
-    assert late(tmp_path, text, student="bo").late == ""
+    unknown = late(tmp_path, text, student="bo")
+    assert (unknown.late, unknown.look_at) == ("", ("the time: not known",))
 
 
 def test_the_export_may_say_that_a_submission_is_late(tmp_path):

@@ -78,7 +78,8 @@ class Grade(NamedTuple):
         most: the points of a right solution.
         penalty: the points that are lost because the submission is late.
         late: "no", how late it is, "yes", or "" if that is not known.
-        look_at: what a teacher should look at: functions without a judgement.
+        look_at: what a teacher should look at: a function without a judgement, a file
+            that cannot be read, a time that is not known.
         person: what is known about the student.
     """
 
@@ -119,6 +120,8 @@ def grade(checked: Checked, rules: Rules) -> Grade:
         look_at.insert(0, "the file")
     person = _person(checked, rules)
     days, late = _lateness(checked, rules, person)
+    if rules.deadline and not late:
+        look_at.append("the time: not known")
     penalty = round(raw * min(100.0, rules.penalty * days) / 100, 2)
     most = round(sum(part.most for part in parts), 2)
     return Grade(tuple(parts), raw, most, penalty, late, tuple(look_at), person)
