@@ -13,7 +13,6 @@ import contextlib
 import errno
 import inspect
 import io
-import math
 import os
 import shlex
 import sys
@@ -26,6 +25,10 @@ import click
 
 import dls_keras
 from dls_keras import catalog
+from dls_keras.cli import check
+from dls_keras.cli.options import FILE, JSON, NAME, Number
+from dls_keras.cli.options import in_a_folder as _in_a_folder
+from dls_keras.cli.options import written as _written
 from dls_keras.core.errors import InputError
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -160,37 +163,6 @@ def _closed_pipe() -> Iterator[None]:
         raise
 
 
-class Number(click.FloatRange):
-    """A number in a range, which NaN is not."""
-
-    def convert(self, value: Any, option: Any, context: Any) -> float:
-        """The number."""
-        number = super().convert(value, option, context)
-        if math.isnan(number):
-            self.fail(f"{value} is not a number.", option, context)
-        return number
-
-
-def _in_a_folder(context, option, path: Path | None) -> Path | None:
-    """The path of a file to write, in a folder where that is possible."""
-    if path is None:
-        return None
-    from dls_keras.core import files
-
-    others = context.meta.setdefault("dls_keras.outputs", {})
-    place = os.path.realpath(path)
-    if others.setdefault(place, option.opts[0]) != option.opts[0]:
-        raise click.BadParameter(f"{path} is the file of {others[place]}, too.")
-    try:
-        os.fspath(path).encode()
-        files.check_writable(path)
-    except UnicodeEncodeError:
-        raise click.BadParameter(f"{str(path)!r} is not valid UTF-8.") from None
-    except InputError as error:
-        raise click.BadParameter(str(error)) from None
-    return path
-
-
 def _new(context, option, path: Path | None) -> Path | None:
     """The path of a new file to write."""
     path = _in_a_folder(context, option, path)
@@ -215,24 +187,11 @@ def _answer(context, option, path: Path | None) -> Path | None:
     return _picture(context, option, path)
 
 
-def _written(name: str, callback: Callable, text: str, **more: Any) -> Callable:
-    """An option that takes the path of a file to write."""
-    path = click.Path(dir_okay=False, path_type=Path)
-    return click.option(
-        name, type=path, metavar="FILE", callback=callback, help=text, **more
-    )
-
-
-NAME = click.argument("name")
-FILE = click.Path(path_type=Path)
 WEIGHTS = click.option(
     "--weights",
     default="default",
     metavar="VARIANT|FILE",
     help="Weights by name (see `dls-keras weights`), or your own file.",
-)
-JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per line."
 )
 
 
@@ -641,84 +600,8 @@ def start(name: str, notebook: bool, out: Path | None, force: bool) -> None:
     )
 
 
-@main.command()
-@NAME
-@click.argument("path", type=FILE, metavar="FILE|FOLDER")
-@JSON
-@_written("--junit", _in_a_folder, "Write JUnit XML, one test case per function.")
-@_written("--csv", _in_a_folder, "Write a CSV table, one row per file.")
-@click.option(
-    "--timeout",
-    type=Number(min=0, min_open=True),
-    default=10,
-    show_default=True,
-    metavar="SECONDS",
-    help="CPU time limit per test.",
-)
-@click.option(
-    "--memory",
-    type=click.IntRange(min=1),
-    default=2000,
-    show_default=True,
-    metavar="MB",
-    help="Memory limit per file, beyond its imports.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Files checked in parallel.  [default: as cores and memory allow]",
-)
-def check(
-    name: str,
-    path: Path,
-    as_json: bool,
-    junit: Path | None,
-    csv: Path | None,
-    timeout: float,
-    memory: int,
-    workers: int | None,
-) -> int:
-    """Check your own solution of NAME.
-
-    FILE is a module (.py) or a notebook (.ipynb), FOLDER holds those of a class. Each
-    function is ok, missing, or wrong, with a hint. Your code runs in a separate
-    process with limits; this is a convenience, not a sandbox against hostile code.
-    The exit code is 0 if everything is right, 1 if something is wrong or missing.
-    """
-    from dls_keras.core import files, progress
-    from dls_keras.grading import report as reports
-    from dls_keras.grading import runner
-
-    runner.known(name)
-    limits: dict[str, Any] = {"timeout": timeout, "memory": memory}
-    several = path.is_dir()
-    paths = runner.solutions(path) if several else [path]
-    if several:
-        workers = min(workers or runner.workers(memory), len(paths))
-        found = runner.check_all(name, paths, workers=workers, **limits)
-    else:
-        found = (runner.check(name, one, **limits) for one in paths)
-
-    done = []
-    with runner.sigterm_ends(), progress.progress(name, len(paths)) as bar:
-        for report in found:  # it uses stdout, too
-            done.append(report)
-            bar.advance(note=Path(report.file).name)
-    for report in done:
-        if as_json:
-            click.echo(reports.as_json(report))
-        elif several:
-            click.echo(reports.summary(report))
-        elif sys.stdout.isatty():
-            reports.show(report)
-        else:
-            click.echo(reports.lines(report))
-    for out, write in ((junit, reports.as_junit), (csv, reports.as_csv)):
-        if out:
-            with files.atomic_write(out) as temporary:
-                temporary.write_text(write(done), encoding="utf-8")
-    return 0 if all(report.ok for report in done) else 1
+main.add_command(check.check)
+main.add_command(check.grades)
 
 
 @main.command()

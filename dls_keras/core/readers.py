@@ -11,6 +11,7 @@ within bounds on their size and number, or raises one `InputError`:
 Nothing is unpickled. `core.hdf5` reads HDF5 in the same way.
 """
 
+import codecs
 import contextlib
 import json
 import math
@@ -80,28 +81,55 @@ def check_size(path: str | Path, limit: int) -> None:
     _check_size(path, Path(path).stat().st_size, limit)
 
 
+def utf16(path: str | Path) -> str:
+    """The encoding of a file of text in UTF-16, "" if it is in another encoding.
+
+    It is known by its byte order mark, or by the zero bytes of its first letters.
+    """
+    with open(path, "rb") as file:
+        start = file.read(64)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    even, odd = start[::2], start[1::2]
+    if len(odd) > 1 and 0 not in even and not any(odd):
+        return "utf-16-le"
+    return "utf-16-be" if len(odd) > 1 and 0 not in odd and not any(even) else ""
+
+
 def read_text(
-    path: str | Path, expected: str, *, limit: int = LARGEST_TEXT, advice: str = COPY
+    path: str | Path,
+    expected: str,
+    *,
+    limit: int = LARGEST_TEXT,
+    advice: str = COPY,
+    or_utf16: bool = False,
 ) -> str:
     """The text of a file in UTF-8, with or without a byte order mark.
 
     Args:
         limit: the largest size in bytes.
+        or_utf16: whether the file may be in UTF-16, too.
     """
     with reading(path, expected, advice):
         check_size(path, limit)
-        text = Path(path).read_text("utf-8-sig")
+        encoding = (or_utf16 and utf16(path)) or "utf-8-sig"
+        text = Path(path).read_text(encoding)
         if "\0" in text:  # as in English text in UTF-16
             raise ValueError("it contains zero bytes")
         return text
 
 
 def read_json(
-    path: str | Path, expected: str, *, limit: int = LARGEST_TEXT, advice: str = COPY
+    path: str | Path,
+    expected: str,
+    *,
+    limit: int = LARGEST_TEXT,
+    advice: str = COPY,
+    or_utf16: bool = False,
 ) -> Any:
-    """The content of a JSON file."""
+    """The content of a JSON file, as `read_text` reads it."""
     with reading(path, expected, advice):
-        text = read_text(path, expected, limit=limit, advice=advice)
+        text = read_text(path, expected, limit=limit, advice=advice, or_utf16=or_utf16)
         lists, values = text.count("[") + text.count("{"), text.count(",")
         if lists > MOST_LISTS or values > MOST_VALUES:
             raise ValueError(

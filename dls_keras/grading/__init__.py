@@ -17,8 +17,18 @@
     worker            all of the above, in a process of its own
     processes         limits of that process, and what ends it
     connection        start it, receive its messages, stop it at a limit
-    runner            compare the results with the expected ones, check whole classes
+    runner            compare the results with the expected ones
+    executors         run checks in threads, processes, or on other machines
     report            tables, JSON, JUnit XML, CSV
+
+    class_files       the files of a class, in a folder or an archive
+    definitions       which functions a file defines, which assignment it looks like
+    students          the submission of each student
+    classes           check the submissions of a class
+    grades            points, partial credit, late submissions
+    gradebook         tables of grades, written row by row; results to resume and merge
+    feedback          one HTML page per student
+
     skeleton          an assignment as stubs to implement
     pytest_plugin     one test per case
 

@@ -52,29 +52,38 @@ def read(path: Path) -> list[Statement | Unparsable]:
     """
     if not files.exists(path):
         raise MissingFileError(f"{path} does not exist. Name a .py or .ipynb file.")
-    if path.suffix not in SUFFIXES:
+    return [piece for cell, text in sources(path) for piece in _pieces(text, cell)]
+
+
+def sources(path: Path) -> list[tuple[str, str]]:
+    """The name of the module and its text, or those of each code cell, in order.
+
+    Raises:
+        InputError: as `read`.
+    """
+    if path.suffix.lower() not in SUFFIXES:
         raise InputError(
             f"Expected a module (.py) or a notebook (.ipynb), received {path}."
         )
-    if path.suffix == ".py":
-        return list(_pieces(_text(path), path.name))
-    return [
-        piece
-        for number, source in enumerate(_code_cells(path), start=1)
-        for piece in _pieces(source, f"cell {number}")
-    ]
+    if path.suffix.lower() == ".py":
+        return [(path.name, _text(path))]
+    cells = enumerate(_code_cells(path), start=1)
+    return [(f"cell {number}", text) for number, text in cells]
 
 
 def _text(path: Path) -> str:
-    """The text of a module in its declared encoding, or else in Latin-1."""
+    """The text of a module in its declared encoding, in UTF-16, or else in Latin-1."""
     with readers.reading(path, "a module of Python in UTF-8"):
         readers.check_size(path, 4 * LARGEST)  # a character has at most four bytes
-        try:
-            with tokenize.open(path) as file:
-                text = file.read()
-        except (SyntaxError, LookupError, UnicodeError):  # or an unknown encoding
-            text = path.read_text("latin-1")
-        if "\0" in text:  # as in UTF-16
+        if encoding := readers.utf16(path):
+            text = path.read_text(encoding)
+        else:
+            try:
+                with tokenize.open(path) as file:
+                    text = file.read()
+            except (SyntaxError, LookupError, UnicodeError):  # or unknown encoding
+                text = path.read_text("latin-1")
+        if "\0" in text:
             raise ValueError("it contains zero bytes")
         _check_length([text])
         return text
@@ -84,7 +93,7 @@ def _code_cells(path: Path) -> list[str]:
     """The sources of the code cells of a notebook in format 3 or 4."""
     expected = "a valid notebook"
     advice = "Save it again in Jupyter, or export it as a .py file."
-    notebook = readers.read_json(path, expected, advice=advice)
+    notebook = readers.read_json(path, expected, advice=advice, or_utf16=True)
     with readers.reading(path, expected, advice):
         sheets = _list(notebook.get("worksheets", [notebook]))
         cells = [cell for sheet in sheets for cell in _list(sheet["cells"])]

@@ -16,6 +16,8 @@ WORDS = {
     "unchecked": "No case can be run here",
     "missing": "The file does not define it",
 }
+LONGEST_CELL = 2000  # characters of a cell of a table
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the wide ones are of East Asian fonts
 UNPRINTABLE = re.compile(
     r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
@@ -85,8 +87,8 @@ def show(report: Report) -> None:
             console.print(Text(printable(note), style="dim"))
 
 
-def as_json(report: Report) -> str:
-    """A report as one line of JSON.
+def as_json(report: Report, **more: Any) -> str:
+    """A report as one line of JSON, with more fields.
 
     The object has `assignment`, `file`, `ok`, `seconds`, `error`, `notes` and
     `functions`, a list of objects with the fields of `runner.Verdict`.
@@ -95,7 +97,7 @@ def as_json(report: Report) -> str:
     fields: dict[str, Any] = report._asdict()
     del fields["verdicts"]
     fields |= {"ok": report.ok, "functions": functions}
-    return json.dumps(_plain(fields), ensure_ascii=False, allow_nan=False)
+    return json.dumps(_plain(fields | more), ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value):
@@ -148,17 +150,33 @@ def as_csv(reports: Sequence[Report]) -> str:
     functions = list(dict.fromkeys(v.function for r in reports for v in r.verdicts))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["file", "right", "wrong", "missing", *functions, "remark"])
+    writer.writerow(columns(functions))
     for report in reports:
-        statuses = {verdict.function: verdict.status for verdict in report.verdicts}
-        counts = [report.count(status) for status in ("ok", "wrong", "missing")]
-        remark = report.error or " ".join(report.notes)
-        row = [report.file, *counts, *(statuses.get(f, "") for f in functions), remark]
-        writer.writerow([_cell(value) for value in row])
+        writer.writerow([cell(value) for value in cells(report, functions)])
     return out.getvalue()
 
 
-def _cell(value):
-    """The value as text that a spreadsheet does not evaluate as a formula."""
+COUNTS = {"right": "ok", "wrong": "wrong", "missing": "missing"}
+
+
+def columns(functions: Sequence[str]) -> list[str]:
+    """The names of the columns of `cells`."""
+    return ["file", *COUNTS, *functions, "remark"]
+
+
+def cells(report: Report, functions: Sequence[str]) -> list[object]:
+    """The row of a report: counts, the status of each function, and its notes."""
+    statuses = {verdict.function: verdict.status for verdict in report.verdicts}
+    counts = [report.count(status) for status in COUNTS.values()]
+    remark = " ".join(filter(None, (report.error, *report.notes)))
+    return [report.file, *counts, *(statuses.get(f, "") for f in functions), remark]
+
+
+def cell(value: object) -> str:
+    """The value as text that a spreadsheet does not evaluate as a formula.
+
+    It has at most LONGEST_CELL characters.
+    """
     text = printable(str(value))
-    return f"'{text}" if text[:1] in tuple("=+-@") else text
+    text = f"'{text}" if text.lstrip()[:1] in FORMULA else text
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 4]} ..."

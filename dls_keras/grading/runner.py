@@ -15,15 +15,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent import futures
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dls_keras import catalog
 from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.grading import connection, processes
+from dls_keras.grading import connection, executors, processes
 
 TIMEOUT = 10.0  # seconds of CPU time per case
 MEMORY = 2000  # megabytes that a worker may use in addition to its imports
@@ -35,8 +34,6 @@ GRACE = 5.0
 RESTARTS = 25  # at most so many workers per file
 LONGEST_TEXT = 2000  # characters of a text that a worker sends
 TEXTS = ("case", "problem", "where")  # fields of a verdict that a worker describes
-
-SUFFIXES = (".py", ".ipynb")
 
 # What decoding a message raises that no worker of ours has written.
 NOT_IN_ORDER = (
@@ -133,28 +130,6 @@ def case_names(row: catalog.Assignment) -> dict[str, list[str]]:
     return {name: [case.id for case in its_cases] for name, its_cases in found.items()}
 
 
-def solutions(folder: Path) -> list[Path]:
-    """The modules and notebooks in a folder, except hidden and cached ones.
-
-    Raises:
-        InputError: if there are none.
-    """
-    found = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in SUFFIXES
-        and path.is_file()
-        and not any(
-            part.startswith((".", "__")) for part in path.relative_to(folder).parts
-        )
-    ]
-    if not found:
-        raise InputError(
-            f"Expected .py or .ipynb files in the folder {folder}, found none."
-        )
-    return found
-
-
 def workers(memory: int = MEMORY) -> int:
     """How many files to check in parallel, as the cores and the memory allow."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
@@ -168,13 +143,14 @@ def workers(memory: int = MEMORY) -> int:
 
 def check_all(
     name: str,
-    paths: Sequence[Path],
+    paths: Iterable[Path],
     *,
     timeout: float = TIMEOUT,
     memory: int = MEMORY,
     workers: int = 1,
-) -> Iterator[Report]:
-    """Yield the report of each file, in the order of `paths`.
+    executor: executors.Executor | None = None,
+) -> Generator[Report, None, None]:
+    """Yield the report of each file as it comes; `Report.file` says whose it is.
 
     A file that cannot be read has a report with an error; the others are still checked.
 
@@ -183,24 +159,35 @@ def check_all(
         paths: modules and notebooks.
         timeout: CPU time limit per case in seconds.
         memory: memory limit per file in megabytes, in addition to its imports.
-        workers: how many files are checked in parallel.
+        workers: how many files are checked in parallel, without an executor.
+        executor: any executor with the `submit` of `concurrent.futures`, of threads,
+            processes or other machines, which then need the same paths.
     """
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    stopped = threading.Event()
-    limits = {"timeout": timeout, "memory": memory}
+    row, limits = known(name), {"timeout": timeout, "memory": memory}
+    calls = ((row.name, str(path), limits) for path in paths)
+    yield from executors.run_all(
+        check_or_report, calls, failed, workers=workers, executor=executor
+    )
 
-    def one(path):
-        try:
-            return check(name, path, threads=threads, stopped=stopped, **limits)
-        except Exception as error:  # the other files are still checked
-            return Report(name, str(path), error=str(error) or type(error).__name__)
 
-    with futures.ThreadPoolExecutor(workers) as pool:
-        try:
-            yield from pool.map(one, paths)
-        finally:
-            stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+def check_or_report(
+    name: str,
+    path: str,
+    limits: Mapping[str, Any],
+    *,
+    threads: int = 1,
+    stopped: threading.Event | None = None,
+) -> Report:
+    """As `check`, with the `limits` on time and memory; never raises an error."""
+    try:
+        return check(name, Path(path), threads=threads, stopped=stopped, **limits)
+    except Exception as error:
+        return failed(error, name, path)
+
+
+def failed(error: Exception, name: str, path: str, *rest: Any) -> Report:
+    """The report on a file whose check raised an error."""
+    return Report(name, path, error=str(error) or type(error).__name__)
 
 
 def check(
@@ -246,6 +233,8 @@ def check(
         if not ending or conversation.last in aborted or stopped.is_set():
             break
         aborted[conversation.last] = ending
+        for function in conversation.slow - aborted.keys():  # run them only once
+            aborted[function] = f"takes longer than {timeout:g} seconds."
     report = conversation.report(path, time.monotonic() - started)
     if ending:
         error = f"The check did not finish: {conversation.last} {ending}"
@@ -286,6 +275,7 @@ class _Conversation:
 
     Attributes:
         last: the function or statement that the worker ran last.
+        slow: the functions that exceeded the time limit of a case.
     """
 
     def __init__(
@@ -293,7 +283,7 @@ class _Conversation:
     ):
         self.name, self.memory, self.aborted = name, memory, aborted
         self.clock = timeout * CLOCK_FACTOR + GRACE
-        self.last = "the start"
+        self.last, self.slow = "the start", set[str]()
         self.defined: dict[str, dict] = {}
         self.notes: list[str] = []
         self.messages: dict[str, dict[str, str]] = {}
@@ -379,6 +369,7 @@ class _Conversation:
             self.seconds[function] = seconds
             self.remarks[function] = [_text(text) for text in message["remarks"]]
             if message["timeout"]:
+                self.slow.add(function)
                 break
 
     def _receive_problems(self, worker):
@@ -448,7 +439,7 @@ class _Conversation:
             function,
             status,
             passed=len(messages) - len(wrong),
-            cases=len(messages),
+            cases=len(self.cases[function]),
             remarks=self.remarks.get(function, []),
             seconds=round(self.seconds.get(function, 0.0), 3),
             messages=messages,

@@ -82,6 +82,7 @@ def check(
     from dls_keras.core import files
     from dls_keras.core.errors import InputError
     from dls_keras.grading import (
+        call_record,
         comparison,
         course_helpers,
         guard,
@@ -127,10 +128,16 @@ def check(
     used = limit.begin(importing=False)
     send("defined", functions=defined, notes=namespace.notes, used=used)
 
+    def end(function):
+        own = runner.name_in_file(function)
+        _never_again(namespace.names, own, call_record.CallAborted)
+
     for function, its_cases in functions.items():
         if defined[function]["status"] != "defined" or function in skipped:
             if defined[function]["status"] != "provided":
                 runner.skip(function)
+            if function in skipped:
+                end(function)
             continue
         for case in its_cases:
             result, facts = runner.collect(function, case)
@@ -145,6 +152,7 @@ def check(
                 timeout=result.timeout,
             )
             if result.timeout:
+                end(function)
                 break
 
     answer = receive()
@@ -157,6 +165,16 @@ def check(
         for function in answer["wrong"]:
             fields = runner.verdict(function)
             send("problem", fields=fields, hint=choose.hint(runner, function))
+
+
+def _never_again(names: dict[str, Any], name: str, aborted: type[Exception]) -> None:
+    """Let functions that call this one, which did not end, fail at once."""
+
+    def replacement(*args: Any, **kwargs: Any) -> None:
+        raise aborted(f"calls {name}, which did not end and is not run again")
+
+    if name:
+        names[name] = replacement
 
 
 if __name__ == "__main__":

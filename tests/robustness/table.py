@@ -563,6 +563,93 @@ reader(written("solution.ipynb", _notebook), "text", "json", name="solution_ipyn
 )
 
 
+# A class.
+
+
+def _class_zip():
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("deep/mine.py", PYTHON)
+    return {
+        "ann_1_2_mine.ipynb": _notebook(),
+        "bo/mine.py": PYTHON,
+        "cid/hw.zip": inner.getvalue(),
+    }
+
+
+@reader(_zipped("class.zip", _class_zip), "zip")
+def class_files(path):
+    from dls_keras.core.errors import InputError
+    from dls_keras.grading import students
+
+    found = []
+    for one in students.find(path, "numpy_basics").submissions:
+        try:
+            with students.opened(one) as own:
+                found.append((one.student, _pieces(own)))
+        except InputError as error:  # the row of this student says so
+            found.append((one.student, type(error).__name__))
+    return found
+
+
+FUNCTIONS = ["sigmoid", "softmax"]
+POINTS = "function,points\nsigmoid,10\nsoftmax,2.5\n"
+
+
+def is_points(answer):
+    """Points of known functions, from 0 on."""
+    return set(answer) <= set(FUNCTIONS) and all(0 <= p < 1e7 for p in answer.values())
+
+
+def _points(path):
+    from dls_keras.grading import grades
+
+    return grades.read_points(path, FUNCTIONS)
+
+
+reader(written("points.csv", POINTS), "text", name="points_csv", check=is_points)(
+    _points
+)
+reader(
+    written("points.toml", "[points]\nsigmoid = 10\nsoftmax = 2.5\n"),
+    "text",
+    name="points_toml",
+    check=is_points,
+)(_points)
+
+
+TIMES = "student,time,email\nann,2026-11-30T10:00,a@example.org\nbo,2026-12-01,\n"
+
+
+@reader(written("times.csv", TIMES), "text")
+def times_of_a_class(path):
+    from dls_keras.grading import grades
+
+    return {name: repr(one) for name, one in grades.read_times(path).items()}
+
+
+def _results():
+    verdict = {"function": "f", "status": "wrong", "passed": 1, "cases": 2}
+    verdict |= {"problem": "p", "hint": "h", "remarks": [], "messages": {"a": "p"}}
+    verdict |= {"number": [1.5, 2], "shape": [[2], [2]]}
+    texts = ("assignment", "file", "error", "student", "id", "time", "path")
+    line = dict.fromkeys((*texts, "digest", "looks_like"), "a") | {"late": False}
+    line |= {"notes": ["n"], "seconds": 1.5, "functions": [verdict]}
+    return f"{json.dumps(line)}\n" * 3
+
+
+@reader(written("results.jsonl", _results), "text")
+def gradebook(path):
+    from dls_keras.grading import gradebook, grades
+
+    found = []
+    for checked in gradebook.read_results(path):
+        grade = grades.grade(checked, grades.Rules())
+        row = gradebook.row(checked, grade, ["f"])
+        found.append([str(cell) for cell in row])
+    return found
+
+
 def _reference():
     case = {"id": "a", "inputs": {"x": 1.5}, "expected": {"return": 3.0}}
     entry = {"signature": ["x"], "cases": [case]}
