@@ -38,6 +38,8 @@ TEXTS = ("case", "problem", "where")  # fields of a verdict that a worker descri
 
 SUFFIXES = (".py", ".ipynb")
 
+BAD = ("wrong", "missing", "not written")  # with one of these a file is not right
+
 # What decoding a message raises that no worker of ours has written.
 NOT_IN_ORDER = (
     *(ValueError, TypeError, LookupError),
@@ -49,8 +51,10 @@ class Verdict(NamedTuple):
     """The result of checking one function.
 
     Attributes:
-        status: "ok"; "wrong"; "missing"; "provided", a helper of the course that the
-            file does not define; "unchecked", if none of its cases can be run.
+        status: "ok"; "wrong"; "missing"; "not written", a placeholder is left;
+            "cannot run here", the code is of an older TensorFlow, Keras or NumPy;
+            "given", imported from another file; "provided", a helper of the course
+            that the file does not define; "unchecked", if none of its cases can be run.
         passed, cases: how many of how many cases passed.
         problem: a description of the first problem, or "".
         hint: the likely cause, in one or two sentences, or "".
@@ -97,8 +101,8 @@ class Report(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether some function is right, and none is wrong or missing."""
-        bad = self.error or self.count("wrong") or self.count("missing")
+        """Whether some function is right, and none is wrong, missing or not written."""
+        bad = self.error or any(map(self.count, BAD))
         return not bad and self.count("ok") > 0
 
     def count(self, status: str) -> int:
