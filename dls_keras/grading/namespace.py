@@ -47,10 +47,19 @@ DefinitionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 class Definition(NamedTuple):
-    """A function or class of the file: its syntax tree and its cell or file."""
+    """A function or class of the file.
+
+    Attributes:
+        node: its syntax tree.
+        cell: its cell or file.
+        text: its lines, "" if they are not known.
+        value: the function or class itself.
+    """
 
     node: DefinitionNode
     cell: str
+    text: str = ""
+    value: Any = None
 
 
 class MissingImportError(ImportError):
@@ -84,8 +93,10 @@ class Namespace:
         names: the global variables, as the functions of the file see them.
         definitions: name -> the function or class that the learner wrote.
         provided: the names of helpers that come from this package.
+        imported: name -> the other module from which it was imported.
         notes: messages about cells and imports.
         undefined: name -> the reason why its definition failed.
+        unwritten: the names of `undefined` in which a place for code is empty.
     """
 
     def __init__(self, helpers: dict[str, Callable[[], Any]]):
@@ -96,6 +107,8 @@ class Namespace:
         self.provided: set[str] = set()
         self.notes: list[str] = []
         self.undefined: dict[str, str] = {}
+        self.imported: dict[str, str] = {}
+        self.unwritten: set[str] = set()
         self._helpers = helpers
 
     def run(
@@ -118,6 +131,7 @@ class Namespace:
             if isinstance(piece, Unparsable):
                 self.notes.append(piece.message)
                 self.undefined |= dict.fromkeys(piece.defines, piece.message)
+                self.unwritten |= set(piece.defines if piece.unwritten else ())
         for statement in needed([p for p in pieces if isinstance(p, Statement)]):
             key = f"{statement.cell}, line {statement.node.lineno}"
             importing = isinstance(statement.node, IMPORTS)
@@ -142,6 +156,26 @@ class Namespace:
                     f"{key} failed: {str(error) or type(error).__name__}."
                 )
 
+    def own(self) -> dict[str, Any]:
+        """The functions and classes that the file itself defines, by name.
+
+        A name that was bound again to what the function returned, as in `model =
+        model()`, still means the function.
+        """
+        foreign = {*self.provided, *self.imported}
+        found = {
+            name: value
+            for name, value in self.names.items()
+            if callable(value)
+            and name not in foreign
+            and not isinstance(value, MissingImport)
+        }
+        for name, definition in self.definitions.items():
+            value = found.get(name)
+            if not isinstance(value, types.FunctionType | type):
+                found[name] = definition.value
+        return found
+
     def _run(self, statement):
         node = statement.node
         if isinstance(node, ast.Import):
@@ -153,8 +187,11 @@ class Namespace:
         else:
             execute(node, statement.cell, self.names)
             if isinstance(node, DEFINITIONS):
-                self.definitions[node.name] = Definition(node, statement.cell)
+                value, text = self.names.get(node.name), statement.text
+                found = Definition(node, statement.cell, text, value)
+                self.definitions[node.name] = found
                 self.provided.discard(node.name)
+                self.imported.pop(node.name, None)
 
     def _import(self, alias, statement):
         try:
@@ -167,7 +204,7 @@ class Namespace:
     def _import_from(self, node, alias, statement):
         try:
             single = ast.ImportFrom(node.module, [alias], node.level)
-            execute(single, statement.cell, self.names)
+            self._record_imports(single, statement.cell)
             return
         except Exception as failed:
             error = failed
@@ -191,6 +228,15 @@ class Namespace:
             self.names[name] = self._missing(f"{module}.{alias.name}", error)
             self._note_import(statement, module, error)
 
+    def _record_imports(self, node, cell):
+        """Execute `from module import ...`; record what it binds."""
+        before = dict(self.names)
+        execute(node, cell, self.names)
+        for name, value in self.names.items():
+            if name not in before or before[name] is not value:
+                self.imported[name] = node.module or "another file"
+                self.provided.discard(name)
+
     def _missing(self, name, error):
         closed = isinstance(error, guard.SolutionImportError)
         return MissingImport(name, self._helpers, str(error) if closed else "")
@@ -198,6 +244,7 @@ class Namespace:
     def _provide(self, name, helper):
         self.names[name] = self._helpers[helper]()
         self.provided.add(name)
+        self.imported.pop(name, None)
 
     def _note_import(self, statement, module, error, provided=False):
         """Add one note per module: it is missing, and what replaces it."""

@@ -20,8 +20,6 @@ COLOURS = {
 UNJUDGED = ("given", "provided", "unchecked")
 WORDS = {
     "given": "Imported from another file, not checked",
-    "not written": "A placeholder is left",
-    "cannot run here": "It needs an older TensorFlow, Keras or NumPy",
     "provided": "Provided by the course, not checked",
     "unchecked": "No case can be run here",
     "missing": "The file does not define it",

@@ -90,7 +90,7 @@ def check(
         parse,
     )
     from dls_keras.grading.namespace import Namespace, allow_imports_next_to
-    from dls_keras.reference import cases
+    from dls_keras.reference import editions
 
     name, path, timeout = task["assignment"], Path(task["path"]), task["timeout"]
     skipped = set(task["skip"])
@@ -100,12 +100,15 @@ def check(
         send("file", error=str(error))
         return
     references = comparison.references(name)
-    signatures = comparison.signatures(references)
-    functions = {
-        function: [cases.without_answers(case) for case in its_cases]
-        for function, its_cases in comparison.cases_by_function(references).items()
-    }
+    signatures, defaults = (
+        comparison.signatures(references),
+        comparison.defaults(references),
+    )
+    functions = comparison.without_answers(
+        comparison.editions_by_function(name, references)
+    )
     del references  # the answers
+    editions.differences.cache_clear()
     comparison.preload(functions)
     send("file", statements=len(pieces))
     if files.PACKAGE not in path.parents:  # our own modules import each other
@@ -122,41 +125,50 @@ def check(
     namespace = Namespace(course_helpers.helpers(name))
     allow_imports_next_to(path)
     namespace.run(pieces, begin, timeout)
-    runner = judge.CaseRunner(name, namespace, signatures, timeout)
-    defined = {function: runner.status(function) for function in functions}
+    runner = judge.CaseRunner(name, namespace, signatures, timeout, defaults)
+    defined = {f: runner.status(f, its) for f, its in functions.items()}
     used = limit.begin(importing=False)
     send("defined", functions=defined, notes=namespace.notes, used=used)
 
-    for function, its_cases in functions.items():
+    for function, its_editions in functions.items():
         if defined[function]["status"] != "defined" or function in skipped:
-            if defined[function]["status"] != "provided":
+            if defined[function]["status"] not in ("provided", "given"):
                 runner.skip(function)
             continue
-        for case in its_cases:
-            result, facts = runner.collect(function, case)
-            send(
-                "facts",
-                function=function,
-                case=case.id,
-                facts=messages.encode_facts(facts),
-                count=result.length,
-                seconds=result.call.seconds,
-                remarks=runner.remarks(function),
-                timeout=result.timeout,
-            )
-            if result.timeout:
+        for variants in editions.groups(its_editions):
+            timeout_reached = False
+            for result, facts in runner.collect(function, variants):
+                send(
+                    "facts",
+                    function=function,
+                    case=result.case.id,
+                    facts=messages.encode_facts(facts),
+                    seconds=result.call.seconds,
+                    remarks=runner.remarks(function),
+                    timeout=result.timeout,
+                )
+                timeout_reached |= result.timeout
+            if timeout_reached:
                 break
 
     answer = receive()
     with guard.lifted():  # the results are known
+        from dls_keras.grading import not_judged
         from dls_keras.grading.hints import choose
 
-        full = comparison.cases_by_function(comparison.references(name))
+        full = comparison.editions_by_function(name, comparison.references(name))
         for function, results in answer["results"].items():
-            runner.judge(function, full[function], results)
+            label = answer["editions"][function]
+            edition = next(one for one in full[function] if one.label == label)
+            runner.judge(function, edition.cases, results)
         for function in answer["wrong"]:
             fields = runner.verdict(function)
-            send("problem", fields=fields, hint=choose.hint(runner, function))
+            status, hint = not_judged.reason(runner, function)
+            if status:
+                fields |= {"status": status, "problem": ""}
+            else:
+                hint = choose.hint(runner, function)
+            send("problem", fields=fields, hint=hint)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,8 @@ import difflib
 import itertools
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from dls_keras import catalog
-from dls_keras.grading import course_editions
 from dls_keras.grading.call_record import TimeLimitExceeded
 from dls_keras.grading.hints import from_mutations, from_numbers, from_source
 from dls_keras.grading.judge import CaseResult, CaseRunner, as_array
@@ -45,12 +43,6 @@ def hint(runner: CaseRunner, function: str) -> str:
 
 
 # Rules about the source of the function and the functions that it calls.
-
-
-def _placeholder(runner: CaseRunner, function: str, result: CaseResult) -> str:
-    node = runner.definition(function)
-    line = from_source.placeholder(node) if node else None
-    return f"Not implemented yet: line {line} has a placeholder." if line else ""
 
 
 def _wrong_callee(runner: CaseRunner, function: str, result: CaseResult) -> str:
@@ -126,22 +118,6 @@ def _mask(runner: CaseRunner, function: str, result: CaseResult) -> str:
 
 
 # Rules that run the function again.
-
-
-def _tuple_of_2017(runner: CaseRunner, function: str, result: CaseResult) -> str:
-    """The function expects a tuple argument in the order of 2017."""
-    old_tuple = course_editions.OLD_TUPLES.get((runner.assignment, function))
-    if old_tuple is None or isinstance(result.call.error, TimeLimitExceeded):
-        return ""
-    name, order = old_tuple
-
-    def adapt(arguments: dict[str, Any]) -> tuple[list, dict[str, Any]]:
-        reordered = tuple(arguments[name][number] for number in order)
-        return [], {**arguments, name: reordered}
-
-    if runner.run_case(function, result.case, adapt=adapt).message:
-        return ""
-    return f"It is right for {name} in the order of 2017; use the order of 2021."
 
 
 def _mutation(runner: CaseRunner, function: str, result: CaseResult) -> str:
@@ -258,14 +234,12 @@ def _right_parts(runner: CaseRunner, function: str, result: CaseResult) -> str:
 
 
 RULES: tuple[HintRule, ...] = (
-    _placeholder,
     _wrong_callee,
     _no_return,
     _order,
     _changed_in_place,
     _layer_in_loop,
     _mask,
-    _tuple_of_2017,
     _certain_numbers,
     _mutation,
     _exception,
@@ -276,7 +250,6 @@ RULES: tuple[HintRule, ...] = (
 
 # A harness compares a model built from the function, not the returned value itself.
 HARNESS_RULES: tuple[HintRule, ...] = (
-    _placeholder,
     _wrong_callee,
     _no_return,
     _mutation,
