@@ -18,7 +18,6 @@ ONE_EDITION = {
     "style_transfer": ("clip_0_1", "tensor_to_image", "total_cost"),
     "emojify": ("model",),
     "optimization": ("update_lr", "schedule_lr_decay"),
-    "face_recognition": ("img_to_encoding",),
 }
 
 # (assignment, function) -> the names of the function in other editions.

@@ -20,7 +20,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dls_keras.grading import guard
+from dls_keras.grading import (
+    course_files,
+    guard,
+    older_keras,
+    older_numpy,
+    older_tensorflow,
+)
 from dls_keras.grading.call_record import TimeLimitExceeded, time_limit
 from dls_keras.grading.parse import Statement, Unparsable
 
@@ -89,6 +95,11 @@ class MissingImport:
 class Namespace:
     """The global names that a file defines.
 
+    Args:
+        helpers: name -> a function that returns the helper of the course.
+        older_stack: whether to allow what older versions of NumPy, Keras and TensorFlow
+            did. This changes these libraries in the whole process.
+
     Attributes:
         names: the global variables, as the functions of the file see them.
         definitions: name -> the function or class that the learner wrote.
@@ -99,7 +110,9 @@ class Namespace:
         unwritten: the names of `undefined` in which a place for code is empty.
     """
 
-    def __init__(self, helpers: dict[str, Callable[[], Any]]):
+    def __init__(
+        self, helpers: dict[str, Callable[[], Any]], older_stack: bool = False
+    ):
         module = types.ModuleType(MODULE)
         sys.modules[MODULE] = module  # classes of the file look up their module here
         self.names = module.__dict__
@@ -109,7 +122,11 @@ class Namespace:
         self.undefined: dict[str, str] = {}
         self.imported: dict[str, str] = {}
         self.unwritten: set[str] = set()
-        self._helpers = helpers
+        self._helpers, self._older_stack = helpers, older_stack
+        self._used: set[str] = set()
+        if older_stack:
+            older_numpy.install()
+            self.names |= older_numpy.FUNCTIONS
 
     def run(
         self,
@@ -132,7 +149,9 @@ class Namespace:
                 self.notes.append(piece.message)
                 self.undefined |= dict.fromkeys(piece.defines, piece.message)
                 self.unwritten |= set(piece.defines if piece.unwritten else ())
-        for statement in needed([p for p in pieces if isinstance(p, Statement)]):
+        statements = needed([p for p in pieces if isinstance(p, Statement)])
+        self._used = set().union(*(used_names(one.node) for one in statements))
+        for statement in statements:
             key = f"{statement.cell}, line {statement.node.lineno}"
             importing = isinstance(statement.node, IMPORTS)
             if not begin(key, importing):
@@ -176,6 +195,16 @@ class Namespace:
                 found[name] = definition.value
         return found
 
+    def needs_graph(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
+        """Whether a function of the file, or one that it calls, is of TensorFlow 1."""
+        found = self.definitions.get(name)
+        if not self._older_stack or found is None or name in seen:
+            return False
+        if older_tensorflow.GRAPH.search(ast.unparse(found.node)):
+            return True
+        called = used_names(found.node)
+        return any(self.needs_graph(other, seen | {name}) for other in called)
+
     def _run(self, statement):
         node = statement.node
         if isinstance(node, ast.Import):
@@ -184,6 +213,10 @@ class Namespace:
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 self._import_from(node, alias, statement)
+        if isinstance(node, IMPORTS):
+            if self._older_stack and "tensorflow" in sys.modules:
+                older_tensorflow.install()
+                older_keras.install()
         else:
             execute(node, statement.cell, self.names)
             if isinstance(node, DEFINITIONS):
@@ -209,12 +242,15 @@ class Namespace:
         except Exception as failed:
             error = failed
         module = node.module or "."
+        if alias.name == "*":
+            self._bring_along()
         if alias.name == "*" and "test" in module.lower():
             self._note_import(statement, module, error)
             return
         if alias.name == "*":
             for name in self._helpers:
-                self._provide(name, name)
+                if name not in self.definitions:
+                    self._provide(name, name)
             self._note_import(statement, module, error, provided=bool(self._helpers))
             return
         name = alias.asname or alias.name
@@ -236,6 +272,13 @@ class Namespace:
             if name not in before or before[name] is not value:
                 self.imported[name] = node.module or "another file"
                 self.provided.discard(name)
+
+    def _bring_along(self):
+        """Bind the modules that a helper file of the course brings along, if used."""
+        for name in self._used & course_files.BROUGHT_ALONG.keys() - self.names.keys():
+            if (found := course_files.brought_along(name)) is not None:
+                self.names[name] = found
+                self.imported[name] = "a helper file"
 
     def _missing(self, name, error):
         closed = isinstance(error, guard.SolutionImportError)
@@ -264,6 +307,8 @@ class Namespace:
 
 def execute(node: ast.stmt, cell: str, names: dict[str, Any]) -> None:
     """Execute one statement in the namespace `names`; tracebacks name the cell."""
+    if older_numpy.PREFIX in names:
+        node = older_numpy.rewritten(node)
     tree = ast.fix_missing_locations(ast.Module([node], []))
     exec(compile(tree, cell, "exec"), names)  # nosec B102: the learner's process
 

@@ -83,6 +83,7 @@ def check(
     from dls_keras.core.errors import InputError
     from dls_keras.grading import (
         comparison,
+        course_files,
         course_helpers,
         guard,
         judge,
@@ -122,8 +123,9 @@ def check(
             send("begin", key=key, importing=importing, used=used)
         return key not in skipped
 
-    namespace = Namespace(course_helpers.helpers(name))
+    namespace = Namespace(course_helpers.helpers(name), older_stack=True)
     allow_imports_next_to(path)
+    course_files.write_data_files(name, Path.cwd())
     namespace.run(pieces, begin, timeout)
     runner = judge.CaseRunner(name, namespace, signatures, timeout, defaults)
     defined = {f: runner.status(f, its) for f, its in functions.items()}
