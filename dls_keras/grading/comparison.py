@@ -161,7 +161,11 @@ def judged(case: cases.Case, facts: cases.Facts, form: OlderForm | None) -> str:
     Args:
         form: that of the learner's function, `older_form`.
     """
-    return cases.judge(adapted(case, form), facts).message
+    message = cases.judge(adapted(case, form), facts).message
+    path, colon, words = message.partition(": ")
+    if path in case.expected:
+        return f"{compare.named(path)}{colon}{words}"
+    return message
 
 
 def older_form(

@@ -348,7 +348,7 @@ class CaseRunner:
         part = self.first_difference(result)
         if part is None:
             return fields
-        where = "the result" if part.path == "return" else part.path
+        where = compare.named(part.path)
         fields["where"] = where
         actual, expected = as_array(part.actual), as_array(part.expected)
         if actual is None or expected is None:
@@ -387,8 +387,8 @@ class CaseRunner:
             expected = self._decode(result.case, written)
             terms = result.case.terms
             if words := compare.difference(actual, expected, terms):
-                path = f"{name} after the call"
-                return _innermost(Part(path, actual, expected, terms, words))
+                part = _innermost(Part(name, actual, expected, terms, words))
+                return part._replace(path=f"{compare.named(part.path)} after the call")
         return None
 
     def parts(self, case: cases.Case, result: Any) -> Iterator[Part]:
@@ -436,7 +436,7 @@ def _innermost(part: Part) -> Part:
         return part
     for key in keys:
         if words := compare.difference(actual[key], expected[key], terms):
-            path = f"{part.path}[{key!r}]".removeprefix("return")
+            path = f"{part.path}/{key}"
             return _innermost(Part(path, actual[key], expected[key], terms, words))
     return part
 

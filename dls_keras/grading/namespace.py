@@ -13,6 +13,7 @@ name raises MissingImportError only when it is used.
 import ast
 import contextlib
 import importlib
+import re
 import symtable
 import sys
 import types
@@ -108,6 +109,7 @@ class Namespace:
         notes: messages about cells and imports.
         undefined: name -> the reason why its definition failed.
         unwritten: the names of `undefined` in which a place for code is empty.
+        unbound: global names without a value -> why, if a file or module was missing.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class Namespace:
         self.undefined: dict[str, str] = {}
         self.imported: dict[str, str] = {}
         self.unwritten: set[str] = set()
+        self.unbound: dict[str, str] = {}
         self._helpers, self._older_stack = helpers, older_stack
         self._used: set[str] = set()
         if older_stack:
@@ -164,6 +167,7 @@ class Namespace:
                 first_line = str(error).split("\n")[0][:200]
                 note = f"{key} failed: {type(error).__name__}: {first_line}."
                 self.notes.append(note)
+                self._record_unbound(statement.node, error, note)
                 if isinstance(statement.node, DEFINITIONS):
                     self.undefined[statement.node.name] = note
             except TimeLimitExceeded as error:
@@ -272,6 +276,14 @@ class Namespace:
             if name not in before or before[name] is not value:
                 self.imported[name] = node.module or "another file"
                 self.provided.discard(name)
+
+    def _record_unbound(self, node, error, note):
+        """Record the names that a statement does not bind for want of a file."""
+        missing = re.match(r"name '(\w+)' is not defined", str(error))
+        follows = missing and missing[1] in self.unbound
+        if follows or isinstance(error, OSError | ImportError):
+            names = changed_names(node) - self.names.keys()
+            self.unbound |= dict.fromkeys(names, note)
 
     def _bring_along(self):
         """Bind the modules that a helper file of the course brings along, if used."""

@@ -18,6 +18,7 @@ from dls_keras.grading.call_record import TimeLimitExceeded
 from dls_keras.grading.hints import from_mutations, from_numbers, from_source
 from dls_keras.grading.judge import CaseResult, CaseRunner, as_array
 from dls_keras.grading.namespace import used_names
+from dls_keras.reference import compare
 
 MUTATION_SECONDS = 1.0  # CPU time for the mutations of one function
 # Functions that take longer, in seconds per case, are not mutated: SLOW by their first
@@ -54,13 +55,19 @@ def _wrong_callee(runner: CaseRunner, function: str, result: CaseResult) -> str:
     wrong = sorted(name for name in called if not runner.is_right(name))
     if not wrong:
         return ""
-    package = catalog.load(runner.assignment)
-    right = {name: getattr(package, name) for name in wrong if hasattr(package, name)}
-    if not runner.passes(function, node, {**runner.namespace.names, **right}):
+    if not right_with(runner, function, wrong):
         return ""
     if len(wrong) == 1:
         return f"It will be right when {wrong[0]} is right: fix that first."
     return f"It will be right when {' and '.join(wrong)} are right: fix them first."
+
+
+def right_with(runner: CaseRunner, function: str, others: list[str]) -> bool:
+    """Whether a function is right with this package's versions of other functions."""
+    package, node = catalog.load(runner.assignment), runner.definition(function)
+    right = {name: getattr(package, name) for name in others if hasattr(package, name)}
+    names = {**runner.namespace.names, **right}
+    return node is not None and runner.passes(function, node, names)
 
 
 def _no_return(runner: CaseRunner, function: str, result: CaseResult) -> str:
@@ -134,6 +141,8 @@ def _mutation(runner: CaseRunner, function: str, result: CaseResult) -> str:
         node,
         passes=lambda mutated: runner.passes(function, mutated),
         time_left=lambda: time.process_time() < until,
+        # With few cases, rounding down may be right by chance.
+        rounds=result.call.error is not None or len(runner.results[function]) > 2,
     )
     if not found:
         return ""
@@ -163,6 +172,8 @@ def _order(runner: CaseRunner, function: str, result: CaseResult) -> str:
         count = len(value) if isinstance(value, tuple | list) else "one value"
         return f"Return {len(order)} values, ({', '.join(order)}), not {count}."
     if len(order) <= 5:
+        if agrees(value):
+            return ""
         for numbers in itertools.permutations(range(len(order))):
             if agrees(tuple(value[number] for number in numbers)):
                 return f"Return the values in the order ({', '.join(order)})."
@@ -204,7 +215,10 @@ def _missing_key(runner: CaseRunner, function: str, result: CaseResult) -> str:
     if part is None:
         return ""
     actual, expected = part.actual, part.expected
-    if not isinstance(expected, Mapping):  # the path itself may be a key of the result
+    if not isinstance(expected, Mapping):
+        if actual is not None:
+            return ""
+        # The path itself may be a key of the result.
         actual, expected = result.call.result, [part.path.split("/")[0]]
     if not isinstance(actual, Mapping):
         return ""
@@ -223,11 +237,13 @@ def _right_parts(runner: CaseRunner, function: str, result: CaseResult) -> str:
         return ""
     if result.call.result is None:
         return "It returns None: does every branch end with a `return` of the value?"
-    right: list[str] = []
-    wrong: list[str] = []
-    for part in runner.parts(result.case, result.call.result):
-        name = part.path.removeprefix("return/")
-        (wrong if part.difference else right).append(name)
+    parts = list(runner.parts(result.case, result.call.result))
+    found: dict[str, list[bool]] = {}
+    for part in parts:
+        if "@" not in part.path:
+            found.setdefault(compare.named(part.path), []).append(not part.difference)
+    wrong = [name for name, agree in found.items() if not all(agree)]
+    right = [name for name in found if name not in wrong]
     if not right or not wrong:
         return ""
     return f"Right: {', '.join(right[:6])}. Wrong: {', '.join(wrong[:6])}."
@@ -236,8 +252,8 @@ def _right_parts(runner: CaseRunner, function: str, result: CaseResult) -> str:
 RULES: tuple[HintRule, ...] = (
     _wrong_callee,
     _no_return,
-    _order,
     _changed_in_place,
+    _order,
     _layer_in_loop,
     _mask,
     _certain_numbers,
