@@ -102,13 +102,15 @@ def checked(name, path, *, timeout=5):
         form = comparison.older_form(name, function, parameters, signatures[function])
         answers = {case.id: case for one in full[function] for case in one.cases}
         results = {}
-        for variants in editions.groups(its_editions):
+        considered = editions.considered(its_editions, status["signs"])
+        for variants in editions.Plan(considered):
             for result, facts in case_runner.collect(function, variants):
                 sent = json.loads(json.dumps(messages.encode_facts(facts)))
                 facts, case = messages.decode_facts(sent), answers[result.case.id]
                 results[case.id] = comparison.judged(case, facts, form)
         seen = editions.Seen(status["name"], parameters)
-        edition = comparison.chosen(full[function], seen, status["signs"], results)
+        considered = editions.considered(full[function], status["signs"])
+        edition = comparison.chosen(considered, seen, status["signs"], results)
         case_runner.judge(function, edition.cases, results)
         verdict = case_runner.verdict(function) | {"edition": edition.label}
         verdict["remarks"] += comparison.remark(edition, verdict["status"] == "ok")

@@ -94,6 +94,25 @@ def _residual_block_of_2017(arguments):
     return positional, {"stage": 2, "block": "a", **strides}
 
 
+class _Session:
+    """A session of TensorFlow 1 that gives the activations of the style image."""
+
+    def __init__(self, activations):
+        self._activations = activations  # id of a tensor -> array
+
+    def run(self, tensor):
+        return self._activations[id(tensor)]
+
+
+def _style_cost_of_2017(arguments):
+    """A `model` that is a dict of activations, and a session for the style image."""
+    pairs = [*zip(*map(arguments.get, STYLE_ARGUMENTS), strict=True)][:-1]
+    model = {f"layer{n}": generated for n, (_, generated) in enumerate(pairs)}
+    arguments["sess"] = _Session({id(made): np.asarray(style) for style, made in pairs})
+    return [model, [(name, 1 / len(model)) for name in model]], {}
+
+
+STYLE_ARGUMENTS = "style_image_output", "generated_image_output"
 RESIDUAL_BLOCK = OlderForm(
     _residual_block_of_2017,
     "has the form of 2017, without an initializer: only shapes can be compared",
@@ -133,6 +152,15 @@ OLD_FORMS: dict[tuple[str, str, tuple[str, ...]], OlderForm] = {
     ): OlderForm(
         lambda a: ([a["content_output"][-1], a["generated_output"][-1]], {}),
         "takes the activations of one layer, as in 2017",
+    ),
+    (
+        "style_transfer",
+        "compute_style_cost",
+        ("model", "STYLE_LAYERS"),
+    ): OlderForm(
+        _style_cost_of_2017,
+        "takes a model and reads `sess`, as in 2017",
+        global_arguments={"sess": "sess"},
     ),
     (
         "jazz",

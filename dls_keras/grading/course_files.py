@@ -110,7 +110,19 @@ def _load_music():
     return load_music_utils
 
 
+def _print_sample():
+    """`print_sample` of the dinosaurs' utils."""
+
+    def print_sample(sample_ix, ix_to_char):
+        """Print the letters of some indices, the first one as a capital."""
+        text = "".join(ix_to_char[index] for index in sample_ix)
+        print(text[:1].upper() + text[1:], end="")
+
+    return print_sample
+
+
 MAKERS: dict[str, dict[str, Callable[[], Any]]] = {
     "date_translation": {"load_dataset": _load_dates, "one_hot": _date_one_hot},
+    "dinosaurs": {"print_sample": _print_sample},
     "jazz": {"one_hot": _jazz_one_hot, "load_music_utils": _load_music},
 }

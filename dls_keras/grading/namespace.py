@@ -319,7 +319,7 @@ class Namespace:
 
 def execute(node: ast.stmt, cell: str, names: dict[str, Any]) -> None:
     """Execute one statement in the namespace `names`; tracebacks name the cell."""
-    if older_numpy.PREFIX in names:
+    if older_numpy.FUNCTIONS.keys() <= names.keys():
         node = older_numpy.rewritten(node)
     tree = ast.fix_missing_locations(ast.Module([node], []))
     exec(compile(tree, cell, "exec"), names)  # nosec B102: the learner's process

@@ -71,7 +71,10 @@ def reason(runner: CaseRunner, function: str) -> tuple[str, str]:
     if why := unwritten(runner, function):
         return "not written", why
     failed = next(result for result in runner.results[function] if result.message)
-    if why := refusal(runner, failed.call.error):
+    why = refusal(runner, failed.call.error)
+    if not failed.direct and not why:
+        why = _refused(failed.message)
+    if why:
         return "cannot run here", why
     if names := _unwritten_callees(runner, function):
         be = "are" if len(names) > 1 else "is"
@@ -101,9 +104,8 @@ def refusal(runner: CaseRunner, error: BaseException | None) -> str:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, guard.SolutionImportError) or "of dls_keras" in text:
         return ""
-    for pattern, words in REFUSALS.items():
-        if match := re.search(pattern, text):
-            return words.format(*match.groups())
+    if why := _refused(text):
+        return why
     if match := ATTRIBUTE.search(text):
         return _lost_name(*match.groups())
     if type(error).__name__ == "MissingImportError":
@@ -112,6 +114,14 @@ def refusal(runner: CaseRunner, error: BaseException | None) -> str:
     if match := re.match(r"NameError: name '(\w+)' is not defined", text):
         if why := runner.namespace.unbound.get(match[1]):
             return f"{match[1]} has no value, since {why}"
+    return ""
+
+
+def _refused(text):
+    """What an error message says of a refusal, or ""."""
+    for pattern, words in REFUSALS.items():
+        if match := re.search(pattern, text):
+            return words.format(*match.groups())
     return ""
 
 

@@ -61,6 +61,8 @@ def _older_call(call, keras):
 
 def _arguments(layer, args, kwargs, keras):
     """The arguments of a call of Keras 2 as Keras 3 wants them."""
+    if isinstance(layer, keras.layers.Lambda) and args:
+        layer.function = _frozen(layer.function, args[0])
     names = _parameters(type(layer))
     if not names:
         return args, kwargs
@@ -75,6 +77,33 @@ def _arguments(layer, args, kwargs, keras):
             kwargs |= dict(zip(names[number:], args[number:], strict=False))
             return args[:number], kwargs
     return args, kwargs
+
+
+def _frozen(function, tensor):
+    """A function as it is now, which reads the input of its layer, not the symbol.
+
+    Keras 2 called the function of a Lambda layer once, while the model was built. So it
+    could use the number of a loop, and the input by the name that it has outside.
+    """
+    cells = getattr(function, "__closure__", None)
+    if not isinstance(function, types.FunctionType) or not cells:
+        return function
+    values = [cell.cell_contents for cell in cells]
+
+    @functools.wraps(function)
+    def called(inputs, *args, **kwargs):
+        now = (types.CellType(inputs if v is tensor else v) for v in values)
+        copy = types.FunctionType(
+            function.__code__,
+            function.__globals__,
+            function.__name__,
+            function.__defaults__,
+            tuple(now),
+        )
+        copy.__kwdefaults__ = function.__kwdefaults__
+        return copy(inputs, *args, **kwargs)
+
+    return called
 
 
 @functools.cache

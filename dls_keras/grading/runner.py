@@ -386,7 +386,10 @@ class _Conversation:
             self.name, function, defined["parameters"], signature
         )
         by_case: dict[str, str] = {}
-        for variants in editions.groups(self.editions[function]):
+        seen, signs = defined["seen"], defined["signs"]
+        considered = editions.considered(self.editions[function], signs)
+        plan = editions.Plan(considered)
+        for variants in plan:
             timeout = False
             for case in variants:
                 self.last = function
@@ -400,9 +403,8 @@ class _Conversation:
             self.seconds[function] = seconds
             self.remarks[function] = [_text(text) for text in message["remarks"]]
             if timeout:
-                break
-        seen, signs = defined["seen"], defined["signs"]
-        edition = comparison.chosen(self.editions[function], seen, signs, by_case)
+                plan.did_not_end(variants)
+        edition = comparison.chosen(considered, seen, signs, by_case)
         self.chosen[function] = edition
         ran = [case.id for case in edition.cases if case.id in by_case]
         self.messages[function] = {name: by_case[name] for name in ran}

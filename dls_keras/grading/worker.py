@@ -137,7 +137,9 @@ def check(
             if defined[function]["status"] not in ("provided", "given"):
                 runner.skip(function)
             continue
-        for variants in editions.groups(its_editions):
+        signs = defined[function]["signs"]
+        plan = editions.Plan(editions.considered(its_editions, signs))
+        for variants in plan:
             timeout_reached = False
             for result, facts in runner.collect(function, variants):
                 send(
@@ -151,7 +153,7 @@ def check(
                 )
                 timeout_reached |= result.timeout
             if timeout_reached:
-                break
+                plan.did_not_end(variants)
 
     answer = receive()
     with guard.lifted():  # the results are known

@@ -13,6 +13,8 @@ of the edition ("2017-2020"), what is different in words, and
     signs       how its template is recognised: `source`, patterns of its lines;
                 `parameters`, the first ones; `without`, parameters that it lacks;
                 `name`, that of the function
+    certain     true if its signs leave no doubt: the cases of others are not run, such as
+                one in which this edition tries for ever
     requires    signs without which the function is not judged by this edition; not its
                 source, which the runner does not know
 
@@ -23,7 +25,7 @@ A function is right if it passes all cases of one edition. `Edition.cases` are t
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dls_keras.core import readers
@@ -42,6 +44,7 @@ class Edition(NamedTuple):
         cases: all its cases.
         what: how it differs from that of 2021, "" for that of 2021.
         signs, requires: how it is recognised.
+        certain: whether a function with its signs can be of no other edition.
     """
 
     label: str
@@ -49,6 +52,7 @@ class Edition(NamedTuple):
     what: str = ""
     signs: Mapping[str, Any] = {}
     requires: Mapping[str, Any] = {}
+    certain: bool = False
 
 
 class Seen(NamedTuple):
@@ -87,6 +91,7 @@ def of(
             "; ".join(filter(None, [before.what, row["what"]])),
             {**before.signs, **row.get("signs", {})},
             {**before.requires, **row.get("requires", {})},
+            before.certain or row.get("certain", False),
         )
     return tuple(found.values())
 
@@ -99,6 +104,36 @@ def groups(editions: Iterable[Edition]) -> list[list[Case]]:
             call = found.setdefault(id(case.calls[0].inputs), {})
             call.setdefault(case.id, case)
     return [list(group.values()) for group in found.values()]
+
+
+def considered(
+    its_editions: Sequence[Edition], signs: Iterable[str]
+) -> Sequence[Edition]:
+    """The editions that a function may be of, by the labels whose signs it has."""
+    certain = [one for one in its_editions if one.certain and one.label in signs]
+    return certain[:1] or its_editions
+
+
+class Plan:
+    """Which cases of a function to run, in which order.
+
+    After a case that did not end, those editions are left that do not have it.
+    """
+
+    def __init__(self, its_editions: Sequence[Edition]):
+        self._groups = groups(its_editions)
+        self._left = [{case.id for case in one.cases} for one in its_editions]
+
+    def __iter__(self) -> Iterator[list[Case]]:
+        for variants in self._groups:
+            wanted = set().union(*self._left)
+            if found := [case for case in variants if case.id in wanted]:
+                yield found
+
+    def did_not_end(self, variants: Iterable[Case]) -> None:
+        """Leave out the editions that have one of these cases."""
+        names = {case.id for case in variants}
+        self._left = [left for left in self._left if not left & names]
 
 
 def possible(edition: Edition, seen: Seen) -> bool:
@@ -167,6 +202,8 @@ def _new(case, row, function, entry):
     if isinstance(case, str):
         case = next(found for found in entry["cases"] if found["id"] == case)
         case = {**case, "skip_runner": ""}
+    else:
+        case = {**case, "id": f"{case['id']} ({row['edition']})"}
     returns = row.get("returns", entry.get("returns_order", ()))
     made = cases.single(function, {**entry, "returns_order": returns}, case)
     return _changed(made, {**row, "returns": (), "expected": {}})

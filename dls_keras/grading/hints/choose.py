@@ -132,6 +132,8 @@ def _mutation(runner: CaseRunner, function: str, result: CaseResult) -> str:
     node = runner.definition(function)
     if node is None or isinstance(node, ast.ClassDef) or result.call.seconds > SLOW:
         return ""
+    if isinstance(result.call.error, NameError | ImportError):
+        return ""  # an edit that avoids the name is no explanation
     # Three calls, since the machine may pause during one of them.
     durations = (runner.run_case(function, result.case).call.seconds for _ in range(3))
     if all(seconds > QUICK for seconds in durations):
