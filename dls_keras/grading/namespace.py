@@ -221,6 +221,7 @@ class Namespace:
             if self._older_stack and "tensorflow" in sys.modules:
                 older_tensorflow.install()
                 older_keras.install()
+                older_keras.give_names()
         else:
             execute(node, statement.cell, self.names)
             if isinstance(node, DEFINITIONS):

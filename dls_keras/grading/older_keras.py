@@ -6,9 +6,10 @@ symbolic inputs of a model; names that moved are found at their old place. No ch
 affects a call that Keras 3 accepts as it is.
 """
 
-import contextlib
 import functools
 import inspect
+import re
+import sys
 import types
 from typing import Any
 
@@ -33,7 +34,6 @@ def install() -> None:
     _layer_calls(keras)
     _constructors(keras)
     _dispatch(keras, tf)
-    _names(keras, tf)
 
 
 def _layer_calls(keras):
@@ -123,7 +123,7 @@ def _constructors(keras):
     layers = [v for v in vars(keras.layers).values() if isinstance(v, type)]
     for kind in layers:
         if "Pool" in kind.__name__:
-            _change(kind, _pool_arguments(kind.__name__))
+            _change(kind, _pool_arguments(kind.__name__), always=_lower_padding)
     for kind in vars(keras.optimizers).values():
         if isinstance(kind, type) and "__init__" in vars(kind):
             _change(kind, _optimizer_arguments)
@@ -138,12 +138,13 @@ def _constructors(keras):
     _change(functional, _model_arguments)
 
 
-def _change(kind, arguments):
-    """Let a class change the keyword arguments of its constructor."""
+def _change(kind, arguments, always=dict):
+    """Let a class change the keyword arguments of its constructor, if it must."""
     init = kind.__init__
 
     @functools.wraps(init)
     def changed(self, *args, **kwargs):
+        kwargs = always(kwargs)
         try:
             init(self, *args, **kwargs)
         except (TypeError, ValueError):
@@ -163,6 +164,12 @@ def _pool_arguments(name):
         return kwargs
 
     return arguments
+
+
+def _lower_padding(kwargs):
+    if isinstance(kwargs.get("padding"), str):
+        kwargs["padding"] = kwargs["padding"].lower()
+    return kwargs
 
 
 def _model_arguments(kwargs):
@@ -215,29 +222,48 @@ def _dispatch(keras, tf):
     Dispatcher().register()
 
 
-def _names(keras, tf):
-    """Give modules and classes of Keras the names that they had."""
+def give_names() -> None:
+    """Give the modules of Keras that have been imported the names that they had.
+
+    TensorFlow imports modules of its own with the same content, such as
+    `tensorflow.keras.layers`.
+    """
+    import keras
+    import tensorflow as tf
+
     symbolic = keras.KerasTensor
     if not hasattr(symbolic, "get_shape"):
         symbolic.get_shape = lambda self: tf.TensorShape(self.shape)
-    for backend in (keras.backend, tf.keras.backend):
-        for name, value in {**vars(tf.keras.backend), **_backend(tf)}.items():
-            if not name.startswith("_") and not hasattr(backend, name):
-                setattr(backend, name, value)
+    backend = {**vars(tf.keras.backend), **_backend()}
     preprocessing = types.SimpleNamespace(preprocessing=keras.layers)
-    for layers in (keras.layers, tf.keras.layers):
-        if not hasattr(layers, "experimental"):
-            layers.experimental = preprocessing
-    places = [keras.applications, tf.keras.applications]
-    places += [v for v in vars(keras.applications).values() if inspect.ismodule(v)]
-    for applications in places:
-        for name in APPLICATIONS:
-            with contextlib.suppress(AttributeError):
-                setattr(applications, name, _local(getattr(applications, name)))
+    _complete(keras.backend, backend)
+    for name, module in list(sys.modules.items()):
+        place = re.search(r"\bkeras\.(backend|layers|applications)\b", name)
+        if place is None or module is None or ".src." in name:
+            continue
+        if place[1] == "backend":
+            _complete(module, backend)
+        elif place[1] == "layers":
+            _complete(module, {"experimental": preprocessing})
+        else:
+            for builder in APPLICATIONS:
+                found = vars(module).get(builder)
+                if found is not None and not hasattr(found, "__wrapped__"):
+                    setattr(module, builder, _local(found))
+    _complete(tf.keras.layers, {"experimental": preprocessing})
 
 
-def _backend(tf):
+def _complete(module, values):
+    """Add the names that a module has not."""
+    for name, value in values.items():
+        if not name.startswith("_") and name not in vars(module):
+            setattr(module, name, value)
+
+
+@functools.cache
+def _backend():
     """Functions of keras.backend that Keras 3 has no more."""
+    import tensorflow as tf
 
     class Session:
         """Evaluates what TensorFlow 2 has computed already."""

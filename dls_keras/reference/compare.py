@@ -130,7 +130,7 @@ WORDS = {
 
 
 def named(path: str) -> str:
-    """A path in words: 'the mean of Z', 'grads["dw"]', "dxt[1, 2]", "the result"."""
+    """A path in words: 'the mean of Z', "grads['dw']", "dxt[1, 2]", "the result"."""
     first, *segments = path.split("/")
     name, before = "the result" if first == "return" else first, []
     for segment in segments:
@@ -141,7 +141,7 @@ def named(path: str) -> str:
         elif segment.removeprefix("-").isdecimal():
             name += f"[{segment}]"
         else:
-            name = segment if name == "the result" else f'{name}["{segment}"]'
+            name = segment if name == "the result" else f"{name}[{segment!r}]"
     return " of ".join([*reversed(before), name])
 
 

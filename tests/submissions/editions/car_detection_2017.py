@@ -1,3 +1,4 @@
+# ruff: noqa
 # car_detection of 2017: Keras backend functions, another order, a session.
 import numpy as np
 import tensorflow as tf

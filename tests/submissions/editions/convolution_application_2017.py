@@ -1,3 +1,4 @@
+# ruff: noqa
 # convolution_application of 2017, in TensorFlow 1.
 import math
 import numpy as np

@@ -1,3 +1,4 @@
+# ruff: noqa
 # convolution_steps of 2018: b is an array of one element, which was a number then.
 import numpy as np
 

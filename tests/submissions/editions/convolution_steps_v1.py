@@ -1,3 +1,4 @@
+# ruff: noqa
 # convolution_steps of 2017, first version: b is added to each product.
 import numpy as np
 

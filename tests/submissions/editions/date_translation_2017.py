@@ -1,3 +1,4 @@
+# ruff: noqa
 # date_translation of 2017: model is bound to what it returns, layers are globals.
 from keras.layers import Bidirectional, Concatenate, Permute, Dot, Input, LSTM, Multiply
 from keras.layers import RepeatVector, Dense, Activation, Lambda

@@ -1,3 +1,4 @@
+# ruff: noqa
 # deep_network_steps of 2018: db is an array, dA0 is called dA1.
 import numpy as np
 from dnn_utils_v2 import relu, relu_backward, sigmoid, sigmoid_backward

@@ -1,3 +1,4 @@
+# ruff: noqa
 # dinosaurs of 2017: clip works in place, and model reads dinos.txt.
 import numpy as np
 from utils import *

@@ -1,3 +1,4 @@
+# ruff: noqa
 # emojify of 2017: 50 numbers a word, "cucumber", and a seed in model.
 import numpy as np
 from emo_utils import *

@@ -1,3 +1,4 @@
+# ruff: noqa
 # face_recognition of 2017: tensors, and helpers from fr_utils.
 from fr_utils import *
 from inception_blocks_v2 import *

@@ -1,3 +1,4 @@
+# ruff: noqa
 # gradient_checking of 2017: numbers that are arrays of one element.
 import numpy as np
 from testCases import *

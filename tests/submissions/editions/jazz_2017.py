@@ -1,3 +1,4 @@
+# ruff: noqa
 # jazz of 2017: layers are globals, and a Lambda for each step.
 from __future__ import print_function
 import sys

@@ -1,3 +1,4 @@
+# ruff: noqa
 # optimization of 2017: no decay, and Adam returns three values.
 import numpy as np
 from opt_utils import *

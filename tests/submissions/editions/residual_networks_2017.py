@@ -1,3 +1,4 @@
+# ruff: noqa
 # residual_networks of 2017: stage and block in place of training, Keras 2.
 import numpy as np
 from keras import layers

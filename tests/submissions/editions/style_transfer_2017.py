@@ -1,3 +1,4 @@
+# ruff: noqa
 # style_transfer of 2017: a session, and a model that is a dict of activations.
 from nst_utils import *
 import numpy as np

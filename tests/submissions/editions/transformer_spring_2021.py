@@ -1,3 +1,4 @@
+# ruff: noqa
 # transformer of spring 2021: 1 where to mask; mask and training by position.
 import numpy as np
 import tensorflow as tf

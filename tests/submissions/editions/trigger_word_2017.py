@@ -1,3 +1,4 @@
+# ruff: noqa
 # trigger_word of 2017: it tries until a place is free; model is bound again.
 import numpy as np
 from pydub import AudioSegment
