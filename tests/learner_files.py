@@ -77,13 +77,15 @@ def _as_in_a_new_process():
 
 
 @_as_in_a_new_process()
-def checked(name, path, *, timeout=5):
+def checked(name, path, *, timeout=5, older_stack=False, hints=True):
     """The verdicts of a file, {function: (verdict, hint)}, and its namespace.
 
+    With `older_stack`, libraries of this process are changed for older code. Without
+    `hints` none are looked for, which is faster.
     The file runs in this process, which is faster. Files that end the process or do not
     end are tested with `runner.check`.
     """
-    space = Namespace(course_helpers.helpers(name))
+    space = Namespace(course_helpers.helpers(name), older_stack)
     space.run(parse.read(path))
     references = comparison.references(name)
     signatures = comparison.signatures(references)
@@ -120,7 +122,7 @@ def checked(name, path, *, timeout=5):
                 verdict |= {"status": other, "problem": "", "hint": why}
         found[function] = (verdict, verdict.get("hint", ""))
     for function, (verdict, _) in found.items():
-        if verdict["status"] == "wrong":
+        if verdict["status"] == "wrong" and hints:
             found[function] = (verdict, choose.hint(case_runner, function))
     return found, space
 

@@ -13,8 +13,8 @@ of the edition ("2017-2020"), what is different in words, and
     signs       how its template is recognised: `source`, patterns of its lines;
                 `parameters`, the first ones; `without`, parameters that it lacks;
                 `name`, that of the function
-    certain     true if its signs leave no doubt: the cases of others are not run, such as
-                one in which this edition tries for ever
+    certain     true if its signs leave no doubt: the cases of others are not run, such
+                as one in which this edition tries for ever
     requires    signs without which the function is not judged by this edition; not its
                 source, which the runner does not know
 

@@ -107,12 +107,21 @@ def twins(
     for ((target, build, question),) in single:
         if isinstance(target, ast.expr | ast.stmt):
             text = re.sub(r"\d+", "0", ast.unparse(target))
-            key = text, f"{type(target).__name__} {question} {build.__code__.co_code}"
+            settings = "".join(map(_dumped, build.__defaults__ or ()))
+            code = build.__code__.co_code
+            key = text, f"{type(target).__name__} {question} {settings} {code!r}"
             found.setdefault(key, []).append((target, build, question))
     for group in found.values():
         lines = {target.lineno for target, _, _ in group if hasattr(target, "lineno")}
         if 2 <= len(group) == len(lines) <= 8:
             yield group
+
+
+def _dumped(value):
+    """A default of a mutation as text."""
+    if isinstance(value, list):
+        return "".join(map(_dumped, value))
+    return ast.dump(value) if isinstance(value, ast.AST) else str(value)
 
 
 def mutated(function: FunctionNode, *changes: Mutation) -> FunctionNode:
