@@ -9,10 +9,17 @@ import gc
 import json
 from pathlib import Path
 
-from dls_keras.grading import comparison, course_helpers, judge, messages, parse
+from dls_keras.grading import (
+    comparison,
+    course_helpers,
+    judge,
+    messages,
+    not_judged,
+    parse,
+)
 from dls_keras.grading.hints import choose
 from dls_keras.grading.namespace import Namespace
-from dls_keras.reference import cases
+from dls_keras.reference import editions
 
 FOLDER = Path(__file__).parent / "submissions"
 
@@ -70,38 +77,52 @@ def _as_in_a_new_process():
 
 
 @_as_in_a_new_process()
-def checked(name, path, *, timeout=5):
+def checked(name, path, *, timeout=5, older_stack=False, hints=True):
     """The verdicts of a file, {function: (verdict, hint)}, and its namespace.
 
+    With `older_stack`, libraries of this process are changed for older code. Without
+    `hints` none are looked for, which is faster.
     The file runs in this process, which is faster. Files that end the process or do not
     end are tested with `runner.check`.
     """
-    space = Namespace(course_helpers.helpers(name))
+    space = Namespace(course_helpers.helpers(name), older_stack)
     space.run(parse.read(path))
     references = comparison.references(name)
     signatures = comparison.signatures(references)
-    case_runner = judge.CaseRunner(name, space, signatures, timeout)
+    defaults = comparison.defaults(references)
+    case_runner = judge.CaseRunner(name, space, signatures, timeout, defaults)
+    full = comparison.editions_by_function(name, references)
     found = {}
-    for function, its_cases in comparison.cases_by_function(references).items():
-        status = case_runner.status(function)
+    for function, its_editions in comparison.without_answers(full).items():
+        status = case_runner.status(function, its_editions)
         if status["status"] != "defined":
-            if status["status"] != "provided":
+            if status["status"] not in ("provided", "given"):
                 case_runner.skip(function)
                 found[function] = ({"status": "missing"}, "")
             continue
         parameters = status["parameters"]
         form = comparison.older_form(name, function, parameters, signatures[function])
+        answers = {case.id: case for one in full[function] for case in one.cases}
         results = {}
-        for case in its_cases:
-            result, facts = case_runner.collect(function, cases.without_answers(case))
-            sent = json.loads(json.dumps(messages.encode_facts(facts)))
-            facts, count = messages.decode_facts(sent), result.length
-            outcome = comparison.judged(name, function, case, facts, form, count)
-            results[case.id] = outcome.message
-        case_runner.judge(function, its_cases, results)
-        found[function] = (case_runner.verdict(function), "")
-    for function, (verdict, _) in found.items():
+        considered = editions.considered(its_editions, status["signs"])
+        for variants in editions.Plan(considered):
+            for result, facts in case_runner.collect(function, variants):
+                sent = json.loads(json.dumps(messages.encode_facts(facts)))
+                facts, case = messages.decode_facts(sent), answers[result.case.id]
+                results[case.id] = comparison.judged(case, facts, form)
+        seen = editions.Seen(status["name"], parameters)
+        considered = editions.considered(full[function], status["signs"])
+        edition = comparison.chosen(considered, seen, status["signs"], results)
+        case_runner.judge(function, edition.cases, results)
+        verdict = case_runner.verdict(function) | {"edition": edition.label}
+        verdict["remarks"] += comparison.remark(edition, verdict["status"] == "ok")
         if verdict["status"] == "wrong":
+            other, why = not_judged.reason(case_runner, function)
+            if other:
+                verdict |= {"status": other, "problem": "", "hint": why}
+        found[function] = (verdict, verdict.get("hint", ""))
+    for function, (verdict, _) in found.items():
+        if verdict["status"] == "wrong" and hints:
             found[function] = (verdict, choose.hint(case_runner, function))
     return found, space
 

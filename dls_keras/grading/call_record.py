@@ -60,6 +60,7 @@ class RecordedFunction:
         seconds: the duration of all calls so far.
         used_random: whether the call used NumPy's global generator.
         output_truncated: whether a call printed more than is kept.
+        filled: the parameters that had no default, so that the course's was passed.
     """
 
     def __init__(
@@ -67,7 +68,10 @@ class RecordedFunction:
         function: Callable[..., Any],
         signature: Sequence[str] = (),
         form: OlderForm | None = None,
+        defaults: Mapping[str, Any] | None = None,
     ):
+        self.defaults = defaults or {}
+        self.filled: set[str] = set()
         self.function, self.signature, self.form = function, tuple(signature), form
         self.arguments: dict[str, Any] = {}
         self.arguments_after: dict[str, Any] = {}
@@ -81,6 +85,7 @@ class RecordedFunction:
         positional: Sequence[Any] = args
         if self.form:
             positional, kwargs = self.form.adapt(named)
+        kwargs = self._fitted(positional, kwargs)
         self.arguments, self.arguments_after = copied(named), named
         self.result = self.error = None
         state = _generator_state()
@@ -106,6 +111,28 @@ class RecordedFunction:
         if inspect.isclass(self.function):
             return RecordedObject(self.result, self)
         return self.result
+
+    def _fitted(self, positional, kwargs):
+        """The keyword arguments that suit the function's own parameters.
+
+        Those that this package has added to the course's are left out, and parameters
+        without a default get that of the course.
+        """
+        try:
+            signature = inspect.signature(self.function)
+        except (TypeError, ValueError):
+            return kwargs
+        parameters = signature.parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return kwargs
+        known = {*self.signature, *parameters}
+        fitted = {name: value for name, value in kwargs.items() if name in known}
+        for name in list(parameters)[len(positional) :]:
+            required = parameters[name].default is inspect.Parameter.empty
+            if required and name not in fitted and name in self.defaults:
+                fitted[name] = self.defaults[name]
+                self.filled.add(name)
+        return fitted
 
     @contextlib.contextmanager
     def _global_arguments(self, named):

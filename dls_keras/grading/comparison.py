@@ -15,7 +15,8 @@ import numpy as np
 from dls_keras import catalog
 from dls_keras.grading import course_editions
 from dls_keras.grading.course_editions import OlderForm
-from dls_keras.reference import cases, compare, values
+from dls_keras.reference import cases, compare, editions, values
+from dls_keras.reference.editions import Edition
 
 
 def references(assignment: str) -> list[cases.Reference]:
@@ -51,6 +52,87 @@ def cases_by_function(
     return found
 
 
+def defaults(references: Iterable[cases.Reference]) -> dict[str, dict[str, Any]]:
+    """The default values of parameters, by function, as far as they are plain."""
+    return {
+        name: {
+            parameter: value
+            for parameter, value in entry.get("defaults", {}).items()
+            if not isinstance(value, str | dict)
+        }
+        for reference in references
+        for name, entry in reference.functions.items()
+    }
+
+
+def editions_by_function(
+    assignment: str, references: Iterable[cases.Reference]
+) -> dict[str, tuple[Edition, ...]]:
+    """The editions of each function that the learner writes, that of 2021 first."""
+    references = list(references)
+    entries = {k: v for reference in references for k, v in reference.functions.items()}
+    return {
+        function: editions.of(assignment, function, current, entries[function])
+        for function, current in cases_by_function(references).items()
+    }
+
+
+def without_answers(
+    by_function: Mapping[str, Iterable[Edition]],
+) -> dict[str, tuple[Edition, ...]]:
+    """The editions without the expected values of their cases."""
+    found = {}
+    for function, its_editions in by_function.items():
+        stripped: dict[str, cases.Case] = {}
+        found[function] = tuple(
+            edition._replace(
+                cases=tuple(
+                    stripped.setdefault(case.id, cases.without_answers(case))
+                    for case in edition.cases
+                )
+            )
+            for edition in its_editions
+        )
+    return found
+
+
+def chosen(
+    its_editions: Sequence[Edition],
+    seen: editions.Seen,
+    signs: Iterable[str],
+    messages: Mapping[str, str],
+) -> Edition:
+    """The edition by which a function is judged.
+
+    The first one whose cases all passed; or else, of those whose signs it has, the one
+    with the largest share of cases that passed; or else that of 2021.
+
+    Args:
+        seen: what is known of the function.
+        signs: the labels of the editions whose signs were found in its source.
+        messages: case id -> what is wrong, "" if the case passed.
+    """
+    allowed = [one for one in its_editions if editions.possible(one, seen)]
+    for one in allowed:
+        if one.cases and all(messages.get(case.id, "?") == "" for case in one.cases):
+            return one
+
+    def share(one):
+        passed = [messages.get(case.id, "?") == "" for case in one.cases]
+        return sum(passed) / max(1, len(passed))
+
+    likely = [one for one in allowed if one.label in signs]
+    return max(likely, key=share, default=its_editions[0])
+
+
+def remark(edition: Edition, right: bool) -> list[str]:
+    """What a report says of an edition that is not that of 2021, in a list."""
+    if not edition.what:
+        return []
+    words = "is right for" if right else "is compared with"
+    return [f"{words} the edition of {edition.label}: {edition.what}"]
+
+
 def _function_under_test(case, reference):
     """The name of the learner's function that a case tests, "" if there is none."""
     if not case.calls:
@@ -64,31 +146,26 @@ def _function_under_test(case, reference):
     return ""
 
 
-def preload(functions: Mapping[str, Iterable[cases.Case]]) -> None:
+def preload(functions: Mapping[str, Iterable[Edition]]) -> None:
     """Read the arrays that the cases pass to the functions."""
-    for case in itertools.chain.from_iterable(functions.values()):
-        for call in case.calls:
-            written = [call.inputs, call.construct, call.weights]
-            values.preload(written, case.folder)
+    for edition in itertools.chain.from_iterable(functions.values()):
+        for case in edition.cases:
+            for call in case.calls:
+                written = [call.inputs, call.construct, call.weights]
+                values.preload(written, case.folder)
 
 
-def judged(
-    assignment: str,
-    function: str,
-    case: cases.Case,
-    facts: cases.Facts,
-    form: OlderForm | None,
-    count: int = 0,
-) -> cases.Outcome:
-    """Compare the facts that `CaseRunner.collect` found with the expected values.
+def judged(case: cases.Case, facts: cases.Facts, form: OlderForm | None) -> str:
+    """What is wrong in the facts that `CaseRunner.collect` found, "" if nothing is.
 
     Args:
         form: that of the learner's function, `older_form`.
-        count: how many values the function returns, if they are fewer than expected,
-            as in a form that is known; else 0.
     """
-    known = course_editions.OLD_COUNTS.get((assignment, function), 0)
-    return cases.judge(adapted(case, form, count if count == known else 0), facts)
+    message = cases.judge(adapted(case, form), facts).message
+    path, colon, words = message.partition(": ")
+    if path in case.expected:
+        return f"{compare.named(path)}{colon}{words}"
+    return message
 
 
 def older_form(
@@ -106,15 +183,8 @@ def older_form(
 # Cases for a function of an older form.
 
 
-def adapted(case: cases.Case, form: OlderForm | None, count: int = 0) -> cases.Case:
-    """The case, without comparisons that a function of an older form cannot pass.
-
-    Args:
-        count: how many values the function returns, if they are fewer; else 0.
-    """
-    case = first_values(case, count) if count else case
-    if form and form.changes_arguments:
-        return dataclasses.replace(case, inputs_unchanged=())
+def adapted(case: cases.Case, form: OlderForm | None) -> cases.Case:
+    """The case, without comparisons that a function of an older form cannot pass."""
     if form and form.shapes_only:
         expected = {
             key: {"shape_only": value["shape"]}
@@ -123,15 +193,6 @@ def adapted(case: cases.Case, form: OlderForm | None, count: int = 0) -> cases.C
         }
         return dataclasses.replace(case, expected=expected)
     return case
-
-
-def first_values(case: cases.Case, count: int) -> cases.Case:
-    """The case for a function that returns only the first `count` values."""
-    call = case.calls[0]
-    order = call.returns_order[:count]
-    expected = {k: v for k, v in case.expected.items() if k.split("/")[0] in order}
-    call = dataclasses.replace(call, returns_order=order)
-    return dataclasses.replace(case, calls=(call,), expected=expected)
 
 
 def as_array(value: Any) -> np.ndarray | None:

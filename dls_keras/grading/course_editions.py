@@ -17,27 +17,20 @@ ONE_EDITION = {
     "numpy_basics": ("basic_sigmoid",),
     "style_transfer": ("clip_0_1", "tensor_to_image", "total_cost"),
     "emojify": ("model",),
+    "optimization": ("update_lr", "schedule_lr_decay"),
 }
 
-# (assignment, function) -> the name of the function in another edition.
+# (assignment, function) -> the names of the function in other editions.
 OLD_NAMES = {
-    ("numpy_basics", "normalize_rows"): "normalizeRows",
-    ("numpy_basics", "sigmoid_derivative"): "sigmoid_grad",
-    ("date_translation", "modelf"): "model",
-    ("trigger_word", "modelf"): "model",
-    ("car_detection", "get_colors_for_classes"): "generate_colors",
-    ("transfer_learning", "data_augmenter"): "data_augmentation",
-    ("happy_house", "HappyModel"): "happyModel",
+    ("numpy_basics", "normalize_rows"): ("normalizeRows",),
+    ("numpy_basics", "sigmoid_derivative"): ("sigmoid_grad",),
+    ("date_translation", "modelf"): ("model",),
+    ("trigger_word", "modelf"): ("model",),
+    ("car_detection", "get_colors_for_classes"): ("generate_colors",),
+    ("transfer_learning", "data_augmenter"): ("data_augmentation",),
+    ("happy_house", "HappyModel"): ("happyModel", "model"),
+    ("tensorflow_introduction", "compute_total_loss"): ("compute_cost",),
 }
-
-# (assignment, function) -> a tuple argument that the editions order differently: its
-# name, and for each position of 2017 the position of 2021.
-OLD_TUPLES = {
-    ("car_detection", "yolo_eval"): ("yolo_outputs", (2, 0, 1, 3)),
-}
-
-# (assignment, function) -> how many values the function returned in 2017.
-OLD_COUNTS = {("optimization", "update_parameters_with_adam"): 3}
 
 
 class OlderForm(NamedTuple):
@@ -50,14 +43,12 @@ class OlderForm(NamedTuple):
         shapes_only: whether only the shapes of its results can be compared.
         global_arguments: global variables that the function reads instead of
             arguments: global name -> argument name.
-        changes_arguments: whether the function is allowed to change its arguments.
     """
 
     adapt: Callable[[dict[str, Any]], tuple[list, dict[str, Any]]]
     note: str
     shapes_only: bool = False
     global_arguments: dict[str, str] = {}
-    changes_arguments: bool = False
 
 
 def older_form(
@@ -78,6 +69,15 @@ def older_form(
             f"takes ({', '.join(parameters)}), in another order than that of 2021, "
             f"({', '.join(signature)}); it is called with keyword arguments",
         )
+    if left := LATER.get((assignment, function)):
+        if set(signature) - set(parameters) == set(left) and "stage" not in parameters:
+            return OlderForm(
+                lambda arguments: (
+                    [],
+                    {k: v for k, v in arguments.items() if k not in left},
+                ),
+                f"takes no {' and '.join(left)}, as since 2022",
+            )
     return OLD_FORMS.get((assignment, function, parameters[:4]))
 
 
@@ -94,23 +94,39 @@ def _residual_block_of_2017(arguments):
     return positional, {"stage": 2, "block": "a", **strides}
 
 
+class _Session:
+    """A session of TensorFlow 1 that gives the activations of the style image."""
+
+    def __init__(self, activations):
+        self._activations = activations  # id of a tensor -> array
+
+    def run(self, tensor):
+        return self._activations[id(tensor)]
+
+
+def _style_cost_of_2017(arguments):
+    """A `model` that is a dict of activations, and a session for the style image."""
+    pairs = [*zip(*map(arguments.get, STYLE_ARGUMENTS), strict=True)][:-1]
+    model = {f"layer{n}": generated for n, (_, generated) in enumerate(pairs)}
+    arguments["sess"] = _Session({id(made): np.asarray(style) for style, made in pairs})
+    return [model, [(name, 1 / len(model)) for name in model]], {}
+
+
+STYLE_ARGUMENTS = "style_image_output", "generated_image_output"
 RESIDUAL_BLOCK = OlderForm(
     _residual_block_of_2017,
     "has the form of 2017, without an initializer: only shapes can be compared",
     shapes_only=True,
 )
 
+# (assignment, function) -> parameters of 2021 that later editions leave out.
+LATER = {
+    ("residual_networks", "identity_block"): ("training",),
+    ("residual_networks", "convolutional_block"): ("training",),
+}
+
 # (assignment, function, its first four parameters) -> form
 OLD_FORMS: dict[tuple[str, str, tuple[str, ...]], OlderForm] = {
-    (
-        "deep_network_steps",
-        "update_parameters",
-        ("parameters", "grads", "learning_rate"),
-    ): OlderForm(
-        lambda a: (list(a.values()), {}),
-        "may change its first argument, as in 2017",
-        changes_arguments=True,
-    ),
     (
         "planar_classification",
         "compute_cost",
@@ -136,6 +152,15 @@ OLD_FORMS: dict[tuple[str, str, tuple[str, ...]], OlderForm] = {
     ): OlderForm(
         lambda a: ([a["content_output"][-1], a["generated_output"][-1]], {}),
         "takes the activations of one layer, as in 2017",
+    ),
+    (
+        "style_transfer",
+        "compute_style_cost",
+        ("model", "STYLE_LAYERS"),
+    ): OlderForm(
+        _style_cost_of_2017,
+        "takes a model and reads `sess`, as in 2017",
+        global_arguments={"sess": "sess"},
     ),
     (
         "jazz",

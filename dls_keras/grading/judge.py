@@ -8,27 +8,31 @@ caused the problem is the task of `hints`.
 import ast
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.grading import call_record, course_editions, course_helpers
+from dls_keras.grading import (
+    call_record,
+    course_editions,
+    course_helpers,
+    older_tensorflow,
+)
 from dls_keras.grading.call_record import (
     RecordedFunction,
     TimeLimitExceeded,
     time_limit,
 )
-from dls_keras.grading.comparison import adapted, as_array, first_values, older_form
+from dls_keras.grading.comparison import adapted, as_array, older_form
 from dls_keras.grading.course_editions import OlderForm
 from dls_keras.grading.hints import from_source
 from dls_keras.grading.namespace import (
     DefinitionNode,
-    MissingImport,
     Namespace,
     execute,
 )
-from dls_keras.reference import cases, compare
+from dls_keras.reference import cases, compare, editions
 from dls_keras.reference import values as reference_values
 
 
@@ -40,15 +44,12 @@ class CaseResult(NamedTuple):
         call: the recorded call of the learner's function.
         direct: whether the case compares the function's own result, not that of a
             harness which calls the function.
-        length: how many values the function returns, if it is of an older form that
-            returns fewer than expected, else 0.
     """
 
     case: cases.Case
     message: str
     call: RecordedFunction
     direct: bool = True
-    length: int = 0
 
     @property
     def timeout(self) -> bool:
@@ -80,6 +81,7 @@ class CaseRunner:
         namespace: the learner's functions.
         signatures: the parameters of the assignment's functions.
         timeout: the CPU time limit of a case in seconds.
+        defaults: the course's default values of parameters, by function.
 
     Attributes:
         results: function -> the results of its cases, in order; an empty list for a
@@ -92,9 +94,11 @@ class CaseRunner:
         namespace: Namespace,
         signatures: dict[str, tuple[str, ...]],
         timeout: float,
+        defaults: Mapping[str, dict[str, Any]] | None = None,
     ):
         self.assignment, self.namespace = assignment, namespace
         self.signatures, self.timeout = signatures, timeout
+        self.defaults = defaults or {}
         self.results: dict[str, list[CaseResult]] = {}
         self._forms: dict[str, OlderForm | None] = {}
         self._remarks: dict[str, list[str]] = {}
@@ -104,12 +108,10 @@ class CaseRunner:
 
         "" if the file does not define it.
         """
-        names = self.namespace.names
-        old_name = course_editions.OLD_NAMES.get((self.assignment, function))
-        for name in filter(None, (function, old_name)):
-            if callable(names.get(name)) and name not in self.namespace.provided:
-                if not isinstance(names[name], MissingImport):
-                    return name
+        key = (self.assignment, function)
+        for name in (function, *course_editions.OLD_NAMES.get(key, ())):
+            if name in self.namespace.own():
+                return name
         return ""
 
     def definition(self, function: str) -> DefinitionNode | None:
@@ -128,42 +130,56 @@ class CaseRunner:
         """Record that a function cannot be run, for hints about its callers."""
         self.results[function] = []
 
-    def status(self, function: str) -> dict[str, Any]:
-        """Whether the file defines a function.
+    def status(
+        self, function: str, its_editions: Iterable[editions.Edition] = ()
+    ) -> dict[str, Any]:
+        """Whether the file defines a function, and what is known of it.
 
         Returns:
-            `status`: "defined", "missing", "provided", or "wrong" if its definition
-            failed; `why`: the reason of the failure; `parameters`: those of the
-            function, None if they are not known or do not matter.
+            `status`: "defined", "missing", "provided", "given", or "wrong" or "not
+            written" if its definition failed; `why`: the reason; `name`: that in the
+            file; `parameters`: those of the function, None if they are not known or
+            do not matter; `signs`: the labels of the editions that it looks like.
         """
-        if own := self.name_in_file(function):
-            found = self._parameters(function, self.namespace.names[own])
-            return {"status": "defined", "why": "", "parameters": found}
-        why = self.namespace.undefined.get(function, "")
-        status = "wrong" if why else "missing"
-        optional = course_helpers.optional(self.assignment, function)
-        if not why and (function in self.namespace.provided or optional):
-            status = "provided"
-        return {"status": status, "why": why, "parameters": None}
+        found: dict[str, Any] = {"why": "", "name": "", "parameters": None, "signs": []}
+        space = self.namespace
+        if name := self.name_in_file(function):
+            parameters = self._parameters(function, space.own()[name])
+            node = self.definition(function)
+            source = ast.unparse(node) if node else ""
+            seen = editions.Seen(name, parameters, source)
+            signs = [e.label for e in its_editions if editions.recognised(e, seen)]
+            found |= {"name": name, "parameters": parameters, "signs": signs}
+            return found | {"status": "defined"}
+        helper = course_helpers.optional(self.assignment, function)
+        why = space.undefined.get(function, "")
+        if why:
+            status = "not written" if function in space.unwritten else "wrong"
+        elif module := space.imported.get(function, ""):
+            status = "given"
+            if not helper:
+                why = f"It is imported from {module}: only what the file defines itself"
+                why += " is checked"
+        else:
+            provided = helper or function in space.provided
+            status = "provided" if provided else "missing"
+        return found | {"status": status, "why": why}
 
     def collect(
-        self, function: str, case: cases.Case
-    ) -> tuple[CaseResult, cases.Facts]:
-        """Run one case, whose expected values need not be known, without judging it.
+        self, function: str, variants: Sequence[cases.Case]
+    ) -> list[tuple[CaseResult, cases.Facts]]:
+        """Make one call and collect what each of some cases compares.
 
-        The result is added to `results`; `judge` adds the message to it.
+        The expected values of the cases need not be known. `judge` selects results.
         """
-        facts, call = self._facts(function, case)
-        count = course_editions.OLD_COUNTS.get((self.assignment, function), 0)
-        if isinstance(call.result, tuple) and len(call.result) == count:
-            facts, call = self._facts(function, first_values(case, count))
-            self._remark(function, f"returns {count} values, as in 2017")
-        else:
-            count = 0
-        direct = case.calls[0].function == function
-        result = CaseResult(case, "", call, direct, count)
-        self.results.setdefault(function, []).append(result)
-        return result, facts
+        found, call = self._facts(function, variants)
+        direct = variants[0].calls[0].function == function
+        pairs = [
+            (CaseResult(case, "", call, direct), facts)
+            for case, facts in zip(variants, found, strict=True)
+        ]
+        self.results.setdefault(function, []).extend(result for result, _ in pairs)
+        return pairs
 
     def judge(
         self,
@@ -171,32 +187,39 @@ class CaseRunner:
         its_cases: Iterable[cases.Case],
         messages: Mapping[str, str],
     ) -> None:
-        """Add the expected values and the messages to the results of a function.
+        """Keep the results of an edition; add the expected values and the messages.
 
         Args:
-            its_cases: its cases, in the order in which they were run.
+            its_cases: the cases of the edition.
             messages: case id -> what is wrong, "" if the case passed.
         """
         form = self._forms.get(function)
+        results = {result.case.id: result for result in self.results[function]}
         self.results[function] = [
-            result._replace(
-                case=adapted(case, form, result.length), message=messages[case.id]
+            results[case.id]._replace(
+                case=adapted(case, form), message=messages[case.id]
             )
-            for result, case in zip(self.results[function], its_cases, strict=False)
+            for case in its_cases
+            if case.id in results
         ]
 
-    def _facts(self, function, case):
-        """Run one case: its facts, and the recorded call."""
-        names = self.namespace.names
-        own = names[self.name_in_file(function)]
-        call = RecordedFunction(
-            own, self.signatures[function], self._form(function, own)
-        )
+    def _facts(self, function, variants):
+        """Run cases with the same call: the facts of each, and the recorded call."""
+        own = self.namespace.own()[self.name_in_file(function)]
+        call = self._recorded(function, own, self._form(function, own))
         try:
             with time_limit(self.timeout):
-                return cases.facts(case, {**names, function: call}), call
+                names = {**self.namespace.names, function: call}
+                return cases.facts_of_all(variants, names), call
         except TimeLimitExceeded as error:
-            return cases.Facts(failure=f"It {error}"), call
+            return [cases.Facts(failure=f"It {error}")] * len(variants), call
+
+    def _recorded(self, function, code, form):
+        """A recorder of the calls of the learner's function."""
+        defaults = self.defaults.get(function, {})
+        if self.namespace.needs_graph(self.name_in_file(function)):
+            code = older_tensorflow.in_graph(code)
+        return RecordedFunction(code, self.signatures[function], form, defaults)
 
     def run_case(
         self,
@@ -213,10 +236,11 @@ class CaseRunner:
             limit: CPU time limit in seconds, by default `timeout`.
             adapt: converts the arguments of the case, as `OlderForm.adapt` does.
         """
+        name = self.name_in_file(function)
+        own = names[name] if names else self.namespace.own()[name]
         names = names or self.namespace.names
-        own = names[self.name_in_file(function)]
         form = OlderForm(adapt, "") if adapt else self._form(function, own)
-        call = RecordedFunction(own, self.signatures[function], form)
+        call = self._recorded(function, own, form)
         case = adapted(case, form)
         direct = case.calls[0].function == function
         try:
@@ -291,6 +315,10 @@ class CaseRunner:
         if any(result.call.output_truncated for result in results):
             limit = f"{call_record.MAX_OUTPUT:,}"
             self._remark(function, f"prints more than {limit} characters per call")
+        missing = {name for result in results for name in result.call.filled}
+        if missing:
+            words = ", ".join(sorted(missing))
+            self._remark(function, f"has no default for {words}, as before 2021")
         return self._remarks.get(function, [])
 
     def verdict(self, function: str) -> dict[str, Any]:
@@ -320,7 +348,7 @@ class CaseRunner:
         part = self.first_difference(result)
         if part is None:
             return fields
-        where = "the result" if part.path == "return" else part.path
+        where = compare.named(part.path)
         fields["where"] = where
         actual, expected = as_array(part.actual), as_array(part.expected)
         if actual is None or expected is None:
@@ -359,8 +387,8 @@ class CaseRunner:
             expected = self._decode(result.case, written)
             terms = result.case.terms
             if words := compare.difference(actual, expected, terms):
-                path = f"{name} after the call"
-                return _innermost(Part(path, actual, expected, terms, words))
+                part = _innermost(Part(name, actual, expected, terms, words))
+                return part._replace(path=f"{compare.named(part.path)} after the call")
         return None
 
     def parts(self, case: cases.Case, result: Any) -> Iterator[Part]:
@@ -408,7 +436,7 @@ def _innermost(part: Part) -> Part:
         return part
     for key in keys:
         if words := compare.difference(actual[key], expected[key], terms):
-            path = f"{part.path}[{key!r}]".removeprefix("return")
+            path = f"{part.path}/{key}"
             return _innermost(Part(path, actual[key], expected[key], terms, words))
     return part
 

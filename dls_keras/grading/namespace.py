@@ -13,6 +13,7 @@ name raises MissingImportError only when it is used.
 import ast
 import contextlib
 import importlib
+import re
 import symtable
 import sys
 import types
@@ -20,7 +21,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dls_keras.grading import guard
+from dls_keras.grading import (
+    course_files,
+    guard,
+    older_keras,
+    older_numpy,
+    older_tensorflow,
+)
 from dls_keras.grading.call_record import TimeLimitExceeded, time_limit
 from dls_keras.grading.parse import Statement, Unparsable
 
@@ -47,10 +54,19 @@ DefinitionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 class Definition(NamedTuple):
-    """A function or class of the file: its syntax tree and its cell or file."""
+    """A function or class of the file.
+
+    Attributes:
+        node: its syntax tree.
+        cell: its cell or file.
+        text: its lines, "" if they are not known.
+        value: the function or class itself.
+    """
 
     node: DefinitionNode
     cell: str
+    text: str = ""
+    value: Any = None
 
 
 class MissingImportError(ImportError):
@@ -80,15 +96,25 @@ class MissingImport:
 class Namespace:
     """The global names that a file defines.
 
+    Args:
+        helpers: name -> a function that returns the helper of the course.
+        older_stack: whether to allow what older versions of NumPy, Keras and TensorFlow
+            did. This changes these libraries in the whole process.
+
     Attributes:
         names: the global variables, as the functions of the file see them.
         definitions: name -> the function or class that the learner wrote.
         provided: the names of helpers that come from this package.
+        imported: name -> the other module from which it was imported.
         notes: messages about cells and imports.
         undefined: name -> the reason why its definition failed.
+        unwritten: the names of `undefined` in which a place for code is empty.
+        unbound: global names without a value -> why, if a file or module was missing.
     """
 
-    def __init__(self, helpers: dict[str, Callable[[], Any]]):
+    def __init__(
+        self, helpers: dict[str, Callable[[], Any]], older_stack: bool = False
+    ):
         module = types.ModuleType(MODULE)
         sys.modules[MODULE] = module  # classes of the file look up their module here
         self.names = module.__dict__
@@ -96,7 +122,14 @@ class Namespace:
         self.provided: set[str] = set()
         self.notes: list[str] = []
         self.undefined: dict[str, str] = {}
-        self._helpers = helpers
+        self.imported: dict[str, str] = {}
+        self.unwritten: set[str] = set()
+        self.unbound: dict[str, str] = {}
+        self._helpers, self._older_stack = helpers, older_stack
+        self._used: set[str] = set()
+        if older_stack:
+            older_numpy.install()
+            self.names |= older_numpy.FUNCTIONS
 
     def run(
         self,
@@ -118,7 +151,10 @@ class Namespace:
             if isinstance(piece, Unparsable):
                 self.notes.append(piece.message)
                 self.undefined |= dict.fromkeys(piece.defines, piece.message)
-        for statement in needed([p for p in pieces if isinstance(p, Statement)]):
+                self.unwritten |= set(piece.defines if piece.unwritten else ())
+        statements = needed([p for p in pieces if isinstance(p, Statement)])
+        self._used = set().union(*(used_names(one.node) for one in statements))
+        for statement in statements:
             key = f"{statement.cell}, line {statement.node.lineno}"
             importing = isinstance(statement.node, IMPORTS)
             if not begin(key, importing):
@@ -131,6 +167,7 @@ class Namespace:
                 first_line = str(error).split("\n")[0][:200]
                 note = f"{key} failed: {type(error).__name__}: {first_line}."
                 self.notes.append(note)
+                self._record_unbound(statement.node, error, note)
                 if isinstance(statement.node, DEFINITIONS):
                     self.undefined[statement.node.name] = note
             except TimeLimitExceeded as error:
@@ -142,6 +179,36 @@ class Namespace:
                     f"{key} failed: {str(error) or type(error).__name__}."
                 )
 
+    def own(self) -> dict[str, Any]:
+        """The functions and classes that the file itself defines, by name.
+
+        A name that was bound again to what the function returned, as in `model =
+        model()`, still means the function.
+        """
+        foreign = {*self.provided, *self.imported}
+        found = {
+            name: value
+            for name, value in self.names.items()
+            if callable(value)
+            and name not in foreign
+            and not isinstance(value, MissingImport)
+        }
+        for name, definition in self.definitions.items():
+            value = found.get(name)
+            if not isinstance(value, types.FunctionType | type):
+                found[name] = definition.value
+        return found
+
+    def needs_graph(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
+        """Whether a function of the file, or one that it calls, is of TensorFlow 1."""
+        found = self.definitions.get(name)
+        if not self._older_stack or found is None or name in seen:
+            return False
+        if older_tensorflow.GRAPH.search(ast.unparse(found.node)):
+            return True
+        called = used_names(found.node)
+        return any(self.needs_graph(other, seen | {name}) for other in called)
+
     def _run(self, statement):
         node = statement.node
         if isinstance(node, ast.Import):
@@ -150,11 +217,19 @@ class Namespace:
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 self._import_from(node, alias, statement)
+        if isinstance(node, IMPORTS):
+            if self._older_stack and "tensorflow" in sys.modules:
+                older_tensorflow.install()
+                older_keras.install()
+                older_keras.give_names()
         else:
             execute(node, statement.cell, self.names)
             if isinstance(node, DEFINITIONS):
-                self.definitions[node.name] = Definition(node, statement.cell)
+                value, text = self.names.get(node.name), statement.text
+                found = Definition(node, statement.cell, text, value)
+                self.definitions[node.name] = found
                 self.provided.discard(node.name)
+                self.imported.pop(node.name, None)
 
     def _import(self, alias, statement):
         try:
@@ -167,17 +242,20 @@ class Namespace:
     def _import_from(self, node, alias, statement):
         try:
             single = ast.ImportFrom(node.module, [alias], node.level)
-            execute(single, statement.cell, self.names)
+            self._record_imports(single, statement.cell)
             return
         except Exception as failed:
             error = failed
         module = node.module or "."
+        if alias.name == "*":
+            self._bring_along()
         if alias.name == "*" and "test" in module.lower():
             self._note_import(statement, module, error)
             return
         if alias.name == "*":
             for name in self._helpers:
-                self._provide(name, name)
+                if name not in self.definitions:
+                    self._provide(name, name)
             self._note_import(statement, module, error, provided=bool(self._helpers))
             return
         name = alias.asname or alias.name
@@ -191,6 +269,30 @@ class Namespace:
             self.names[name] = self._missing(f"{module}.{alias.name}", error)
             self._note_import(statement, module, error)
 
+    def _record_imports(self, node, cell):
+        """Execute `from module import ...`; record what it binds."""
+        before = dict(self.names)
+        execute(node, cell, self.names)
+        for name, value in self.names.items():
+            if name not in before or before[name] is not value:
+                self.imported[name] = node.module or "another file"
+                self.provided.discard(name)
+
+    def _record_unbound(self, node, error, note):
+        """Record the names that a statement does not bind for want of a file."""
+        missing = re.match(r"name '(\w+)' is not defined", str(error))
+        follows = missing and missing[1] in self.unbound
+        if follows or isinstance(error, OSError | ImportError):
+            names = changed_names(node) - self.names.keys()
+            self.unbound |= dict.fromkeys(names, note)
+
+    def _bring_along(self):
+        """Bind the modules that a helper file of the course brings along, if used."""
+        for name in self._used & course_files.BROUGHT_ALONG.keys() - self.names.keys():
+            if (found := course_files.brought_along(name)) is not None:
+                self.names[name] = found
+                self.imported[name] = "a helper file"
+
     def _missing(self, name, error):
         closed = isinstance(error, guard.SolutionImportError)
         return MissingImport(name, self._helpers, str(error) if closed else "")
@@ -198,6 +300,7 @@ class Namespace:
     def _provide(self, name, helper):
         self.names[name] = self._helpers[helper]()
         self.provided.add(name)
+        self.imported.pop(name, None)
 
     def _note_import(self, statement, module, error, provided=False):
         """Add one note per module: it is missing, and what replaces it."""
@@ -217,6 +320,8 @@ class Namespace:
 
 def execute(node: ast.stmt, cell: str, names: dict[str, Any]) -> None:
     """Execute one statement in the namespace `names`; tracebacks name the cell."""
+    if older_numpy.FUNCTIONS.keys() <= names.keys():
+        node = older_numpy.rewritten(node)
     tree = ast.fix_missing_locations(ast.Module([node], []))
     exec(compile(tree, cell, "exec"), names)  # nosec B102: the learner's process
 

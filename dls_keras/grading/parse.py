@@ -26,20 +26,27 @@ OTHER_LANGUAGE = re.compile(r"\s*%%(?!time|timeit|capture|prun|python3?\b)(\w+)"
 DEFINES = re.compile(r"^(?:async )?(?:def|class) +(\w+)", re.MULTILINE)
 STARTS = re.compile(r"[\w@]")  # the first character of an unindented statement
 CONTINUES = re.compile(r"(?:else|elif|except|finally)\b")  # the preceding statement
+STARTS_HERE = re.compile(r"#.*\b(?:START CODE|CODE STARTS?) HERE\b", re.IGNORECASE)
+ENDS_HERE = re.compile(r"#.*\b(?:END CODE|CODE ENDS?) HERE\b", re.IGNORECASE)
 
 
 class Statement(NamedTuple):
-    """A top-level statement: its syntax tree and the name of its cell or file."""
+    """A top-level statement: its syntax tree, its cell or file, and its text."""
 
     node: ast.stmt
     cell: str
+    text: str = ""
 
 
 class Unparsable(NamedTuple):
-    """A piece with a syntax error: the names that it would define, and a message."""
+    """A piece with a syntax error: the names that it would define, and a message.
+
+    `unwritten` tells whether it has a place for code in which nothing is written.
+    """
 
     defines: tuple[str, ...]
     message: str
+    unwritten: bool = False
 
 
 def read(path: Path) -> list[Statement | Unparsable]:
@@ -130,14 +137,39 @@ def _pieces(source, cell) -> Iterator[Statement | Unparsable]:
     source = source.expandtabs() if "\t" in source else source
     tree = _parsed(source) or _parsed(_without_shell(source))
     if isinstance(tree, ast.Module):
-        yield from (Statement(node, cell) for node in tree.body)
+        yield from _statements(tree, cell, source)
         return
     for first_line, piece in _split(_without_shell(source)):
         tree = _parsed(piece, first_line)
         if isinstance(tree, ast.Module):
-            yield from (Statement(node, cell) for node in tree.body)
+            yield from _statements(tree, cell, source)
         else:
             yield _unparsable(piece, first_line, cell)
+
+
+def _statements(tree, cell, source):
+    """The statements of a tree, each with its lines and indented comments after it."""
+    lines = source.split("\n")
+    for node in tree.body:
+        end = node.end_lineno or node.lineno
+        while end < len(lines) and lines[end][:1] in ("", " "):
+            end += 1
+        yield Statement(node, cell, "\n".join(lines[node.lineno - 1 : end]))
+
+
+def gaps(text: str) -> list[int]:
+    """The lines, from 0, of places for code between two markers that are empty."""
+    found, opened, empty = [], -1, False
+    for number, line in enumerate(text.split("\n")):
+        if STARTS_HERE.search(line):
+            opened, empty = number, True
+        elif opened >= 0 and ENDS_HERE.search(line):
+            if empty:
+                found.append(opened)
+            opened = -1
+        elif line.strip() and not line.strip().startswith("#"):
+            empty = False
+    return found + [opened] * (opened >= 0 and empty)
 
 
 def _parsed(source, first_line=1) -> ast.Module | None:
@@ -181,4 +213,5 @@ def _unparsable(piece, first_line, cell):
         line, why = first_line, str(error)
     defines = tuple(DEFINES.findall(piece))
     where = f" in {defines[0]}" if defines else ""
-    return Unparsable(defines, f"{cell}, line {line}: syntax error{where}: {why}.")
+    message = f"{cell}, line {line}: syntax error{where}: {why}."
+    return Unparsable(defines, message, bool(gaps(piece)))

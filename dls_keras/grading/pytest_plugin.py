@@ -112,8 +112,10 @@ class CaseItem(pytest.Item):
 
         assert isinstance(self.parent, FileUnderTest)
         verdict = self.parent.verdict(self.tested)
-        if verdict.status == "provided":
+        if verdict.status in (*report.UNJUDGED, "cannot run here"):
             pytest.skip(report.sentence(verdict))
+        if verdict.status == "ok":  # perhaps by the cases of another edition
+            return
         message = verdict.messages.get(self.case, verdict.problem or verdict.status)
         if verdict.case in (self.case, ""):
             message = message and report.sentence(verdict)

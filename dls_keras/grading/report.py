@@ -8,10 +8,18 @@ from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from dls_keras.grading.runner import Report, Verdict
+from dls_keras.grading.runner import BAD, Report, Verdict
 
-COLOURS = {"ok": "green", "wrong": "red", "missing": "yellow"}
+COLOURS = {
+    "ok": "green",
+    "wrong": "red",
+    "missing": "yellow",
+    "not written": "yellow",
+    "cannot run here": "magenta",
+}
+UNJUDGED = ("given", "provided", "unchecked")
 WORDS = {
+    "given": "Imported from another file, not checked",
     "provided": "Provided by the course, not checked",
     "unchecked": "No case can be run here",
     "missing": "The file does not define it",
@@ -45,8 +53,9 @@ def summary(report: Report) -> str:
     checked = [v for v in report.verdicts if v.status in COLOURS]
     right = report.count("ok")
     words = f"{right} of {len(checked)} functions right"
-    if missing := report.count("missing"):
-        words += f", {missing} missing"
+    for status in ("missing", "not written", "cannot run here"):
+        if count := report.count(status):
+            words += f", {count} {status}"
     return printable(f"{report.file}: {words} ({report.seconds:.1f} s)")
 
 
@@ -78,7 +87,7 @@ def show(report: Report) -> None:
                 Text(sentence(verdict)),
             )
     console.print(table)
-    for status in ("provided", "unchecked"):
+    for status in UNJUDGED:
         names = [v.function for v in report.verdicts if v.status == status]
         if names:
             console.print(Text(f"{WORDS[status]}: {', '.join(names)}", style="dim"))
@@ -120,9 +129,9 @@ def as_junit(reports: Sequence[Report]) -> str:
             "testsuite",
             name=printable(report.file),
             tests=str(len(report.verdicts) or 1),
-            failures=str(report.count("wrong") + report.count("missing")),
+            failures=str(sum(map(report.count, BAD))),
             errors=str(int(bool(report.error))),
-            skipped=str(report.count("provided") + report.count("unchecked")),
+            skipped=str(sum(map(report.count, (*UNJUDGED, "cannot run here")))),
             time=f"{report.seconds:.2f}",
         )
         if report.error:
@@ -130,7 +139,7 @@ def as_junit(reports: Sequence[Report]) -> str:
             ElementTree.SubElement(case, "error", message=printable(report.error))
         for verdict in report.verdicts:
             case = _case(suite, report.assignment, verdict.function, verdict.seconds)
-            kind = {"ok": "", "wrong": "failure", "missing": "failure"}
+            kind = {"ok": "", **dict.fromkeys(BAD, "failure")}
             if tag := kind.get(verdict.status, "skipped"):
                 ElementTree.SubElement(case, tag, message=sentence(verdict))
         notes = printable("\n".join(report.notes))

@@ -35,6 +35,11 @@ RESTARTS = 25  # at most so many workers per file
 LONGEST_TEXT = 2000  # characters of a text that a worker sends
 TEXTS = ("case", "problem", "where")  # fields of a verdict that a worker describes
 
+# What a worker may say of a function: whether it is defined, and why it is not right.
+DEFINED = ("defined", "missing", "provided", "given", "wrong", "not written")
+NOT_RIGHT = ("wrong", "not written", "cannot run here")
+BAD = ("wrong", "missing", "not written")  # with one of these a file is not right
+
 # What decoding a message raises that no worker of ours has written.
 NOT_IN_ORDER = (
     *(ValueError, TypeError, LookupError),
@@ -46,8 +51,10 @@ class Verdict(NamedTuple):
     """The result of checking one function.
 
     Attributes:
-        status: "ok"; "wrong"; "missing"; "provided", a helper of the course that the
-            file does not define; "unchecked", if none of its cases can be run.
+        status: "ok"; "wrong"; "missing"; "not written", a placeholder is left;
+            "cannot run here", the code is of an older TensorFlow, Keras or NumPy;
+            "given", imported from another file; "provided", a helper of the course
+            that the file does not define; "unchecked", if none of its cases can be run.
         passed, cases: how many of how many cases passed.
         problem: a description of the first problem, or "".
         hint: the likely cause, in one or two sentences, or "".
@@ -58,6 +65,7 @@ class Verdict(NamedTuple):
         remarks: further remarks, such as an older order of arguments.
         seconds: the duration of all cases.
         messages: case id -> what is wrong, "" if the case passed.
+        edition: the edition of the course by whose cases the function was judged.
     """
 
     function: str
@@ -73,6 +81,7 @@ class Verdict(NamedTuple):
     remarks: Sequence[str] = ()
     seconds: float = 0.0
     messages: dict[str, str] = {}
+    edition: str = ""
 
 
 class Report(NamedTuple):
@@ -94,8 +103,8 @@ class Report(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether some function is right, and none is wrong or missing."""
-        bad = self.error or self.count("wrong") or self.count("missing")
+        """Whether some function is right, and none is wrong, missing or not written."""
+        bad = self.error or any(map(self.count, BAD))
         return not bad and self.count("ok") > 0
 
     def count(self, status: str) -> int:
@@ -127,7 +136,7 @@ def package_file(row: catalog.Assignment) -> Path:
 def case_names(row: catalog.Assignment) -> dict[str, list[str]]:
     """The functions that are checked, each with the ids of its cases."""
     found, _ = _reference(row.name)
-    return {name: [case.id for case in its_cases] for name, its_cases in found.items()}
+    return {name: [case.id for case in its[0].cases] for name, its in found.items()}
 
 
 def workers(memory: int = MEMORY) -> int:
@@ -260,11 +269,12 @@ def sigterm_ends() -> Iterator[None]:
 
 @functools.lru_cache(maxsize=4)
 def _reference(name):
-    """The cases of each function, and the parameters of each function."""
+    """The editions of each function, and the parameters of each function."""
     from dls_keras.grading import comparison
 
     references = comparison.references(name)
-    return comparison.cases_by_function(references), comparison.signatures(references)
+    by_function = comparison.editions_by_function(name, references)
+    return by_function, comparison.signatures(references)
 
 
 class _Conversation:
@@ -290,6 +300,7 @@ class _Conversation:
         self.seconds: dict[str, float] = {}
         self.remarks: dict[str, list[str]] = {}
         self.problems: dict[str, dict] = {}
+        self.chosen: dict[str, Any] = {}  # function -> its edition
 
     def hold(self, worker: connection.Worker) -> None:
         """Exchange all messages with a worker.
@@ -298,13 +309,14 @@ class _Conversation:
             WorkerEnded: if it ends before, is stopped, or sends other messages.
             InputError: if it cannot read the file.
         """
-        self.cases, self.signatures = _reference(self.name)  # while the worker starts
+        # While the worker starts.
+        self.editions, self.signatures = _reference(self.name)
         message = worker.receive(IMPORT_TIMEOUT, "file")
         if "error" in message:
             raise InputError(message["error"])
         try:
             self._receive_definitions(worker, message["statements"])
-            for function in self.cases:
+            for function in self.editions:
                 self._receive_facts(worker, function)
             self._receive_problems(worker)
         except NOT_IN_ORDER:
@@ -318,7 +330,7 @@ class _Conversation:
             used = min(float(message["used"]), processes.IMPORTS)
             worker.megabytes = used + self.memory + connection.SPARE
             if message["kind"] == "defined":
-                self.defined = {f: self._status(message, f) for f in self.cases}
+                self.defined = {f: self._status(message, f) for f in self.editions}
                 self.notes = [_text(note) for note in message["notes"]]
                 return
             self.last = _text(message["key"])
@@ -331,10 +343,11 @@ class _Conversation:
     def _status(self, message, function):
         """What the file defines as a function; no other helpers are provided."""
         from dls_keras.grading import course_helpers
+        from dls_keras.reference import editions
 
         found = message["functions"][function]
         status, why = found["status"], _text(found["why"])
-        if status not in ("defined", "missing", "provided", "wrong"):
+        if status not in DEFINED:
             raise ValueError("another status")
         if status == "provided":
             optional = course_helpers.optional(self.name, function)
@@ -343,11 +356,17 @@ class _Conversation:
         parameters = found["parameters"]
         if parameters is not None:
             parameters = [str(parameter) for parameter in parameters]
-        return {"status": status, "why": why, "parameters": parameters}
+        signs = [_text(label) for label in found["signs"]]
+        name = _text(found["name"])
+        return {"status": status, "why": why, "parameters": parameters} | {
+            "seen": editions.Seen(name, parameters),
+            "signs": signs,
+        }
 
     def _receive_facts(self, worker, function):
         """Receive what the cases of one function gave, and compare it."""
         from dls_keras.grading import comparison, messages
+        from dls_keras.reference import editions
 
         defined = self.defined[function]
         if defined["status"] != "defined" or function in self.aborted:
@@ -356,21 +375,31 @@ class _Conversation:
         form = comparison.older_form(
             self.name, function, defined["parameters"], signature
         )
-        for case in self.cases[function]:
-            self.last = function
-            message = worker.receive(self.clock, "facts")
-            if (message["function"], message["case"]) != (function, case.id):
-                raise ValueError("another case")
-            facts = messages.decode_facts(message["facts"])
-            count = message["count"]
-            outcome = comparison.judged(self.name, function, case, facts, form, count)
-            self.messages.setdefault(function, {})[case.id] = outcome.message
+        by_case: dict[str, str] = {}
+        seen, signs = defined["seen"], defined["signs"]
+        considered = editions.considered(self.editions[function], signs)
+        plan = editions.Plan(considered)
+        for variants in plan:
+            timeout = False
+            for case in variants:
+                self.last = function
+                message = worker.receive(self.clock, "facts")
+                if (message["function"], message["case"]) != (function, case.id):
+                    raise ValueError("another case")
+                facts = messages.decode_facts(message["facts"])
+                by_case[case.id] = comparison.judged(case, facts, form)
+                timeout |= bool(message["timeout"])
             seconds = self.seconds.get(function, 0.0) + float(message["seconds"])
             self.seconds[function] = seconds
             self.remarks[function] = [_text(text) for text in message["remarks"]]
-            if message["timeout"]:
-                self.slow.add(function)
-                break
+            if timeout:
+                plan.did_not_end(variants)
+        if not plan.ended:
+            self.slow.add(function)
+        edition = comparison.chosen(considered, seen, signs, by_case)
+        self.chosen[function] = edition
+        ran = [case.id for case in edition.cases if case.id in by_case]
+        self.messages[function] = {name: by_case[name] for name in ran}
 
     def _receive_problems(self, worker):
         """Receive the descriptions of the functions that are wrong."""
@@ -383,7 +412,8 @@ class _Conversation:
             function: {case: words[:300] for case, words in found.items()}
             for function, found in self.messages.items()
         }
-        worker.send({"results": results, "wrong": wrong})
+        labels = {function: one.label for function, one in self.chosen.items()}
+        worker.send({"results": results, "editions": labels, "wrong": wrong})
         for function in wrong:
             self.last = f"a hint on {function}"
             message = worker.receive(self.clock, "problem")
@@ -391,12 +421,18 @@ class _Conversation:
             fields["number"] = _numbers(message["fields"].get("number"))
             shape = message["fields"].get("shape")
             fields["shape"] = shape and [_numbers(one) for one in shape]
+            fields["status"] = message["fields"].get("status", "wrong")
+            if fields["status"] not in NOT_RIGHT:
+                raise ValueError("another status")
             self.problems[function] = fields | {"hint": _text(message["hint"])}
 
     def _right(self, function):
         """Whether all cases of the function have been run and passed."""
         found = self.messages.get(function, {})
-        return len(found) == len(self.cases[function]) and not any(found.values())
+        if function not in self.chosen:
+            return False
+        count = len(self.chosen[function].cases)
+        return len(found) == count and not any(found.values())
 
     def report(self, path: Path, seconds: float) -> Report:
         """The report on a file: what was received, and what ended a worker."""
@@ -422,10 +458,12 @@ class _Conversation:
         )
 
     def _verdict(self, function):
+        from dls_keras.grading import comparison
+
         found = self.defined[function]
         if found["status"] != "defined":
             return Verdict(function, found["status"], problem=found["why"])
-        if not self.cases[function]:
+        if not any(edition.cases for edition in self.editions[function]):
             return Verdict(function, "unchecked")
         messages = self.messages.get(function, {})
         wrong = {case: words for case, words in messages.items() if words}
@@ -435,12 +473,17 @@ class _Conversation:
             case, words = next(iter(wrong.items()), ("", "Not all cases were run."))
             problem = {"case": case, "problem": words}
             problem |= self.problems.get(function, {})
+            status = problem.pop("status", status)
+        remarks, edition = self.remarks.get(function, []), self.chosen.get(function)
+        if edition:
+            remarks = [*comparison.remark(edition, status == "ok"), *remarks]
         return Verdict(
             function,
             status,
+            edition=edition.label if edition else "",
             passed=len(messages) - len(wrong),
-            cases=len(self.cases[function]),
-            remarks=self.remarks.get(function, []),
+            cases=len(self.chosen[function].cases) if edition else 0,
+            remarks=remarks,
             seconds=round(self.seconds.get(function, 0.0), 3),
             messages=messages,
             **problem,

@@ -84,6 +84,7 @@ def check(
     from dls_keras.grading import (
         call_record,
         comparison,
+        course_files,
         course_helpers,
         guard,
         judge,
@@ -91,7 +92,7 @@ def check(
         parse,
     )
     from dls_keras.grading.namespace import Namespace, allow_imports_next_to
-    from dls_keras.reference import cases
+    from dls_keras.reference import editions
 
     name, path, timeout = task["assignment"], Path(task["path"]), task["timeout"]
     skipped = set(task["skip"])
@@ -101,12 +102,15 @@ def check(
         send("file", error=str(error))
         return
     references = comparison.references(name)
-    signatures = comparison.signatures(references)
-    functions = {
-        function: [cases.without_answers(case) for case in its_cases]
-        for function, its_cases in comparison.cases_by_function(references).items()
-    }
+    signatures, defaults = (
+        comparison.signatures(references),
+        comparison.defaults(references),
+    )
+    functions = comparison.without_answers(
+        comparison.editions_by_function(name, references)
+    )
     del references  # the answers
+    editions.differences.cache_clear()
     comparison.preload(functions)
     send("file", statements=len(pieces))
     if files.PACKAGE not in path.parents:  # our own modules import each other
@@ -120,11 +124,12 @@ def check(
             send("begin", key=key, importing=importing, used=used)
         return key not in skipped
 
-    namespace = Namespace(course_helpers.helpers(name))
+    namespace = Namespace(course_helpers.helpers(name), older_stack=True)
     allow_imports_next_to(path)
+    course_files.write_data_files(name, Path.cwd())
     namespace.run(pieces, begin, timeout)
-    runner = judge.CaseRunner(name, namespace, signatures, timeout)
-    defined = {function: runner.status(function) for function in functions}
+    runner = judge.CaseRunner(name, namespace, signatures, timeout, defaults)
+    defined = {f: runner.status(f, its) for f, its in functions.items()}
     used = limit.begin(importing=False)
     send("defined", functions=defined, notes=namespace.notes, used=used)
 
@@ -132,39 +137,51 @@ def check(
         own = runner.name_in_file(function)
         _never_again(namespace.names, own, call_record.CallAborted)
 
-    for function, its_cases in functions.items():
+    for function, its_editions in functions.items():
         if defined[function]["status"] != "defined" or function in skipped:
-            if defined[function]["status"] != "provided":
+            if defined[function]["status"] not in ("provided", "given"):
                 runner.skip(function)
             if function in skipped:
                 end(function)
             continue
-        for case in its_cases:
-            result, facts = runner.collect(function, case)
-            send(
-                "facts",
-                function=function,
-                case=case.id,
-                facts=messages.encode_facts(facts),
-                count=result.length,
-                seconds=result.call.seconds,
-                remarks=runner.remarks(function),
-                timeout=result.timeout,
-            )
-            if result.timeout:
-                end(function)
-                break
+        signs = defined[function]["signs"]
+        plan = editions.Plan(editions.considered(its_editions, signs))
+        for variants in plan:
+            timeout_reached = False
+            for result, facts in runner.collect(function, variants):
+                send(
+                    "facts",
+                    function=function,
+                    case=result.case.id,
+                    facts=messages.encode_facts(facts),
+                    seconds=result.call.seconds,
+                    remarks=runner.remarks(function),
+                    timeout=result.timeout,
+                )
+                timeout_reached |= result.timeout
+            if timeout_reached:
+                plan.did_not_end(variants)
+        if not plan.ended:
+            end(function)
 
     answer = receive()
     with guard.lifted():  # the results are known
+        from dls_keras.grading import not_judged
         from dls_keras.grading.hints import choose
 
-        full = comparison.cases_by_function(comparison.references(name))
+        full = comparison.editions_by_function(name, comparison.references(name))
         for function, results in answer["results"].items():
-            runner.judge(function, full[function], results)
+            label = answer["editions"][function]
+            edition = next(one for one in full[function] if one.label == label)
+            runner.judge(function, edition.cases, results)
         for function in answer["wrong"]:
             fields = runner.verdict(function)
-            send("problem", fields=fields, hint=choose.hint(runner, function))
+            status, hint = not_judged.reason(runner, function)
+            if status:
+                fields |= {"status": status, "problem": ""}
+            else:
+                hint = choose.hint(runner, function)
+            send("problem", fields=fields, hint=hint)
 
 
 def _never_again(names: dict[str, Any], name: str, aborted: type[Exception]) -> None:

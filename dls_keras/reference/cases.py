@@ -149,6 +149,17 @@ def _cases(functions, folder, skip=""):
             yield _case(name, case, [call], folder, skip)
 
 
+def single(name: str, entry: Mapping[str, Any], case: dict[str, Any]) -> Case:
+    """A `Case` of one call, which is not written in a reference file.
+
+    Args:
+        name: the function.
+        entry: the entry of the function in its file.
+        case: the case, as such a file has it.
+    """
+    return _case(name, case, [_call(name, entry, case)], FOLDER)
+
+
 def _case(name, entry, calls, folder, skip=""):
     """A `Case` from the entry of a case or of a run."""
     data = entry.get("data")  # of a run
@@ -307,8 +318,24 @@ def run_case(
 
 def facts(case: Case, namespace: Namespace | Sequence[Namespace]) -> Facts:
     """Make the calls of `case`, which needs no data sets, without a comparison."""
+    return facts_of_all([case], namespace)[0]
+
+
+def facts_of_all(
+    variants: Sequence[Case], namespace: Namespace | Sequence[Namespace]
+) -> list[Facts]:
+    """The facts of cases that differ in what they compare; the calls are made once."""
     done: list[Done] = []
-    return _facts(case, _sources(case, namespace, None, done), done)
+    first = _facts(variants[0], _sources(variants[0], namespace, None, done), done)
+    if first.failure:
+        return [first] * len(variants)
+    return [
+        first,
+        *(
+            _collected(case, [step._replace(call=case.calls[0]) for step in done])
+            for case in variants[1:]
+        ),
+    ]
 
 
 def judge(case: Case, facts: Facts, sources: Sources | None = None) -> Outcome:
@@ -363,6 +390,11 @@ def _facts(case, sources, done):
     except Disagreement as failed:
         raised = tuple(kind.__name__ for kind in type(failed.__cause__).__mro__)
         return Facts(failure=str(failed), raised=raised)
+    return _collected(case, done)
+
+
+def _collected(case, done):
+    """The facts that a case compares, from its finished calls."""
     last = done[-1]
     compared = (*case.expected_inputs, *case.inputs_unchanged)
     return Facts(

@@ -97,11 +97,52 @@ OPERATIONS = {
     "@keys": lambda value: value.keys(),
     "@params": lambda value: value.count_params(),
     "@layers": layer_tables.table,
+    "@inputs": lambda value: [list(tensor.shape) for tensor in value.inputs],
+    "@outputs": lambda value: [list(tensor.shape) for tensor in value.outputs],
+    "@last_activation": lambda value: value.layers[-1].activation.__name__,
     "@weights": lambda value: value.get_weights(),
     "@numpy": np.asarray,
     "@int": int,
     "@str": str,
 }
+
+
+# What the operations of a path compute, in words.
+WORDS = {
+    "@mean": "the mean",
+    "@sum": "the sum",
+    "@min": "the minimum",
+    "@max": "the maximum",
+    "@norm": "the norm",
+    "@std": "the standard deviation",
+    "@shape": "the shape",
+    "@len": "the length",
+    "@dtype": "the dtype",
+    "@type": "the type",
+    "@keys": "the set of keys",
+    "@params": "the number of parameters",
+    "@layers": "the list of layers",
+    "@inputs": "the list of input shapes",
+    "@outputs": "the list of output shapes",
+    "@last_activation": "the activation of the last layer",
+    "@weights": "the list of weights",
+}
+
+
+def named(path: str) -> str:
+    """A path in words: 'the mean of Z', "grads['dw']", "dxt[1, 2]", "the result"."""
+    first, *segments = path.split("/")
+    name, before = "the result" if first == "return" else first, []
+    for segment in segments:
+        if segment.startswith("@"):
+            before += [WORDS[segment]] if segment in WORDS else []
+        elif segment.startswith("["):
+            name += segment
+        elif segment.removeprefix("-").isdecimal():
+            name += f"[{segment}]"
+        else:
+            name = segment if name == "the result" else f"{name}[{segment!r}]"
+    return " of ".join([*reversed(before), name])
 
 
 # Comparison.

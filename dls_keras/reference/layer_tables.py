@@ -13,6 +13,9 @@ from typing import Any
 # Layers that TensorFlow 2.3 created for slicing, argmax and similar operations.
 ARITHMETIC = {"TensorFlowOpLayer", "TFOpLambda", "SlicingOpLambda", "Lambda"}
 
+# Layers that are another layer with an argument: Softmax() and Activation("softmax").
+SAME = {"Softmax": "Activation"}
+
 DESCRIPTORS = (
     "activation",
     "kernel_initializer",
@@ -105,7 +108,8 @@ def _layer_facts(layer):
 
 
 def _row(layer):
-    return [type(layer).__name__, _shapes(layer.output), layer.count_params()]
+    name = SAME.get(type(layer).__name__, type(layer).__name__)
+    return [name, _shapes(layer.output), layer.count_params()]
 
 
 def _descriptors(layer):

@@ -12,14 +12,13 @@ import difflib
 import itertools
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from dls_keras import catalog
-from dls_keras.grading import course_editions
 from dls_keras.grading.call_record import TimeLimitExceeded
 from dls_keras.grading.hints import from_mutations, from_numbers, from_source
 from dls_keras.grading.judge import CaseResult, CaseRunner, as_array
 from dls_keras.grading.namespace import used_names
+from dls_keras.reference import compare
 
 MUTATION_SECONDS = 1.0  # CPU time for the mutations of one function
 # Functions that take longer, in seconds per case, are not mutated: SLOW by their first
@@ -47,12 +46,6 @@ def hint(runner: CaseRunner, function: str) -> str:
 # Rules about the source of the function and the functions that it calls.
 
 
-def _placeholder(runner: CaseRunner, function: str, result: CaseResult) -> str:
-    node = runner.definition(function)
-    line = from_source.placeholder(node) if node else None
-    return f"Not implemented yet: line {line} has a placeholder." if line else ""
-
-
 def _wrong_callee(runner: CaseRunner, function: str, result: CaseResult) -> str:
     """The function is right if the functions that it calls are."""
     node = runner.definition(function)
@@ -62,13 +55,19 @@ def _wrong_callee(runner: CaseRunner, function: str, result: CaseResult) -> str:
     wrong = sorted(name for name in called if not runner.is_right(name))
     if not wrong:
         return ""
-    package = catalog.load(runner.assignment)
-    right = {name: getattr(package, name) for name in wrong if hasattr(package, name)}
-    if not runner.passes(function, node, {**runner.namespace.names, **right}):
+    if not right_with(runner, function, wrong):
         return ""
     if len(wrong) == 1:
         return f"It will be right when {wrong[0]} is right: fix that first."
     return f"It will be right when {' and '.join(wrong)} are right: fix them first."
+
+
+def right_with(runner: CaseRunner, function: str, others: list[str]) -> bool:
+    """Whether a function is right with this package's versions of other functions."""
+    package, node = catalog.load(runner.assignment), runner.definition(function)
+    right = {name: getattr(package, name) for name in others if hasattr(package, name)}
+    names = {**runner.namespace.names, **right}
+    return node is not None and runner.passes(function, node, names)
 
 
 def _no_return(runner: CaseRunner, function: str, result: CaseResult) -> str:
@@ -128,27 +127,13 @@ def _mask(runner: CaseRunner, function: str, result: CaseResult) -> str:
 # Rules that run the function again.
 
 
-def _tuple_of_2017(runner: CaseRunner, function: str, result: CaseResult) -> str:
-    """The function expects a tuple argument in the order of 2017."""
-    old_tuple = course_editions.OLD_TUPLES.get((runner.assignment, function))
-    if old_tuple is None or isinstance(result.call.error, TimeLimitExceeded):
-        return ""
-    name, order = old_tuple
-
-    def adapt(arguments: dict[str, Any]) -> tuple[list, dict[str, Any]]:
-        reordered = tuple(arguments[name][number] for number in order)
-        return [], {**arguments, name: reordered}
-
-    if runner.run_case(function, result.case, adapt=adapt).message:
-        return ""
-    return f"It is right for {name} in the order of 2017; use the order of 2021."
-
-
 def _mutation(runner: CaseRunner, function: str, result: CaseResult) -> str:
     """All cases pass after a single edit."""
     node = runner.definition(function)
     if node is None or isinstance(node, ast.ClassDef) or result.call.seconds > SLOW:
         return ""
+    if isinstance(result.call.error, NameError | ImportError):
+        return ""  # an edit that avoids the name is no explanation
     # Three calls, since the machine may pause during one of them.
     durations = (runner.run_case(function, result.case).call.seconds for _ in range(3))
     if all(seconds > QUICK for seconds in durations):
@@ -158,6 +143,8 @@ def _mutation(runner: CaseRunner, function: str, result: CaseResult) -> str:
         node,
         passes=lambda mutated: runner.passes(function, mutated),
         time_left=lambda: time.process_time() < until,
+        # With few cases, rounding down may be right by chance.
+        rounds=result.call.error is not None or len(runner.results[function]) > 2,
     )
     if not found:
         return ""
@@ -187,6 +174,8 @@ def _order(runner: CaseRunner, function: str, result: CaseResult) -> str:
         count = len(value) if isinstance(value, tuple | list) else "one value"
         return f"Return {len(order)} values, ({', '.join(order)}), not {count}."
     if len(order) <= 5:
+        if agrees(value):
+            return ""
         for numbers in itertools.permutations(range(len(order))):
             if agrees(tuple(value[number] for number in numbers)):
                 return f"Return the values in the order ({', '.join(order)})."
@@ -228,7 +217,10 @@ def _missing_key(runner: CaseRunner, function: str, result: CaseResult) -> str:
     if part is None:
         return ""
     actual, expected = part.actual, part.expected
-    if not isinstance(expected, Mapping):  # the path itself may be a key of the result
+    if not isinstance(expected, Mapping):
+        if actual is not None:
+            return ""
+        # The path itself may be a key of the result.
         actual, expected = result.call.result, [part.path.split("/")[0]]
     if not isinstance(actual, Mapping):
         return ""
@@ -247,25 +239,25 @@ def _right_parts(runner: CaseRunner, function: str, result: CaseResult) -> str:
         return ""
     if result.call.result is None:
         return "It returns None: does every branch end with a `return` of the value?"
-    right: list[str] = []
-    wrong: list[str] = []
-    for part in runner.parts(result.case, result.call.result):
-        name = part.path.removeprefix("return/")
-        (wrong if part.difference else right).append(name)
+    parts = list(runner.parts(result.case, result.call.result))
+    found: dict[str, list[bool]] = {}
+    for part in parts:
+        if "@" not in part.path:
+            found.setdefault(compare.named(part.path), []).append(not part.difference)
+    wrong = [name for name, agree in found.items() if not all(agree)]
+    right = [name for name in found if name not in wrong]
     if not right or not wrong:
         return ""
     return f"Right: {', '.join(right[:6])}. Wrong: {', '.join(wrong[:6])}."
 
 
 RULES: tuple[HintRule, ...] = (
-    _placeholder,
     _wrong_callee,
     _no_return,
-    _order,
     _changed_in_place,
+    _order,
     _layer_in_loop,
     _mask,
-    _tuple_of_2017,
     _certain_numbers,
     _mutation,
     _exception,
@@ -276,7 +268,6 @@ RULES: tuple[HintRule, ...] = (
 
 # A harness compares a model built from the function, not the returned value itself.
 HARNESS_RULES: tuple[HintRule, ...] = (
-    _placeholder,
     _wrong_callee,
     _no_return,
     _mutation,

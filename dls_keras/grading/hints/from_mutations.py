@@ -9,6 +9,7 @@ about its line, not the correction itself.
 import ast
 import copy
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,6 +36,8 @@ OTHER_STRINGS = {
     "SAME": ("VALID",),
     "VALID": ("SAME",),
 }
+ACCUMULATES = "did you mean +=, to accumulate a sum?"
+ROUNDS_DOWN = "did you mean a whole number (// or np.floor)?"
 OTHER_OPERATORS = {
     ast.Mult: (
         (ast.MatMult, "* multiplies element by element: did you mean np.dot or @?"),
@@ -45,7 +48,7 @@ OTHER_OPERATORS = {
     ast.Sub: ((ast.Add, "did you mean +, not -?"),),
     ast.Div: (
         (ast.Mult, "did you mean a product, not a division?"),
-        (ast.FloorDiv, "did you mean a whole number (// or np.floor)?"),
+        (ast.FloorDiv, ROUNDS_DOWN),
     ),
     ast.FloorDiv: ((ast.Div, "// rounds down to whole numbers: did you mean /?"),),
     ast.Gt: ((ast.GtE, "did you mean >=, not >?"), (ast.Lt, "did you mean <, not >?")),
@@ -69,6 +72,7 @@ def find(
     function: FunctionNode,
     passes: Callable[[FunctionNode], bool],
     time_left: Callable[[], bool],
+    rounds: bool = False,
 ) -> tuple[int, str] | None:
     """The line and the question of the first mutation for which `passes` is true.
 
@@ -76,24 +80,59 @@ def find(
         function: the definition that the learner wrote.
         passes: whether all cases pass with another definition.
         time_left: whether there is time for another mutation.
+        rounds: whether a whole number may be missing, so that // may replace /.
     """
-    for target, build, question in mutations(function):
+    loops = [n for n in ast.walk(function) if isinstance(n, ast.For | ast.While)]
+    repeated = {id(node) for loop in loops for node in ast.walk(loop)}
+    single = [
+        [one]
+        for one in mutations(function)
+        if (rounds or one[2] != ROUNDS_DOWN)
+        and (id(one[0]) in repeated or one[2] != ACCUMULATES)
+    ]
+    for changes in (*single, *twins(function, single)):
         if not time_left():
             return None
-        if passes(mutated(function, target, build)):
+        if passes(mutated(function, *changes)):
+            target, _, question = changes[0]
             return getattr(target, "lineno", function.lineno), question
     return None
 
 
-def mutated(
-    function: FunctionNode, target: ast.AST, build: Callable[[Any], Any]
-) -> FunctionNode:
-    """A copy of the definition in which `build(target)` replaces the target."""
+def twins(
+    function: FunctionNode, single: list[list[Mutation]]
+) -> Iterator[list[Mutation]]:
+    """The same mutation in lines that differ only in numbers, such as dW1 and dW2."""
+    found: dict[tuple[str, str], list[Mutation]] = {}
+    for ((target, build, question),) in single:
+        if isinstance(target, ast.expr | ast.stmt):
+            text = re.sub(r"\d+", "0", ast.unparse(target))
+            settings = "".join(map(_dumped, build.__defaults__ or ()))
+            code = build.__code__.co_code
+            key = text, f"{type(target).__name__} {question} {settings} {code!r}"
+            found.setdefault(key, []).append((target, build, question))
+    for group in found.values():
+        lines = {target.lineno for target, _, _ in group if hasattr(target, "lineno")}
+        if 2 <= len(group) == len(lines) <= 8:
+            yield group
+
+
+def _dumped(value):
+    """A default of a mutation as text."""
+    if isinstance(value, list):
+        return "".join(map(_dumped, value))
+    return ast.dump(value) if isinstance(value, ast.AST) else str(value)
+
+
+def mutated(function: FunctionNode, *changes: Mutation) -> FunctionNode:
+    """A copy of the definition in which `build(target)` replaces each target."""
     memo: dict[int, Any] = {}
     whole = copy.deepcopy(function, memo)
-    place = memo[id(target)]
-    # `build` gets a copy of the copy, whose parts it may reuse.
-    return _Replace(place, build(copy.deepcopy(place))).visit(whole)
+    for target, build, _ in changes:
+        place = memo[id(target)]
+        # `build` gets a copy of the copy, whose parts it may reuse.
+        whole = _Replace(place, build(copy.deepcopy(place))).visit(whole)
+    return whole
 
 
 class _Replace(ast.NodeTransformer):
@@ -249,7 +288,7 @@ def _statements(node):
         if isinstance(node.targets[0], ast.Subscript | ast.Name):
             yield (
                 lambda n: ast.AugAssign(n.targets[0], ast.Add(), n.value),
-                "did you mean +=, to accumulate a sum?",
+                ACCUMULATES,
             )
     if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
         count = len(node.value.elts)

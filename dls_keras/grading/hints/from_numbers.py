@@ -305,8 +305,24 @@ def _missing_term(e):
     return ""
 
 
+def _mask(e):
+    """Some values should be 0; the others are right, but for a factor."""
+    hidden = (e.expected == 0) & (e.actual != 0)
+    if e.actual.size < 4 or not hidden.any() or hidden.all():
+        return ""
+    rest = np.where(hidden, 0, e.actual)
+    if not rest.any() or not _ratio(e._replace(actual=rest)):
+        return ""
+    return (
+        "Some of the values should be 0, and the others are right or have a common "
+        "factor: is a mask (such as D1, or A > 0) not applied?"
+    )
+
+
 def _activation(e):
     x = e.actual
+    if e.expected.size == 1 and not e.expected.any():
+        return ""  # many functions give 0
     functions = {
         "the sigmoid": 1 / (1 + np.exp(-x)),
         "the tanh": np.tanh(x),
@@ -446,6 +462,7 @@ VALUE_RULES: tuple[Rule, ...] = (
     _whole_numbers,
     _factor,
     _reordered,
+    _mask,
     _activation,
     _opposite_step,
     _missing_term,

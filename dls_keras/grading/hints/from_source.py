@@ -2,12 +2,15 @@
 
 import ast
 import re
+import traceback
 from collections.abc import Iterator
 
 from dls_keras.grading.call_record import CallAborted, TimeLimitExceeded
 from dls_keras.grading.namespace import DefinitionNode
 
 FIRST_LINE = 200  # characters of an error message that are shown
+# Keyword arguments of layers that are never None.
+SIZES = ("filters", "kernel_size", "units", "n_filters", "target_shape")
 TAKE_NONE = ("isinstance", "print", "slice")  # calls in which None is a valid argument
 
 
@@ -32,7 +35,6 @@ HINTS = {
         "Two shapes do not match in an elementwise operation: did you mean a matrix "
         "product (np.dot) instead of *, or is a rank-1 array combined with a matrix?"
     ),
-    r"NotImplementedError": "Not implemented yet.",
     r"0-dimensional arrays can be converted|only (length|size)-1 arrays": (
         "A single number is expected, but this is an array: use np.squeeze(...).item() "
         "instead of float(...), and np.exp instead of math.exp."
@@ -104,22 +106,47 @@ def hint(error: BaseException) -> str:
 # Placeholders.
 
 
-def placeholder(function: DefinitionNode) -> int | None:
+def placeholder(
+    function: DefinitionNode, error: BaseException | None = None
+) -> int | None:
     """The line of the first placeholder that is left in a function, or None.
 
-    A placeholder is `...`, `raise NotImplementedError`, a body without statements, a
-    name that is only ever set to None, or None where a value is required: in a range,
-    a sum, a condition, a loop, or as all arguments of a call.
+    A placeholder is `...`, a body without statements, a name that is only ever set to
+    None, or None where a value is required: in a range, a sum, a condition, a loop, as
+    all arguments of a call, or as the size of a layer; also `raise
+    NotImplementedError`, if it is the whole body or has raised `error`.
     """
     if isinstance(function, ast.ClassDef):
         found = (
-            placeholder(f) for f in function.body if isinstance(f, ast.FunctionDef)
+            placeholder(f, error)
+            for f in function.body
+            if isinstance(f, ast.FunctionDef)
         )
         return next((line for line in found if line), None)
     body = [s for s in function.body if not _is_text(s)]
     if not body or all(isinstance(s, ast.Pass) for s in body):
         return function.lineno
-    return min(_placeholders(function), default=None)
+    if _raises(body[0]):
+        return body[0].lineno
+    raised = _line_in(function, error)
+    return min((*_placeholders(function), *raised), default=None)
+
+
+def _raises(node):
+    """Whether a statement is `raise NotImplementedError`."""
+    match node:
+        case ast.Raise(exc=ast.Name(id=raised) | ast.Call(func=ast.Name(id=raised))):
+            return raised == "NotImplementedError"
+    return False
+
+
+def _line_in(function, error):
+    """The line of a function that itself raised a NotImplementedError, as a list."""
+    if not isinstance(error, NotImplementedError) or error.__traceback__ is None:
+        return []
+    last = traceback.extract_tb(error.__traceback__)[-1].lineno
+    lines = [node.lineno for node in ast.walk(function) if _raises(node)]
+    return [line for line in lines if line == last]
 
 
 def _placeholders(function: ast.AST) -> Iterator[int]:
@@ -138,15 +165,12 @@ def _placeholders(function: ast.AST) -> Iterator[int]:
             values.setdefault(ast.dump(node.target), []).append((node, node.lineno))
         operands: list[ast.expr] = []
         match node:
-            case ast.Raise(
-                exc=ast.Name(id=raised) | ast.Call(func=ast.Name(id=raised))
-            ):
-                if raised == "NotImplementedError":
-                    yield node.lineno
             case ast.Expr(value=ast.Constant(value=value)) if value is ...:
                 yield node.lineno
             case ast.Call(func=func) if getattr(func, "id", "") not in TAKE_NONE:
                 operands = node.args[:2] if all(map(_is_none, node.args)) else []
+            case ast.keyword(arg=name) if name in SIZES:
+                operands = [node.value]
             case ast.BinOp():
                 operands = [node.left, node.right]
             case ast.For() | ast.comprehension():
