@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, images, weights
+from dls_keras.core import files, images, inputs, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.course1 import logistic_regression
 from dls_keras.course1.deep_network_steps import (
@@ -195,19 +195,22 @@ def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     )
 
 
-def infer(model: dict[str, np.ndarray], image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: dict[str, np.ndarray], photos: Any) -> list[Answer]:
     """Whether a photo of any size shows a cat.
 
     Args:
-        image: what `images.read` takes: a path, a PIL image or an array.
+        photos: a photo as `images.read` takes it (path, PIL image, array, bytes),
+            or a list of them.
 
     Returns:
         "cat" or "non-cat". The confidence is its probability, the output of the
         sigmoid or one minus it; `details["probabilities"]` holds both.
     """
-    x = images.resized(image, cats.SIZE, cats.SIZE).reshape(-1, 1)
-    p = L_model_forward(x, model)[0].item()
-    return likeliest(cats.CLASSES, (1 - p, p))
+    x = [images.resized(photo, cats.SIZE, cats.SIZE).ravel() for photo in photos]
+    X = np.stack(x, axis=1)  # (12288, m)
+    (probabilities,) = L_model_forward(X, model)[0]
+    return [likeliest(cats.CLASSES, (1 - p, p)) for p in probabilities]
 
 
 def evaluate(model: dict[str, np.ndarray] | None = None) -> list[Row]:

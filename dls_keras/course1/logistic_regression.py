@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, images, weights
+from dls_keras.core import files, images, inputs, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.course1.numpy_basics import sigmoid
 from dls_keras.datasets import cats
@@ -187,19 +187,22 @@ def load_pretrained(variant: str = "default") -> dict[str, Any]:
     )
 
 
-def infer(model: dict[str, Any], image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: dict[str, Any], photos: Any) -> list[Answer]:
     """Whether a photo of any size shows a cat.
 
     Args:
-        image: what `images.read` takes: a path, a PIL image or an array.
+        photos: a photo as `images.read` takes it (path, PIL image, array, bytes),
+            or a list of them.
 
     Returns:
         "cat" or "non-cat". The confidence is its probability, the output of the
         sigmoid or one minus it; `details["probabilities"]` holds both.
     """
-    x = images.resized(image, cats.SIZE, cats.SIZE).reshape(-1, 1)
-    p = sigmoid(model["w"].T @ x + model["b"]).item()
-    return likeliest(cats.CLASSES, (1 - p, p))
+    x = [images.resized(photo, cats.SIZE, cats.SIZE).ravel() for photo in photos]
+    X = np.stack(x, axis=1)  # (12288, m)
+    (probabilities,) = sigmoid(model["w"].T @ X + model["b"])
+    return [likeliest(cats.CLASSES, (1 - p, p)) for p in probabilities]
 
 
 def evaluate(model: dict[str, Any] | None = None) -> list[Row]:

@@ -20,12 +20,12 @@ NumPy alone, no TensorFlow.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from dls_keras.core import weights
+from dls_keras.core import inputs, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1 import logistic_regression
@@ -224,23 +224,21 @@ def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     return weights.load(dict, "planar_classification", variant, outputs=logit)
 
 
-def infer(model: dict[str, np.ndarray], point: Any) -> Answer:
+@inputs.batched(inputs.POINT)
+def infer(model: dict[str, np.ndarray], points: Any) -> list[Answer]:
     """Whether a point is in a red or in a blue petal.
 
     Args:
-        point: two numbers, or a string of two such as "3, -1.5". The flower lies
-            within 5 of (0, 0).
+        points: a point, which is two numbers or a string of two such as "3, -1.5", or
+            a list of points. The flower lies within 5 of (0, 0).
 
     Returns:
         "red" or "blue". The confidence is its probability, the output of the sigmoid
         or one minus it; `details["probabilities"]` holds both.
     """
-    p = forward_propagation(column(point), model)[0].item()
-    return likeliest(
-        COLOURS,
-        (1 - p, p),
-        for_picture=class_map(lambda X: predict(model, X), EXTENT),
-    )
+    (probabilities,) = forward_propagation(columns(points), model)[0]
+    drawn = class_map(lambda X: predict(model, X), EXTENT)
+    return [likeliest(COLOURS, (1 - p, p), for_picture=drawn) for p in probabilities]
 
 
 def evaluate(model: dict[str, np.ndarray] | None = None) -> list[Row]:
@@ -325,6 +323,11 @@ def column(point: Any) -> np.ndarray:
             f"{point!r}."
         )
     return x.reshape(2, 1)
+
+
+def columns(points: Sequence[Any]) -> np.ndarray:
+    """m points as the columns of an array (2, m); see `column`."""
+    return np.hstack([column(point) for point in points])
 
 
 def class_map(

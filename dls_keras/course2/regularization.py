@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from dls_keras.core import inputs
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course2 import initialization
@@ -350,18 +351,19 @@ def train(
     )
 
 
-def infer(model: dict[str, np.ndarray], place: Any) -> Answer:
+@inputs.batched(inputs.POINT)
+def infer(model: dict[str, np.ndarray], places: Any) -> list[Answer]:
     """Which team heads a ball that comes down at a position.
 
     Args:
-        place: two numbers within about 0.8 of (0, 0), or a string of two such as
-            "0.3, -0.2".
+        places: a position, which is two numbers within about 0.8 of (0, 0) or a string
+            of two such as "0.3, -0.2", or a list of positions.
 
     Returns:
         "the other team" or "France". The confidence is its probability, the output of
         the sigmoid or one minus it; `details["probabilities"]` holds both.
     """
-    return initialization.infer(model, place, classes=TEAMS, extent=EXTENT)
+    return initialization.infer(model, places, classes=TEAMS, extent=EXTENT)
 
 
 def evaluate() -> list[Row]:

@@ -26,7 +26,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import augment, files, images, inputs, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import signs
 
@@ -258,21 +258,22 @@ def load_pretrained(variant: str = "default") -> Parameters:
     )
 
 
-def infer(model: Parameters, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: Parameters, photos: Any) -> list[Answer]:
     """Recognise the number that a hand shows.
 
     Args:
-        image: a photo of any size (path, PIL image or array); it is resized to 64 x 64
-            without keeping the aspect ratio.
+        photos: a photo of any size (path, PIL image, array, bytes), or a list of them;
+            resized to 64 x 64 without keeping the aspect ratio.
 
     Returns:
         An `Answer`, "0" to "5". Its confidence is the softmax probability of that
         class; `details["probabilities"]` holds the probability of each class.
     """
-    x = images.resized(image, SIZE, SIZE)
-    Z3 = forward_propagation(columns(x[np.newaxis]), model)
-    probabilities = tf.nn.softmax(Z3, axis=0).numpy()[:, 0]
-    return likeliest(signs.CLASSES, probabilities)
+    x = np.stack([images.resized(photo, SIZE, SIZE) for photo in photos])
+    Z3 = forward_propagation(columns(x), model)
+    probabilities = tf.nn.softmax(Z3, axis=0).numpy()  # (6, m)
+    return [likeliest(signs.CLASSES, p) for p in probabilities.T]
 
 
 def evaluate(model: Parameters | None = None) -> list[Row]:

@@ -34,6 +34,7 @@ from dls_keras.core import (
     augment,
     files,
     images,
+    inputs,
     readers,
     settings,
     training,
@@ -409,20 +410,21 @@ def load_darknet(
     return Detector(model, heads, names)
 
 
+@inputs.batched(inputs.PICTURE)
 def infer(
     detector: Detector,
-    image: Any,
+    photos: Any,
     *,
     max_boxes: int = 20,
     score_threshold: float = 0.5,
     iou_threshold: float = 0.5,
     letter_box: bool | None = None,
-) -> Answer:
+) -> list[Answer]:
     """Detect the objects in an image.
 
     Args:
-        image: an image of any size (path, PIL image or array); it is resized to the
-            network's input.
+        photos: an image of any size (path, PIL image, array, bytes), or a list of them;
+            resized to the network's input.
         score_threshold: keep a box whose best class scores, in [0, 1], at least this.
         iou_threshold: drop a box whose IoU with a better one is higher than this.
         letter_box: whether the aspect ratio is kept, with grey bars; default: as the
@@ -432,17 +434,17 @@ def infer(
         An `Answer` such as "2 cars". Its confidence is the highest score, None without
         boxes: the probability of an object times that of its class. `details["boxes"]`
         lists each box as {"class", "score", "box"}, the corners (y1, x1, y2, x2) in
-        pixels of `image`, highest score first.
+        pixels of the photo, highest score first.
     """
-    ((boxes, scores, classes),) = find_all(
+    found = find_all(
         detector,
-        [image],
+        photos,
         max_boxes=max_boxes,
         score_threshold=score_threshold,
         iou_threshold=iou_threshold,
         letter_box=letter_box,
     )
-    return detected(boxes, scores, classes, detector.classes)
+    return [detected(*one, detector.classes) for one in found]
 
 
 def find_all(

@@ -28,7 +28,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, settings, training, weights
+from dls_keras.core import augment, files, inputs, settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import digits
@@ -221,20 +221,21 @@ def load_pretrained(variant: str = "default") -> keras.Model:
     return weights.load(build_model(), "digit_recognizer", variant)
 
 
-def infer(model: keras.Model, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: keras.Model, scans: Any) -> list[Answer]:
     """Recognise one digit.
 
     Args:
-        image: a photo or scan of any size (path, PIL image or array), the digit dark
-            on light or light on dark; see `digits.prepare`.
+        scans: a photo or scan of any size (path, PIL image, array, bytes), or a list of
+            them, each digit dark on light or light on dark; see `digits.prepare`.
 
     Returns:
         An `Answer`, "0" to "9". Its confidence is the softmax probability of that
         digit; `details["probabilities"]` holds the probability of each digit.
     """
-    x = digits.as_inputs(digits.prepare(image)[np.newaxis])
-    probabilities = np.asarray(model(x, training=False))[0]
-    return likeliest(digits.CLASSES, probabilities)
+    x = digits.as_inputs(np.stack([digits.prepare(scan) for scan in scans]))
+    probabilities = np.asarray(model(x, training=False))
+    return [likeliest(digits.CLASSES, p) for p in probabilities]
 
 
 def evaluate(model: keras.Model | None = None) -> list[Row]:

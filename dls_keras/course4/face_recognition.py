@@ -40,6 +40,7 @@ from dls_keras.core import (
     face_database,
     files,
     images,
+    inputs,
     settings,
     training,
     verification,
@@ -351,17 +352,18 @@ def load_pretrained(variant: str = "default") -> keras.Model:
     return face_networks.fill(mobile_face_net(), face_networks.read_mxnet(path))
 
 
+@inputs.batched(inputs.PICTURE)
 def infer(
     model: Any,
-    image: Any,
+    photos: Any,
     *,
     database: Mapping[str, np.ndarray] | None = None,
     threshold: float | None = None,
-) -> Answer:
+) -> list[Answer]:
     """Recognise the person on an image.
 
     Args:
-        image: see `img_to_encoding`.
+        photos: an image as `img_to_encoding` takes it, or a list of them.
         database: {name: encoding (1, d)}; default: `faces.example_people`.
         threshold: a face at least as far from everybody is unknown; default:
             `threshold_of(model)`.
@@ -378,10 +380,17 @@ def infer(
         known = encode(model, [*people.values()])[:, np.newaxis]
         database = dict(zip(people, known, strict=True))
     face_database.check_network(database, model)
-    nearest = face_database.distances(img_to_encoding(image, model), database)
-    name, distance = nearest[0]
-    _, scale = CALIBRATION.get(model.name, UNKNOWN)
     threshold = threshold_of(model) if threshold is None else threshold
+    _, scale = CALIBRATION.get(model.name, UNKNOWN)
+    return [
+        _answer(face_database.distances(one, database), threshold, scale, people)
+        for one in encode(model, photos)[:, np.newaxis]
+    ]
+
+
+def _answer(nearest, threshold, scale, people):
+    """The answer for one face, from pairs (name, distance), the nearest first."""
+    name, distance = nearest[0]
     same = 1 / (1 + np.exp((distance - threshold) / scale))
     shown = [who for who, _ in nearest[:SHOWN] if who in people]
     return Answer(

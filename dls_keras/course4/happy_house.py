@@ -22,7 +22,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, settings, training, weights
+from dls_keras.core import augment, files, images, inputs, settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import smiles
 
@@ -155,20 +155,22 @@ def load_pretrained(variant: str = "default") -> keras.Model:
     return weights.load(build_model(), "happy_house", variant, outputs=weights.features)
 
 
-def infer(model: keras.Model, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: keras.Model, photos: Any) -> list[Answer]:
     """Predict whether a person is happy.
 
     Args:
-        image: a photo of any size (path, PIL image or array) with a face in the middle;
-            it is resized to 64 x 64 without keeping the aspect ratio.
+        photos: a photo of any size (path, PIL image, array, bytes) with a face in the
+            middle, or a list of them; resized to 64 x 64 without keeping the aspect
+            ratio.
 
     Returns:
         An `Answer`, "happy" or "not happy". Its confidence is the probability of that
         class, from the sigmoid; `details["probabilities"]` holds both.
     """
-    x = preprocess(255 * images.resized(image, SIZE, SIZE))
-    p = float(np.asarray(model(x[np.newaxis], training=False))[0, 0])
-    return likeliest(smiles.CLASSES, (1 - p, p))
+    x = np.stack([images.resized(photo, SIZE, SIZE) for photo in photos])
+    probabilities = np.asarray(model(preprocess(255 * x), training=False))[:, 0]
+    return [likeliest(smiles.CLASSES, (1 - p, p)) for p in probabilities.tolist()]
 
 
 def evaluate(model: keras.Model | None = None) -> list[Row]:

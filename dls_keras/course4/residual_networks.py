@@ -25,7 +25,7 @@ from keras import initializers, layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, settings, training, weights
+from dls_keras.core import augment, files, images, inputs, settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import signs
 
@@ -213,20 +213,21 @@ def load_pretrained(variant: str = "default") -> keras.Model:
     return weights.load(build_model(), "residual_networks", variant)
 
 
-def infer(model: keras.Model, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: keras.Model, photos: Any) -> list[Answer]:
     """Recognise the number that a hand shows.
 
     Args:
-        image: a photo of any size (path, PIL image or array); it is resized to 64 x 64
-            without keeping the aspect ratio.
+        photos: a photo of any size (path, PIL image, array, bytes), or a list of them;
+            resized to 64 x 64 without keeping the aspect ratio.
 
     Returns:
         An `Answer`, "0" to "5". Its confidence is the softmax probability of that
         class; `details["probabilities"]` holds the probability of each class.
     """
-    x = images.resized(image, SIZE, SIZE)
-    probabilities = np.asarray(model(x[np.newaxis], training=False))[0]
-    return likeliest(signs.CLASSES, probabilities)
+    x = np.stack([images.resized(photo, SIZE, SIZE) for photo in photos])
+    probabilities = np.asarray(model(x, training=False))
+    return [likeliest(signs.CLASSES, p) for p in probabilities]
 
 
 def evaluate(model: keras.Model | None = None) -> list[Row]:

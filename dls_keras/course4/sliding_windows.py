@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dls_keras import plots
-from dls_keras.core import files, images, settings, training, weights
+from dls_keras.core import files, images, inputs, settings, training, weights
 from dls_keras.core.answers import Answer, Row, detected
 from dls_keras.core.detections import Detections, f1_score
 from dls_keras.core.errors import InputError
@@ -293,19 +293,21 @@ def load_pretrained(variant: str = "default") -> Detector:
     return detector
 
 
+@inputs.batched(inputs.PICTURE)
 def infer(
     detector: Detector,
-    image: Any,
+    photos: Any,
     *,
     threshold: float = 0.95,
     overlap: float = 0.3,
     max_boxes: int = 50,
-) -> Answer:
+) -> list[Answer]:
     """Detect the digits in an image, small and large ones.
 
     Args:
-        image: an image of any size (path, PIL image or array), dark on light or light
-            on dark; if a side has more than 512 pixels, it is reduced for the search.
+        photos: an image of any size (path, PIL image, array, bytes), or a list of them,
+            dark on light or light on dark; if a side has more than 512 pixels, it is
+            reduced for the search.
         threshold: keep a window whose best digit has at least this probability; 0.95
             was best on 120 validation canvases.
         overlap: drop a window whose IoU with a better one is higher than this.
@@ -313,13 +315,11 @@ def infer(
     Returns:
         An `Answer` such as "2 sevens, 1 four". Its confidence is the highest softmax
         probability of a window, None without boxes. `details["boxes"]` lists each box
-        as {"class", "score", "box"}, the corners (y1, x1, y2, x2) in pixels of `image`,
-        highest score first.
+        as {"class", "score", "box"}, the corners (y1, x1, y2, x2) in pixels of the
+        photo, highest score first.
     """
-    ((boxes, scores, classes),) = find_all(
-        detector, [image], threshold, overlap, max_boxes
-    )
-    return detected(boxes, scores, classes, detector.classes)
+    found = find_all(detector, photos, threshold, overlap, max_boxes)
+    return [detected(*one, detector.classes) for one in found]
 
 
 def find_all(

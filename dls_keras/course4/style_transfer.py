@@ -30,7 +30,7 @@ from PIL import Image
 
 from dls_keras import plots
 from dls_keras.converters import vgg19 as vgg19_files
-from dls_keras.core import augment, files, images, settings, training, weights
+from dls_keras.core import augment, files, images, inputs, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.core.progress import progress
@@ -314,6 +314,7 @@ class _InRange(keras.constraints.Constraint):
         return clip_0_1(image)
 
 
+@inputs.one_by_one(inputs.PICTURE)
 def infer(
     model: keras.Model,
     content: Any,

@@ -32,6 +32,7 @@ from dls_keras.core import (
     files,
     hdf5,
     images,
+    inputs,
     readers,
     settings,
     training,
@@ -381,20 +382,21 @@ def load_pretrained(variant: str = "default") -> keras.Model:
     return model
 
 
-def infer(model: keras.Model, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: keras.Model, photos: Any) -> list[Answer]:
     """Classify a photo: alpaca or not.
 
     Args:
-        image: a photo of any size (path, PIL image or array); it is resized to
-            160 x 160 without keeping the aspect ratio.
+        photos: a photo of any size (path, PIL image, array, bytes), or a list of them;
+            resized to 160 x 160 without keeping the aspect ratio.
 
     Returns:
         An `Answer`, "alpaca" or "not alpaca". Its confidence is the sigmoid
         probability of that class; `details["probabilities"]` holds both.
     """
-    x = 255 * images.resized(image, SIZE, SIZE)
-    other = float(keras.ops.sigmoid(model(x[np.newaxis], training=False))[0, 0])
-    return likeliest(alpaca.CLASSES, (1 - other, other))
+    x = 255 * np.stack([images.resized(photo, SIZE, SIZE) for photo in photos])
+    others = np.asarray(keras.ops.sigmoid(model(x, training=False)))[:, 0]
+    return [likeliest(alpaca.CLASSES, (1 - p, p)) for p in others.tolist()]
 
 
 def accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:

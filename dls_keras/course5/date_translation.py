@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import settings, training, weights
+from dls_keras.core import inputs, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import dates
 from dls_keras.fast import attention_translator
@@ -314,11 +314,13 @@ def translate(
     return dates.decode_all(y_hat.argmax(-1)), y_hat.max(-1), attention
 
 
-def infer(model: keras.Model | PackedWeights, sentence: str) -> Answer:
+@inputs.batched()
+def infer(model: keras.Model | PackedWeights, sentences: Any) -> list[Answer]:
     """Translate one date, such as "5 April 09", into "YYYY-MM-DD".
 
     Args:
         model: as in `translate`.
+        sentences: a text, or a list of texts.
 
     Returns:
         An `Answer`, a day of the calendar. Its confidence is the product of the ten
@@ -329,14 +331,13 @@ def infer(model: keras.Model | PackedWeights, sentence: str) -> Answer:
         InputError: if the sentence is not a text, empty or too long, or if the
             translation cannot be right, see `dates.check`.
     """
-    (translation,), probabilities, attention = translate(model, [sentence])
-    dates.check(sentence, translation)
-    return Answer(
-        translation,
-        probabilities[0].prod(),
-        probabilities=probabilities[0],
-        attention=attention[0],
-    )
+    translated = list(zip(sentences, *translate(model, sentences), strict=True))
+    for sentence, translation, _, _ in translated:
+        dates.check(sentence, translation)
+    return [
+        Answer(translation, p.prod(), probabilities=p, attention=attention)
+        for _, translation, p, attention in translated
+    ]
 
 
 def exact_match(

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, sampling, weights
+from dls_keras.core import files, inputs, sampling, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import softmax
@@ -349,6 +349,7 @@ def load_pretrained(variant: str = "default") -> Parameters:
     return weights.load(in_float64, "dinosaurs", variant, outputs=_first_letter)
 
 
+@inputs.one_by_one()
 def infer(
     model: Parameters,
     start: str,

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import readers, settings, weights
+from dls_keras.core import inputs, readers, settings, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import emoji, glove
@@ -300,8 +300,9 @@ def _numbered(words):
     return {word: i for i, word in enumerate(sorted(words), 1)}
 
 
-def infer(model: Emojifier, sentence: str) -> Answer:
-    """The emoji for a sentence with 1 to 10 words of the vocabulary.
+@inputs.batched()
+def infer(model: Emojifier, sentences: Any) -> list[Answer]:
+    """The emoji for a sentence with 1 to 10 words of the vocabulary, or for a list.
 
     A contraction is two words, as in the texts of GloVe: "don't" is "do n't".
 
@@ -313,7 +314,25 @@ def infer(model: Emojifier, sentence: str) -> Answer:
     Raises:
         InputError: if no word, or more than 10, are in the vocabulary.
     """
-    words = _words(sentence)
+    words = [_words(sentence) for sentence in sentences]
+    unknown = [_unknown(model, *pair) for pair in zip(sentences, words, strict=True)]
+    texts = [" ".join(several) for several in words]
+    x = sentences_to_indices(texts, model.word_to_index, MAX_LEN).astype("int32")
+    y_hat = np.asarray(model.model(x, training=False)).tolist()
+    best = np.argmax(y_hat, axis=1)
+    return [
+        Answer(
+            label_to_emoji(k),
+            p[k],
+            probabilities=dict(zip(emoji.CLASSES, p, strict=True)),
+            unknown=skipped,
+        )
+        for k, p, skipped in zip(best.tolist(), y_hat, unknown, strict=True)
+    ]
+
+
+def _unknown(model, sentence, words):
+    """The words of a sentence that have no vector, if the others are 1 to 10."""
     unknown = [word for word in words if word.lower() not in model.word_to_index]
     known = len(words) - len(unknown)
     if not 0 < known <= MAX_LEN:
@@ -322,15 +341,7 @@ def infer(model: Emojifier, sentence: str) -> Answer:
             f'{MAX_LEN}; a contraction such as "don\'t" is two words. Use a short '
             "English sentence."
         )
-    x = sentences_to_indices([" ".join(words)], model.word_to_index, MAX_LEN)
-    probabilities = np.asarray(model.model(x.astype("int32"), training=False))[0]
-    best = int(probabilities.argmax())
-    return Answer(
-        label_to_emoji(best),
-        probabilities[best],
-        probabilities=dict(zip(emoji.CLASSES, map(float, probabilities), strict=True)),
-        unknown=unknown,
-    )
+    return unknown
 
 
 def _words(sentence):

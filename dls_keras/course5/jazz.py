@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, sampling, settings, weights
+from dls_keras.core import files, inputs, sampling, settings, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.fast import lstm_generator
@@ -380,6 +380,7 @@ def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     return weights.load(dict, "jazz", variant, outputs=first_probabilities)
 
 
+@inputs.one_by_one()
 def infer(
     model: dict[str, np.ndarray],
     tune: Tune | str | Path | int,

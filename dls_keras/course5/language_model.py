@@ -29,7 +29,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import sampling, settings, training, weights
+from dls_keras.core import inputs, sampling, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import softmax
@@ -223,6 +223,7 @@ def generate(
     return sentences, [p[:n] for p, n in zip(probabilities, lengths, strict=True)]
 
 
+@inputs.one_by_one()
 def infer(
     model: LanguageModel,
     start: str,

@@ -28,7 +28,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import settings, training, weights
+from dls_keras.core import inputs, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.core.word_pieces import SPECIAL, UNKNOWN, Encoding, WordPieceTokenizer
@@ -317,13 +317,15 @@ def answer_all(model: Reader, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
     ]
 
 
-def infer(model: Reader, story: str | tuple) -> Answer:
+@inputs.batched()
+def infer(model: Reader, texts: Any) -> list[Answer]:
     """The words of the facts that answer a question about them.
 
     Args:
-        story: a text of one to five facts with the question at its end, such as "The
+        texts: a text of one to five facts with the question at its end, such as "The
             kitchen is north of the hallway. What is the hallway south of?", or a pair
-            (facts, question), the facts in one text or in a list.
+            (facts, question), the facts in one text or in a list; or a list of texts or
+            pairs.
 
     Returns:
         An `Answer`. Its confidence is the probability of the text: the sum of
@@ -337,8 +339,7 @@ def infer(model: Reader, story: str | tuple) -> Answer:
         InputError: if there is no question or no fact, a word is not in the vocabulary,
             or the story has more than Tx tokens.
     """
-    (answer,) = answer_all(model, [stories.split_question(story)])
-    return answer
+    return answer_all(model, [stories.split_question(text) for text in texts])
 
 
 def _encode(tokenizer, facts, question):

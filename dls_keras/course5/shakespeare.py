@@ -31,7 +31,7 @@ from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import files, sampling, settings, training, weights
+from dls_keras.core import files, inputs, sampling, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.dinosaurs import build_data, vectorization
@@ -202,6 +202,7 @@ def generate(
     return text[len(start) :], np.array(probabilities, float)
 
 
+@inputs.one_by_one()
 def infer(
     model: keras.Model,
     start: str,

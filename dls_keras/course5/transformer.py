@@ -32,7 +32,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import settings, training, weights
+from dls_keras.core import inputs, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.course5.date_translation import EXAMPLES
 from dls_keras.datasets import dates
@@ -433,15 +433,16 @@ def translate(
     Raises:
         InputError: if a sentence is not a text, empty or too long.
     """
-    if not hasattr(model, "decode"):  # traced once for each number of sentences
-        model.decode = fast.make_decoder(model, dates.START, TY, FUNCTIONS)
+    if not hasattr(model, "decode"):
+        model.decode = fast.make_decoder(model, TX, dates.START, TY, FUNCTIONS)
     tokens, probabilities, attention = model.decode(dates.tokens(sentences, TX))
     texts = dates.decode_tokens(tokens.numpy())
     return texts, probabilities.numpy(), attention.numpy()
 
 
-def infer(model: Transformer, sentence: str) -> Answer:
-    """Translate one date, such as "5 April 09", into "YYYY-MM-DD".
+@inputs.batched()
+def infer(model: Transformer, sentences: Any) -> list[Answer]:
+    """Translate a date, such as "5 April 09", or a list of them, into "YYYY-MM-DD".
 
     Returns:
         An `Answer`, a day of the calendar. Its confidence is the product of the ten
@@ -452,9 +453,13 @@ def infer(model: Transformer, sentence: str) -> Answer:
         InputError: if the sentence is not a text, empty or too long, or if the
             translation cannot be right, see `dates.check`.
     """
-    (text,), (p,), (attention,) = translate(model, [sentence])
-    dates.check(sentence, text)
-    return Answer(text, p.prod(), probabilities=p, attention=attention)
+    translated = list(zip(sentences, *translate(model, sentences), strict=True))
+    for sentence, text, _, _ in translated:
+        dates.check(sentence, text)
+    return [
+        Answer(text, p.prod(), probabilities=p, attention=attention)
+        for _, text, p, attention in translated
+    ]
 
 
 def evaluate(model: Transformer | None = None) -> list[Row]:

@@ -28,7 +28,7 @@ import tensorflow as tf
 from keras import layers
 
 from dls_keras.converters import keras_h5
-from dls_keras.core import audio, files, settings, training, weights
+from dls_keras.core import audio, files, inputs, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.audio import RATE, Clip
 from dls_keras.core.errors import InputError, MissingFileError
@@ -363,13 +363,14 @@ def spikes(
     return found
 
 
-def infer(model: keras.Model, sound: Any, *, threshold: float = 0.5) -> Answer:
+@inputs.batched(inputs.SOUND, size=8)
+def infer(model: keras.Model, sounds: Any, *, threshold: float = 0.5) -> list[Answer]:
     """Detect the word "activate": how often and when.
 
     Args:
-        sound: a path of a wav file, a `Clip`, or samples (n,) at 44.1 kHz as
-            `audio.mono` takes them, of any length. A recording whose loudest sample is
-            below -30 dBFS is amplified.
+        sounds: a path, the bytes or a file object of a wav file, a `Clip`, or samples
+            (n,) at 44.1 kHz as `audio.mono` takes them, of any length; or a list of
+            them. A recording whose loudest sample is below -30 dBFS is amplified.
 
     Returns:
         An `Answer` such as "3 times: at 3.8, 6.5 and 8.6 s". Its confidence is the
@@ -380,12 +381,18 @@ def infer(model: keras.Model, sound: Any, *, threshold: float = 0.5) -> Answer:
     Raises:
         InputError: if the sound is empty or cannot be read.
     """
-    samples = audio.amplified(audio.mono(sound))
-    if not samples.size:
+    recordings = [audio.amplified(audio.mono(sound)) for sound in sounds]
+    if not all(samples.size for samples in recordings):
         raise InputError("The sound is empty. Expected one sample or more.")
     # A word at the very end is detected in half a second of silence after it.
-    padded = np.pad(samples, (0, RATE // 2))
-    probabilities = predict(model, padded[None])[0]
+    padded = [np.pad(samples, (0, RATE // 2)) for samples in recordings]
+    y_hat = inputs.by_shape(padded, functools.partial(predict, model))
+    pairs = zip(recordings, y_hat, strict=True)
+    return [_answer(samples, p, threshold) for samples, p in pairs]
+
+
+def _answer(samples, probabilities, threshold):
+    """The answer for one recording, from the probabilities of its steps."""
     found = spikes(probabilities, threshold)
     times = [min(seconds(step), len(samples) / RATE) for step in found]
     peaks = [

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import weights
+from dls_keras.core import inputs, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import glove, toy_corpus
@@ -246,6 +246,7 @@ def load_pretrained(variant: str = "default") -> glove.WordVectors:
     )
 
 
+@inputs.one_by_one()
 def infer(model: glove.WordVectors, question: str) -> Answer:
     """The word that completes an analogy.
 
