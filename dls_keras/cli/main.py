@@ -301,20 +301,21 @@ def infer(
     as_json: bool,
     details: bool,
 ) -> int:
-    """Run the model of NAME on each INPUT, a text or an image file.
+    """Run the model of NAME on each INPUT, a text or a file.
 
-    The INPUT "-" is what standard input contains: an image, or a text in each line.
-    Prints the answer and its confidence, separated by a tab; with several inputs,
-    each line begins with its input.
+    The INPUT "-" is what standard input contains: an image, a sound, or a text in
+    each line. An http(s) address is what its server sends. Prints the answer and its
+    confidence, separated by a tab; with several inputs, each line begins with its
+    input.
 
     \b
         dls-keras infer NAME "20th February 2016"
         dls-keras infer NAME photo.jpg --out answer.png
         dls-keras infer jazz "Dm7 G7 | Cmaj7" --out solo.wav
     """
-    given_inputs: list[str | bytes] = []
-    for text in inputs:
-        given_inputs += _from_stdin() if text == "-" else [text]
+    from dls_keras.cli import inputs as of_command_line
+
+    given_inputs = of_command_line.given(inputs)
     several = len(given_inputs) > 1
     if out and several:
         raise click.UsageError(
@@ -333,12 +334,10 @@ def infer(
     model = models.load(name, weights)
 
     status = 0
-    for given in given_inputs:
-        shown = "-" if isinstance(given, bytes) else click.format_filename(given)
-        try:
-            answer = module.infer(model, given)
-        except InputError as error:
-            message = str(error)
+    for one in of_command_line.answered(module.infer, model, given_inputs):
+        given, answer, message = one.given.value, one.answer, one.error
+        shown = click.format_filename(one.given.shown)
+        if message:
             status = _report_error(
                 message if shown in message else f"{shown}: {message}"
             )
@@ -358,26 +357,6 @@ def infer(
 
             images.write(render.picture(module, given, answer), out)
     return status
-
-
-def _from_stdin() -> list[str | bytes]:
-    """What standard input contains: a text in each line, or the bytes of a file."""
-    from dls_keras.core import files, readers
-
-    content = sys.stdin.buffer.read(readers.LARGEST_TEXT + 1)
-    if len(content) > readers.LARGEST_TEXT:
-        raise InputError(
-            f"Standard input has more than {files.size(readers.LARGEST_TEXT)}. Save "
-            "it as a file, and name that."
-        )
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        return [content]
-    texts = [line for line in lines if line.strip()]
-    if not texts:
-        raise InputError("Standard input is empty. Expected a text or an image.")
-    return [*texts]
 
 
 @main.command()
