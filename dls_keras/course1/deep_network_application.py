@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, images, inputs, weights
+from dls_keras.core import files, images, inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.course1 import logistic_regression
 from dls_keras.course1.deep_network_steps import (
@@ -179,6 +179,7 @@ def train(
     return losses
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     """The network with shipped weights, verified (see `core.weights.load`)."""
 

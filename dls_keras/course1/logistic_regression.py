@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, images, inputs, weights
+from dls_keras.core import files, images, inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.course1.numpy_basics import sigmoid
 from dls_keras.datasets import cats
@@ -171,6 +171,7 @@ def train(
     return losses
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> dict[str, Any]:
     """The neuron with shipped weights, verified (see `core.weights.load`)."""
 

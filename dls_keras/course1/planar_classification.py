@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import inputs, weights
+from dls_keras.core import inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1 import logistic_regression
@@ -213,6 +213,7 @@ def train(
     return list(gradient_descent(model, X, Y, epochs, learning_rate))
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     """The network with shipped weights, verified (see `core.weights.load`)."""
 

@@ -29,7 +29,7 @@ from keras import initializers, layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import inputs, settings, training, weights
+from dls_keras.core import inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 
@@ -147,6 +147,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with the shipped weights."""
     return weights.load(build_model(), "fizzbuzz", variant)

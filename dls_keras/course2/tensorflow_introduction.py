@@ -26,7 +26,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, inputs, training, weights
+from dls_keras.core import augment, files, images, inputs, pretrained, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import signs
 
@@ -242,6 +242,7 @@ def train(
         model["b1"].assign_sub(tf.matmul(model["W1"], mean))
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> Parameters:
     """The network with the shipped weights."""
 

@@ -35,6 +35,7 @@ from dls_keras.core import (
     files,
     images,
     inputs,
+    pretrained,
     readers,
     settings,
     training,
@@ -365,6 +366,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Detector:
     """A detector with trained weights.

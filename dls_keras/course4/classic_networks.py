@@ -35,7 +35,16 @@ from keras import layers, ops
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, inputs, settings, training, weights
+from dls_keras.core import (
+    augment,
+    files,
+    images,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import digits
 from dls_keras.datasets.draw import digits as draw_digits
@@ -384,6 +393,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """LeNet-5 with the shipped weights: 99.39 % of MNIST's test digits."""

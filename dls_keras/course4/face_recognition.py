@@ -41,6 +41,7 @@ from dls_keras.core import (
     files,
     images,
     inputs,
+    pretrained,
     settings,
     training,
     verification,
@@ -329,6 +330,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """A network with trained weights.

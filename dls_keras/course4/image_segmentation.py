@@ -33,7 +33,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, inputs, settings, training, weights
+from dls_keras.core import (
+    augment,
+    files,
+    images,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import camvid
 
@@ -306,6 +315,7 @@ def segmentation_loss(y: tf.Tensor, logits: tf.Tensor, weight: np.ndarray) -> tf
     return cross_entropy + 1.0 - tf.reduce_mean((intersection + 1.0) / (union + 1.0))
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """U-Net with the shipped weights."""

@@ -25,7 +25,16 @@ from keras import initializers, layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, inputs, settings, training, weights
+from dls_keras.core import (
+    augment,
+    files,
+    images,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import signs
 
@@ -208,6 +217,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> keras.Model:
     """ResNet50 with the shipped weights."""
     return weights.load(build_model(), "residual_networks", variant)

@@ -29,7 +29,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dls_keras import plots
-from dls_keras.core import files, images, inputs, settings, training, weights
+from dls_keras.core import (
+    files,
+    images,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row, detected
 from dls_keras.core.detections import Detections, f1_score
 from dls_keras.core.errors import InputError
@@ -285,6 +293,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Detector:
     """The detector with pretrained weights, verified by `core.weights.load`."""

@@ -33,6 +33,7 @@ from dls_keras.core import (
     hdf5,
     images,
     inputs,
+    pretrained,
     readers,
     settings,
     training,
@@ -350,6 +351,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """A trained classifier of alpacas.

@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import inputs, settings, training, weights
+from dls_keras.core import inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import dates
 from dls_keras.fast import attention_translator
@@ -258,6 +258,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The translator with trained weights.

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, inputs, sampling, weights
+from dls_keras.core import files, inputs, pretrained, sampling, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import softmax
@@ -340,6 +340,7 @@ def train(
     return losses.reshape(epochs, m).mean(axis=1).tolist()
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> Parameters:
     """The parameters with shipped weights, trained on `dinosaur_names.NAMES`."""
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import inputs, readers, settings, weights
+from dls_keras.core import inputs, pretrained, readers, settings, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import emoji, glove
@@ -271,6 +271,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Emojifier:
     return model
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Emojifier:
     """The second version with its shipped weights and vocabulary, verified."""

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, inputs, sampling, settings, weights
+from dls_keras.core import files, inputs, pretrained, sampling, settings, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.fast import lstm_generator
@@ -369,6 +369,7 @@ def window_loss(X: Any, Y: Any, parameters: Sequence[Any]) -> Any:
     return tf.reduce_sum(tf.reduce_mean(losses, axis=1))
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     """The model with the shipped weights and their vocabulary."""
 

@@ -29,7 +29,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import inputs, sampling, settings, training, weights
+from dls_keras.core import inputs, pretrained, sampling, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import softmax
@@ -129,6 +129,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> LanguageModel:
     """The language model with shipped weights, trained on the text of this package."""

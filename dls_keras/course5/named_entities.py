@@ -29,7 +29,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import inputs, settings, training, weights, word_pieces
+from dls_keras.core import inputs, pretrained, settings, training, weights, word_pieces
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.core.word_pieces import WordPieceTokenizer
@@ -328,6 +328,7 @@ def from_arrays(arrays: dict[str, np.ndarray]) -> Tagger:
     return model
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Tagger:
     """The tagger with the shipped weights and vocabulary, verified."""

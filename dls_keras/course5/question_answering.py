@@ -28,7 +28,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import inputs, settings, training, weights
+from dls_keras.core import inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.core.word_pieces import SPECIAL, UNKNOWN, Encoding, WordPieceTokenizer
@@ -292,6 +292,7 @@ def from_arrays(arrays: dict[str, np.ndarray]) -> Reader:
     return model
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Reader:
     """The reader with the shipped weights and vocabulary, verified."""

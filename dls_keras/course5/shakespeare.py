@@ -31,7 +31,15 @@ from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import files, inputs, sampling, settings, training, weights
+from dls_keras.core import (
+    files,
+    inputs,
+    pretrained,
+    sampling,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.dinosaurs import build_data, vectorization
@@ -128,6 +136,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with weights that the course published, and the gates of Keras 2.

@@ -32,7 +32,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import inputs, settings, training, weights
+from dls_keras.core import inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.course5.date_translation import EXAMPLES
 from dls_keras.datasets import dates
@@ -403,6 +403,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Transformer:
     """The Transformer for dates with the shipped weights, verified."""

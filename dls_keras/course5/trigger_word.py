@@ -28,7 +28,7 @@ import tensorflow as tf
 from keras import layers
 
 from dls_keras.converters import keras_h5
-from dls_keras.core import audio, files, inputs, settings, training, weights
+from dls_keras.core import audio, files, inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.audio import RATE, Clip
 from dls_keras.core.errors import InputError, MissingFileError
@@ -286,6 +286,7 @@ def train(
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with trained weights.

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import inputs, weights
+from dls_keras.core import inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import glove, toy_corpus
@@ -225,6 +225,15 @@ def train(
     return losses
 
 
+def from_arrays(arrays: Mapping[str, np.ndarray]) -> glove.WordVectors:
+    """The vectors in the arrays of a weight file, one for each word."""
+    words = sorted(arrays)
+    expected = dict.fromkeys(words, np.zeros(DIMENSION))
+    matrix = np.array([*weights.like(expected, arrays).values()], float)
+    return glove.WordVectors({word: i for i, word in enumerate(words)}, matrix)
+
+
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> glove.WordVectors:
     """Pretrained word vectors.
 
@@ -234,13 +243,6 @@ def load_pretrained(variant: str = "default") -> glove.WordVectors:
     """
     if variant == "glove":
         return glove.load_glove()
-
-    def from_arrays(arrays):
-        words = sorted(arrays)
-        expected = dict.fromkeys(words, np.zeros(DIMENSION))
-        matrix = np.array([*weights.like(expected, arrays).values()], float)
-        return glove.WordVectors({word: i for i, word in enumerate(words)}, matrix)
-
     return weights.load(
         from_arrays, "word_vectors", variant, outputs=lambda model: model["king"]
     )
