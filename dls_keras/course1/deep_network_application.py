@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, images, inputs, pretrained, weights
+from dls_keras.core import examples, files, images, inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.course1 import logistic_regression
 from dls_keras.course1.deep_network_steps import (
@@ -157,6 +157,7 @@ def build_model(layers_dims: Sequence[int] = FOUR_LAYERS) -> dict[str, np.ndarra
     return initialize_parameters_deep(layers_dims)
 
 
+@examples.accepted(pixels="float32", columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -167,7 +168,8 @@ def train(
     """Fit `model` in place; return the cost before each of the `epochs` steps.
 
     The steps are those of `gradient_descent`. `fast.dual_descent` computes them with
-    the first layer in dual form, about 100 times as fast; a test compares the two.
+    the first layer in dual form, about 100 times as fast; a test compares the two. The
+    loop is written in NumPy and takes no callbacks.
 
     Args:
         data: x (n_x, m) and y (1, m), 0 or 1; further entries are ignored. The last

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dls_keras.core import inputs
+from dls_keras.core import examples, inputs
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import house_prices
@@ -97,6 +97,7 @@ def build_model() -> dict[str, float]:
     return {"w": 0.0, "b": 0.0}
 
 
+@examples.accepted()
 def train(
     model: dict[str, float],
     data: tuple,
@@ -105,6 +106,8 @@ def train(
     learning_rate: float = 0.1,
 ) -> list[float]:
     """Fit `model` in place; return the cost before each of the steps.
+
+    All steps are one graph, which takes no callbacks.
 
     Raises:
         InputError: if there are fewer than two distinct x, or an x or y is not finite.

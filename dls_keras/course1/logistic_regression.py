@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, images, inputs, pretrained, weights
+from dls_keras.core import examples, files, images, inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.course1.numpy_basics import sigmoid
 from dls_keras.datasets import cats
@@ -148,6 +148,7 @@ def build_model() -> dict[str, Any]:
     return {"w": w, "b": b}
 
 
+@examples.accepted(pixels="float32", columns=True)
 def train(
     model: dict[str, Any],
     data: tuple,
@@ -159,7 +160,7 @@ def train(
 
     This is the gradient descent of `optimize`. `fast.dual_descent` computes the same
     steps from the inner products of the photos, about 50 times as fast; a test
-    compares the two.
+    compares the two. The loop is written in NumPy and takes no callbacks.
 
     Args:
         data: x (n_x, m) and y (1, m); further entries are ignored.

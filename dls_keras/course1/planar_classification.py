@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import inputs, pretrained, weights
+from dls_keras.core import examples, inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1 import logistic_regression
@@ -201,6 +201,7 @@ def build_model(n_h: int = 4, *, seed: int = 3) -> dict[str, np.ndarray]:
     return initialize_parameters(2, n_h, 1, rng=np.random.RandomState(seed))
 
 
+@examples.accepted(columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -208,7 +209,10 @@ def train(
     epochs: int = 10_000,
     learning_rate: float = 1.2,
 ) -> list[float]:
-    """Fit `model` in place; return the cost before each of the steps, in nats."""
+    """Fit `model` in place; return the cost before each of the steps, in nats.
+
+    The loop is written in NumPy and takes no callbacks.
+    """
     X, Y, *_ = data
     return list(gradient_descent(model, X, Y, epochs, learning_rate))
 

@@ -29,7 +29,7 @@ from keras import initializers, layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import inputs, pretrained, settings, training, weights
+from dls_keras.core import examples, inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 
@@ -107,6 +107,7 @@ def build_model(hidden: tuple[int, ...] = (1024,), seed: int = 0) -> keras.Model
     return keras.Model(X, words(A), name="fizzbuzz")
 
 
+@examples.accepted()
 def train(
     model: keras.Model,
     data: Numbers,
@@ -129,8 +130,8 @@ def train(
         The mean cross-entropy of each epoch, in nats.
     """
 
-    def loss_fn(x, y):
-        y_hat = model(x, training=True)
+    def loss_fn(x, y, training=True):
+        y_hat = model(x, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     steps = max(1, epochs * (len(data.x) // batch_size))
@@ -143,6 +144,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
+        model=model,
         **settings,
     )
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import inputs
+from dls_keras.core import examples, inputs
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1.numpy_basics import sigmoid
@@ -239,6 +239,7 @@ def build_model(initialization: str = "he") -> dict[str, np.ndarray]:
     return _initialize(initialization, 2)
 
 
+@examples.accepted(columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -246,7 +247,10 @@ def train(
     epochs: int = 15000,
     learning_rate: float = 0.01,
 ) -> list[float]:
-    """Fit `model` in place; return the loss before each of the steps, in nats."""
+    """Fit `model` in place; return the loss before each of the steps, in nats.
+
+    The loop is written in NumPy and takes no callbacks.
+    """
     X, Y, *_ = data
     return list(gradient_descent(model, X, Y, epochs, learning_rate))
 

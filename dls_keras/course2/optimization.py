@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import inputs
+from dls_keras.core import examples, inputs
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course2 import initialization
@@ -324,6 +324,7 @@ def build_model() -> dict[str, np.ndarray]:
     return initialize_parameters([2, 5, 2, 1])
 
 
+@examples.accepted(columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -337,6 +338,8 @@ def train(
     seed: int = 10,
 ) -> list[float]:
     """Fit `model` in place with one of `OPTIMIZERS`, in the settings of the course.
+
+    The loop is written in NumPy and takes no callbacks.
 
     Args:
         decay: None, `update_lr` or `schedule_lr_decay`.

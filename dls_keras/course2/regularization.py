@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import inputs
+from dls_keras.core import examples, inputs
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course2 import initialization
@@ -315,6 +315,7 @@ def build_model() -> dict[str, np.ndarray]:
     return initialize_parameters([2, *HIDDEN, 1])
 
 
+@examples.accepted(columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -326,6 +327,8 @@ def train(
     rng: np.random.RandomState | None = None,
 ) -> list[float]:
     """Fit `model` in place, by default with the course's dropout.
+
+    The loop is written in NumPy and takes no callbacks.
 
     Args:
         lambd: the factor of the L2 penalty; needs keep_prob=1.

@@ -26,7 +26,16 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, inputs, pretrained, training, weights
+from dls_keras.core import (
+    augment,
+    examples,
+    files,
+    images,
+    inputs,
+    pretrained,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import signs
 
@@ -186,6 +195,7 @@ def build_model() -> Parameters:
     return initialize_parameters()
 
 
+@examples.accepted(pixels="float32")
 def train(
     model: Parameters,
     data: signs.Signs,
@@ -215,10 +225,11 @@ def train(
     """
     mean = columns(data.x).mean(axis=1, keepdims=True)  # (12288, 1)
 
-    def loss_fn(x, y):
-        X = tf.transpose(tf.reshape(x, (batch_size, -1))) - mean
+    def loss_fn(x, y, training=True):
+        X = tf.transpose(tf.reshape(x, (x.shape[0], -1))) - mean
         labels = tf.one_hot(y, LAYERS[-1], axis=0)
-        return compute_total_loss(forward_propagation(X, model), labels) / batch_size
+        total = compute_total_loss(forward_propagation(X, model), labels)
+        return total / x.shape[0]
 
     def change(seed, x, y):
         return augment.affine(seed, x, rotation=0.1, shift=0.03, zoom=0.05), y

@@ -32,6 +32,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dls_keras.converters import darknet as darknet_files
 from dls_keras.core import (
     augment,
+    examples,
     files,
     images,
     inputs,
@@ -306,6 +307,7 @@ def build_model(
     return Detector(model, (darknet.Head("region", ANCHORS, 1, STRIDE),), ("car",))
 
 
+@examples.accepted(label_axes=2, pixels="uint8")
 def train(
     detector: Detector,
     data: TrainingData,
@@ -339,14 +341,14 @@ def train(
     model, head = detector.model, detector.heads[0]
     steps = len(data.x) // batch_size
 
-    def loss_fn(x, boxes):
-        feats = model(x, training=True)
+    def loss_fn(x, boxes, training=True):
+        feats = model(augment.scaled(x), training=training)
         box_xy, box_wh, _, _ = yolo_head(feats, head.anchors, head.classes)
         predicted = yolo_boxes_to_corners(box_xy, box_wh)
         return yolo_v2.yolo_v2_loss(feats, predicted, boxes, head.anchors)
 
     def augmented(seed, x, boxes):
-        x, boxes = yolo_v2.random_crops(seed, tf.cast(x, tf.float32) / 255, boxes)
+        x, boxes = yolo_v2.random_crops(seed, augment.scaled(x), boxes)
         x = augment.colour_jitter(seed, x, brightness=0.2, contrast=0.3, tint=0.05)
         return x, boxes
 
@@ -362,6 +364,7 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=augmented,
+        model=model,
         **settings,
     )
 

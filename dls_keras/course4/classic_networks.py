@@ -37,6 +37,7 @@ from matplotlib.figure import Figure
 from dls_keras import plots
 from dls_keras.core import (
     augment,
+    examples,
     files,
     images,
     inputs,
@@ -351,6 +352,7 @@ def build_model() -> keras.Model:
     return LeNet5()
 
 
+@examples.accepted(pixels="float32")
 def train(
     model: keras.Model,
     data: digits.Digits,
@@ -372,8 +374,8 @@ def train(
         The mean `penalty_loss` of each epoch, in nats.
     """
 
-    def loss_fn(x, y):
-        return penalty_loss(y, model(x, training=True))
+    def loss_fn(x, y, training=True):
+        return penalty_loss(y, model(x, training=training))
 
     def change(seed, x, y):
         return augment.affine(seed, x, rotation=0.15, shift=0.05, zoom=0.1), y
@@ -389,6 +391,7 @@ def train(
         batch_size=batch_size,
         seed=seed,
         augment=change,
+        model=model,
         **settings,
     )
 

@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from dls_keras import plots
 from dls_keras.core import (
     augment,
+    examples,
     files,
     images,
     inputs,
@@ -188,6 +189,7 @@ def build_model() -> keras.Model:
     return convolutional_model((SIZE, SIZE, 3))
 
 
+@examples.accepted(pixels="float32")
 def train(
     model: keras.Model,
     data: signs.Signs,
@@ -210,8 +212,8 @@ def train(
         The mean cross-entropy of each epoch, in nats.
     """
 
-    def loss_fn(x, y):
-        y_hat = model(x, training=True)
+    def loss_fn(x, y, training=True):
+        y_hat = model(x, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     def change(seed, x, y):
@@ -231,6 +233,7 @@ def train(
         batch_size=batch_size,
         seed=seed,
         augment=change,
+        model=model,
         **settings,
     )
 

@@ -30,6 +30,7 @@ from matplotlib.figure import Figure
 from dls_keras import plots
 from dls_keras.core import (
     augment,
+    examples,
     files,
     inputs,
     pretrained,
@@ -173,6 +174,7 @@ def build_model(dtype: str = "float32") -> keras.Model:
     return keras.Model(X, A, name="digit_recognizer")
 
 
+@examples.accepted(pixels="uint8")
 def train(
     model: keras.Model,
     data: digits.Digits,
@@ -198,12 +200,13 @@ def train(
     keras.utils.set_random_seed(seed)
     steps = len(data.x) // batch_size
 
-    def loss_fn(x, y):
-        y_hat = model(x, training=True)
+    def loss_fn(x, y, training=True):
+        x = tf.reshape(augment.scaled(x), (-1, 28, 28, 1))
+        y_hat = model(x, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     def change(seed, x, y):
-        x = tf.cast(x, tf.float32) / 255
+        x = augment.scaled(x)
         return augment.affine(seed, x, rotation=0.15, shift=0.07, zoom=0.1), y
 
     rate = training.cosine_decay_with_warmup(
@@ -211,7 +214,7 @@ def train(
     )
     return training.fit(
         loss_fn,
-        (data.x[..., np.newaxis], data.y),
+        (data.x.reshape(-1, 28, 28, 1), data.y),
         model.trainable_variables,
         Adam(rate),
         epochs=epochs,
@@ -219,6 +222,7 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
+        model=model,
         **settings,
     )
 

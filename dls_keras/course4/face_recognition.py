@@ -37,6 +37,7 @@ from dls_keras import plots
 from dls_keras.converters import face_networks
 from dls_keras.core import (
     augment,
+    examples,
     face_database,
     files,
     images,
@@ -272,6 +273,7 @@ def semi_hard_triplet_loss(
     return tf.reduce_sum(losses * pairs) / tf.reduce_sum(pairs)
 
 
+@examples.accepted(pixels="uint8")
 def train(
     model: keras.Model,
     data: faces.TrainingFaces,
@@ -298,7 +300,8 @@ def train(
     # The rows of each person's photos, repeated to the same length: (people, most).
     most = max(PHOTOS, counts.max())
     rows = np.stack([np.resize(np.flatnonzero(data.y == k), most) for k in people])
-    repeats = [data.repeats.get(int(k), 1) for k in people]
+    chosen = getattr(data, "repeats", {})
+    repeats = [chosen.get(int(k), 1) for k in people]
     rows, y = np.repeat(rows, repeats, axis=0), np.repeat(people, repeats)
     x = tf.constant(data.x)
 
@@ -326,6 +329,7 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=sample_photos,
+        model=model,
         **settings,
     )
 

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from dls_keras import plots
 from dls_keras.core import (
     augment,
+    examples,
     files,
     images,
     inputs,
@@ -111,6 +112,7 @@ def build_model(dtype: str | None = None) -> keras.Model:
     return HappyModel((SIZE, SIZE, 3), dtype=dtype)
 
 
+@examples.accepted()
 def train(
     model: keras.Model,
     data: smiles.Happy | smiles.SyntheticHappy,
@@ -132,8 +134,8 @@ def train(
         The mean loss of each epoch: cross-entropy in nats, and the L2 penalty.
     """
 
-    def loss_fn(x, y):
-        y_hat = model(x, training=True)[:, 0]
+    def loss_fn(x, y, training=True):
+        y_hat = model(x, training=training)[:, 0]
         loss = keras.losses.binary_crossentropy(tf.cast(y, tf.float32), y_hat)
         return loss + 1e-4 * tf.reduce_sum(model.get_layer("fc").kernel ** 2)
 
@@ -154,6 +156,7 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
+        model=model,
         **settings,
     )
 

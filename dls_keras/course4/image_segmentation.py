@@ -35,6 +35,7 @@ from PIL import Image
 from dls_keras import plots
 from dls_keras.core import (
     augment,
+    examples,
     files,
     images,
     inputs,
@@ -186,6 +187,7 @@ def build_model(n_filters: int = 32, dtype: str = "float32") -> keras.Model:
         return unet_model((None, None, 3), n_filters, len(camvid.CLASSES))
 
 
+@examples.accepted(label_axes=2, pixels="uint8")
 def train(
     model: keras.Model,
     data: camvid.Streets,
@@ -212,8 +214,9 @@ def train(
     weight = class_weights(data.y)
     steps = len(data.x) // batch_size
 
-    def loss_fn(x, y):
-        return segmentation_loss(y, model(x, training=True), weight)
+    def loss_fn(x, y, training=True):
+        logits = model(augment.scaled(x), training=training)
+        return segmentation_loss(tf.cast(y, tf.int32), logits, weight)
 
     def change(seed, x, y):
         x, y = crop(seed, x, y)
@@ -233,6 +236,7 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
+        model=model,
         **settings,
     )
 

@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 from dls_keras import plots
 from dls_keras.core import (
     augment,
+    examples,
     files,
     images,
     inputs,
@@ -168,6 +169,7 @@ def build_model() -> keras.Model:
     return ResNet50((SIZE, SIZE, 3), len(signs.CLASSES))
 
 
+@examples.accepted(pixels="float32")
 def train(
     model: keras.Model,
     data: signs.Signs,
@@ -191,8 +193,8 @@ def train(
     keras.utils.set_random_seed(seed)
     steps = len(data.x) // batch_size
 
-    def loss_fn(x, y):
-        y_hat = model(x, training=True)
+    def loss_fn(x, y, training=True):
+        y_hat = model(x, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     def change(seed, x, y):
@@ -213,6 +215,7 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
+        model=model,
         **settings,
     )
 

@@ -30,6 +30,7 @@ from PIL import Image
 
 from dls_keras import plots
 from dls_keras.core import (
+    examples,
     files,
     images,
     inputs,
@@ -252,6 +253,7 @@ def build_model() -> Detector:
     return Detector(model, CLASSES)
 
 
+@examples.accepted(pixels="uint8")
 def train(
     detector: Detector,
     data: Windows,
@@ -274,8 +276,8 @@ def train(
     keras.utils.set_random_seed(seed)
     model = detector.model
 
-    def loss_fn(x, y):
-        y_hat = model(tf.cast(x, tf.float32) / 255, training=True)
+    def loss_fn(x, y, training=True):
+        y_hat = model(tf.cast(x, tf.float32) / 255, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     steps = max(1, epochs * (len(data.x) // batch_size))
@@ -289,6 +291,7 @@ def train(
         batch_size=batch_size,
         seed=seed,
         state=model.non_trainable_variables,
+        model=model,
         **settings,
     )
 

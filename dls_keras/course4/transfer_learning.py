@@ -29,6 +29,7 @@ from dls_keras import plots
 from dls_keras.converters import mobilenet_int8
 from dls_keras.core import (
     augment,
+    examples,
     files,
     hdf5,
     images,
@@ -294,6 +295,7 @@ def build_model(dtype: str = "float32") -> keras.Model:
     return compact_resnet.compact_resnet((SIZE, SIZE, 3), dtype=dtype)
 
 
+@examples.accepted(pixels="uint8")
 def train(
     model: keras.Model,
     data: alpaca.Alpacas,
@@ -322,8 +324,10 @@ def train(
     keras.utils.set_random_seed(seed)
     variables = model.trainable_variables
 
-    def loss_fn(x, y):
-        return _cross_entropy(y, model(x, training=True))
+    def loss_fn(x, y, training=True):
+        return _cross_entropy(
+            tf.cast(y, tf.float32), model(tf.cast(x, tf.float32), training=training)
+        )
 
     if teacher is not None:
         loss_fn, projection = compact_resnet.distillation_loss(
@@ -347,6 +351,7 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
+        model=model,
         **settings,
     )
 

@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import inputs, pretrained, settings, training, weights
+from dls_keras.core import examples, inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import dates
 from dls_keras.fast import attention_translator
@@ -212,6 +212,7 @@ def build_model(gates: Any = "sigmoid") -> keras.Model:
     return model
 
 
+@examples.accepted(label_axes=2)
 def train(
     model: keras.Model,
     data: dates.Dates,
@@ -234,14 +235,14 @@ def train(
     """
     keras.utils.set_random_seed(seed)
 
-    def loss_fn(x, y):
+    def loss_fn(x, y, training=True):
         # The outputs of `modelf`, (m, Ty, 11): `forward` computes the same numbers and
         # gradients faster, and a test compares both.
         y_hat = attention_translator.forward(
             x, _weights(model), Ty=TY, gates=_gates(model)
         )
         losses = keras.losses.categorical_crossentropy(y, y_hat)  # (m, Ty)
-        return tf.reduce_sum(losses) / batch_size
+        return tf.reduce_sum(losses) / losses.shape[0]
 
     steps = len(data.x) // batch_size
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
@@ -254,6 +255,7 @@ def train(
         batch_size=batch_size,
         seed=seed,
         jit_compile=True,
+        model=model,
         **settings,
     )
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import inputs, pretrained, readers, settings, weights
+from dls_keras.core import examples, inputs, pretrained, readers, settings, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import emoji, glove
@@ -208,6 +208,7 @@ def build_model(word_to_vec_map: Mapping[str, np.ndarray] | None = None) -> Emoj
     return Emojifier(network, word_to_index)
 
 
+@examples.accepted()
 def train(
     model: Emojifier,
     data: emoji.Emoji,
@@ -231,10 +232,17 @@ def train(
 
     keras.utils.set_random_seed(seed)
     network = model.model
-    x = sentences_to_indices(data.x, model.word_to_index, MAX_LEN).astype("int32")
 
-    def loss_fn(x, y):
-        y_hat = network(x, training=True)
+    def indices(x):
+        return sentences_to_indices(x, model.word_to_index, MAX_LEN).astype("int32")
+
+    x = indices(data.x)
+    if settings.get("validation_data"):
+        x_val, y_val = settings["validation_data"]
+        settings["validation_data"] = (indices(x_val), y_val)
+
+    def loss_fn(x, y, training=True):
+        y_hat = network(x, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     steps = len(x) // batch_size
@@ -248,6 +256,7 @@ def train(
         seed=seed,
         state=[v for v in network.non_trainable_variables if v.dtype != "float32"],
         jit_compile=False,  # on GPUs Keras uses cuDNN's LSTM, which XLA cannot compile
+        model=network,
         **settings,
     )
 

@@ -29,7 +29,15 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import inputs, pretrained, settings, training, weights, word_pieces
+from dls_keras.core import (
+    examples,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+    word_pieces,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.core.word_pieces import WordPieceTokenizer
@@ -266,6 +274,7 @@ def build_model(vocab: Iterable[str] | None = None) -> Tagger:
     return Tagger(network, tokenizer)
 
 
+@examples.accepted(label_axes=None)
 def train(
     model: Tagger,
     data: Resumes,
@@ -308,6 +317,7 @@ def train(
         seed=seed,
         # The random states of dropout.
         state=[v for v in network.non_trainable_variables if v.dtype != "float32"],
+        model=network,
         **settings,
     )
 

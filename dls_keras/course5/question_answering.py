@@ -28,7 +28,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import inputs, pretrained, settings, training, weights
+from dls_keras.core import examples, inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.core.word_pieces import SPECIAL, UNKNOWN, Encoding, WordPieceTokenizer
@@ -236,6 +236,7 @@ def build_model(tokenizer: WordPieceTokenizer | None = None) -> Reader:
     return Reader(network, tokenizer)
 
 
+@examples.accepted(label_axes=1)
 def train(
     model: Reader,
     data: Tokens,
@@ -257,8 +258,8 @@ def train(
     keras.utils.set_random_seed(seed)
     network = model.model
 
-    def loss_fn(x, y):
-        y_hat = network(x, training=True)  # (m, 2, Tx)
+    def loss_fn(x, y, training=True):
+        y_hat = network(x, training=training)  # (m, 2, Tx)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     steps = epochs * (len(data.x) // batch_size)
@@ -271,6 +272,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
+        model=network,
         **settings,
     )
 

@@ -32,6 +32,7 @@ from matplotlib.figure import Figure
 from dls_keras import plots
 from dls_keras.converters import keras_h5
 from dls_keras.core import (
+    examples,
     files,
     inputs,
     pretrained,
@@ -96,6 +97,7 @@ def build_model(gates: str | Callable = "sigmoid") -> keras.Model:
     return keras.Model(x, layers.Dense(len(CHARACTERS), activation="softmax")(a))
 
 
+@examples.accepted(label_axes=1)
 def train(
     model: keras.Model,
     data: Windows,
@@ -116,8 +118,8 @@ def train(
     """
     keras.utils.set_random_seed(seed)
 
-    def loss_fn(x, y):
-        y_hat = model(tf.cast(x, tf.float32), training=True)
+    def loss_fn(x, y, training=True):
+        y_hat = model(tf.cast(x, tf.float32), training=training)
         y = tf.cast(y, tf.float32)
         return tf.reduce_mean(keras.losses.categorical_crossentropy(y, y_hat))
 
@@ -132,6 +134,7 @@ def train(
         seed=seed,
         state=[layer.seed_generator.state for layer in dropouts],
         jit_compile=False,  # on GPUs Keras uses cuDNN's LSTM, which XLA lacks
+        model=model,
         **settings,
     )
 

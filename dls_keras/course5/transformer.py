@@ -32,7 +32,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import inputs, pretrained, settings, training, weights
+from dls_keras.core import examples, inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.course5.date_translation import EXAMPLES
 from dls_keras.datasets import dates
@@ -360,6 +360,7 @@ def build_model() -> Transformer:
     return model
 
 
+@examples.accepted(label_axes=1)
 def train(
     model: Transformer,
     data: dates.Tokens,
@@ -381,7 +382,7 @@ def train(
     """
     keras.utils.set_random_seed(seed)
 
-    def loss_fn(x, y):
+    def loss_fn(x, y, training=True):
         start = tf.fill([y.shape[0], 1], dates.START)
         decoder_input = tf.concat([start, y[:, :-1]], axis=1)
         # What `Transformer.call` returns, computed faster; a test compares both.
@@ -399,6 +400,7 @@ def train(
         batch_size=batch_size,
         seed=seed,
         jit_compile=True,
+        model=model,
         **settings,
     )
 

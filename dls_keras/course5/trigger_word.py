@@ -28,7 +28,16 @@ import tensorflow as tf
 from keras import layers
 
 from dls_keras.converters import keras_h5
-from dls_keras.core import audio, files, inputs, pretrained, settings, training, weights
+from dls_keras.core import (
+    audio,
+    examples,
+    files,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.audio import RATE, Clip
 from dls_keras.core.errors import InputError, MissingFileError
@@ -247,6 +256,7 @@ def build_model(units: int = 64) -> keras.Model:
     return keras.Model(X_input, X)
 
 
+@examples.accepted(label_axes=1)
 def train(
     model: keras.Model,
     data: keyword_clips.Spoken,
@@ -264,8 +274,8 @@ def train(
     """
     keras.utils.set_random_seed(seed)
 
-    def loss_fn(x, y):
-        y_hat = model(spectrograms(x), training=True)[..., 0]
+    def loss_fn(x, y, training=True):
+        y_hat = model(spectrograms(x), training=training)[..., 0]
         return tf.reduce_mean(keras.losses.binary_crossentropy(y, y_hat))
 
     steps = len(data.x) // batch_size
@@ -282,6 +292,7 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         jit_compile=False,  # on GPUs Keras uses cuDNN's GRU, which XLA cannot compile
+        model=model,
         **settings,
     )
 

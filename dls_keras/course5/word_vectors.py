@@ -16,7 +16,7 @@ to computer programmer as woman is to homemaker?", https://arxiv.org/abs/1607.06
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -193,7 +193,8 @@ def train(
 
     All pairs form one batch, since the counts of a small vocabulary fit into one
     matrix. log(1 + X) is fitted, as the paper suggests for zero counts; pairs that do
-    not occur have weight 0.1, since in a toy corpus a zero count is informative.
+    not occur have weight 0.1, since in a toy corpus a zero count is informative. The
+    function takes no callbacks.
 
     Args:
         data: the counts of the words of `model`, in its order.
