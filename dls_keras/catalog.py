@@ -403,9 +403,23 @@ def check(name: str) -> None:
 
         from dls_keras.core.errors import InputError
 
-        close = difflib.get_close_matches(name, BY_NAME, n=1)
+        close = difflib.get_close_matches(name, BY_NAME, n=1) or search(name)
         hint = f"Did you mean {close[0]!r}?" if close else "See `dls-keras list`."
         raise InputError(f"There is no assignment {name!r}. {hint}")
+
+
+def search(text: str) -> list[str]:
+    """The assignments in whose name or title all words of a text occur.
+
+    >>> search("yolo"), search("Face recognition")
+    (['car_detection'], ['face_recognition'])
+    """
+    words = text.lower().replace("_", " ").split()
+    return [
+        row.name
+        for row in ASSIGNMENTS
+        if words and all(w in f"{row.name} {row.title}".lower() for w in words)
+    ]
 
 
 def load(name: str) -> ModuleType:

@@ -49,7 +49,7 @@ def accepted(
     """
 
     def as_examples(data):
-        if hasattr(data, "x") or hasattr(data, "_fields"):
+        if data is None or hasattr(data, "x") or hasattr(data, "_fields"):
             return data
         if label_axes is None:
             return Examples(*map(list, _pair(data)))
