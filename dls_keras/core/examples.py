@@ -35,7 +35,11 @@ class Examples(NamedTuple):
 
 
 def accepted(
-    label_axes: int | None = 0, *, pixels: str | None = None, columns: bool = False
+    label_axes: int | None = 0,
+    *,
+    pixels: str | None = None,
+    columns: bool = False,
+    float64: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Decorate a `train`.
 
@@ -45,7 +49,9 @@ def accepted(
         pixels: "uint8" or "float32", the type of images, with values in [0, 255] or
             [0, 1]; either is converted to it.
         columns: whether the examples of arrays are columns: x (n_x, m) and y (1, m). A
-            dataset has its examples first in any case.
+            dataset has its examples first in any case. Columns keep their type, and of
+            images only uint8 is converted, to float64.
+        float64: whether numbers keep 64 bits.
     """
 
     def as_examples(data):
@@ -68,8 +74,13 @@ def accepted(
             _check_lengths(len(x), len(y))
             if label_axes == 0 and y.ndim == 2 and y.shape[1] == 1:
                 y = y[:, 0]
-            x, y = _narrow(x), _narrow(y)
-        return Examples(_scaled(x, pixels) if pixels else x, y)
+            if not float64:
+                x, y = _narrow(x), _narrow(y)
+        if pixels and columns:
+            x = x / 255 if x.dtype == np.uint8 else x
+        elif pixels:
+            x = _scaled(x, pixels)
+        return Examples(x, y)
 
     def decorate(train):
         @functools.wraps(train)

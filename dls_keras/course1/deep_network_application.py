@@ -157,7 +157,7 @@ def build_model(layers_dims: Sequence[int] = FOUR_LAYERS) -> dict[str, np.ndarra
     return initialize_parameters_deep(layers_dims)
 
 
-@examples.accepted(pixels="float32", columns=True)
+@examples.accepted(pixels="float64", columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,

@@ -97,7 +97,7 @@ def build_model() -> dict[str, float]:
     return {"w": 0.0, "b": 0.0}
 
 
-@examples.accepted()
+@examples.accepted(float64=True)
 def train(
     model: dict[str, float],
     data: tuple,

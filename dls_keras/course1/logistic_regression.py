@@ -148,7 +148,7 @@ def build_model() -> dict[str, Any]:
     return {"w": w, "b": b}
 
 
-@examples.accepted(pixels="float32", columns=True)
+@examples.accepted(pixels="float64", columns=True)
 def train(
     model: dict[str, Any],
     data: tuple,
