@@ -5,11 +5,7 @@ returns a model with the weights of a variant or of a file, `save` writes such a
 `core.pretrained` states the forms that a model may have.
 """
 
-import contextlib
 import difflib
-import os
-import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -22,23 +18,15 @@ from dls_keras.core.pretrained import build, network
 
 __all__ = ["build", "network"]  # besides what is defined here
 
-# What TensorFlow's libraries log to stderr when they are loaded.
-NOTES = re.compile(
-    rb"(WARNING: All log messages before absl|[IW]0000 |To enable the following).*\n"
-)
-
 
 def open_assignment(name: str, *needed: str) -> ModuleType:
-    """The module of the assignment `name`, imported now.
-
-    Under TF_CPP_MIN_LOG_LEVEL=3, which the command line sets where the user has not,
-    TensorFlow's first log lines are dropped, too: that variable does not reach them.
+    """The module of the assignment `name`, imported now by `catalog.load`.
 
     Raises:
         InputError: if there is no such assignment, or it does not offer all of
             `needed`, such as "train".
     """
-    module = _quietly_loaded(name)
+    module = catalog.load(name)
     offers = catalog.BY_NAME[name].offers
     for function in needed:
         if function not in offers:
@@ -144,19 +132,3 @@ def save(
         by_name = isinstance(model, Mapping)
         arrays = model if by_name else weights.arrays(network(model))
     weights.save_arrays(arrays, path, settings=settings)
-
-
-def _quietly_loaded(name):
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3":
-        return catalog.load(name)
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            return catalog.load(name)
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            said.seek(0)
-            with contextlib.suppress(OSError):  # stderr may be full
-                os.write(2, NOTES.sub(b"", said.read()))

@@ -391,8 +391,22 @@ def test_log_lines_of_tensorflows_import_are_hidden(monkeypatch, tmp_path, capfd
     for level, lines in (("3", 1), ("0", 3)):
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
         monkeypatch.delitem(sys.modules, "noisy", raising=False)
+        monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
         models.open_assignment("noisy")
         assert len(capfd.readouterr().err.splitlines()) == lines
+
+
+def test_an_import_in_python_prints_no_log_lines():
+    """Through the package or its course, where the user wants no log."""
+    program = "import dls_keras; from dls_keras.course2 import fizzbuzz"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_infer_prints_one_line_and_nothing_on_stderr(tmp_path):
