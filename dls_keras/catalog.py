@@ -4,8 +4,13 @@ The command line, the tour, the checker, the tables of the README and the tests 
 assignments here; a new assignment is one module and one row.
 """
 
+import contextlib
 import importlib
-from collections.abc import Callable
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import NamedTuple
 
@@ -16,6 +21,11 @@ COURSES = {
     4: "Convolutional neural networks",
     5: "Sequence models",
 }
+
+# What TensorFlow's libraries log to stderr when they are loaded.
+NOTES = re.compile(
+    rb"(WARNING: All log messages before absl|[IW]0000 |To enable the following).*\n"
+)
 
 FIVE = ("load_data", "build_model", "train", "load_pretrained", "infer")
 
@@ -403,13 +413,30 @@ def check(name: str) -> None:
 
         from dls_keras.core.errors import InputError
 
-        close = difflib.get_close_matches(name, BY_NAME, n=1)
+        close = difflib.get_close_matches(name, BY_NAME, n=1) or search(name)
         hint = f"Did you mean {close[0]!r}?" if close else "See `dls-keras list`."
         raise InputError(f"There is no assignment {name!r}. {hint}")
 
 
+def search(text: str) -> list[str]:
+    """The assignments in whose name or title all words of a text occur.
+
+    >>> search("yolo"), search("Face recognition")
+    (['car_detection'], ['face_recognition'])
+    """
+    words = text.lower().replace("_", " ").split()
+    return [
+        row.name
+        for row in ASSIGNMENTS
+        if words and all(w in f"{row.name} {row.title}".lower() for w in words)
+    ]
+
+
 def load(name: str) -> ModuleType:
     """The module of the assignment `name`, imported now.
+
+    Under TF_CPP_MIN_LOG_LEVEL=3, which the command line sets where the user has not,
+    TensorFlow's first log lines are dropped, too: that variable does not reach them.
 
     Raises:
         InputError: if there is no such assignment; close names are suggested; or if
@@ -417,7 +444,8 @@ def load(name: str) -> ModuleType:
     """
     check(name)
     try:
-        return importlib.import_module(BY_NAME[name].module)
+        with _without_first_log_lines():
+            return importlib.import_module(BY_NAME[name].module)
     except ModuleNotFoundError as error:
         if error.name in ("jax", "torch", "openvino"):
             from dls_keras.core import settings
@@ -425,6 +453,29 @@ def load(name: str) -> ModuleType:
 
             raise InputError(settings.WRONG_BACKEND.format(error.name)) from error
         raise
+
+
+@contextlib.contextmanager
+def _without_first_log_lines() -> Iterator[None]:
+    """Drop what TensorFlow logs when it is imported, if the user wants no log."""
+    quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3"
+    try:
+        stderr = os.dup(2) if quiet and "tensorflow" not in sys.modules else None
+    except OSError:  # stderr is closed
+        stderr = None
+    if stderr is None:
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            said.seek(0)
+            with contextlib.suppress(OSError):  # stderr may be full
+                os.write(2, NOTES.sub(b"", said.read()))
 
 
 def lazy(package: str, course: int | None = None) -> tuple[Callable, Callable]:

@@ -2,47 +2,31 @@
 
 `open_assignment` imports a module, `entry` finds weights by NAME/VARIANT, `load`
 returns a model with the weights of a variant or of a file, `save` writes such a file.
-A model has one of three forms: a Keras model, a named tuple whose `model` is one, or
-a dict of arrays. An assignment whose files hold more than its network's variables,
-such as a vocabulary, offers `to_arrays(model)` and `from_arrays(arrays)`.
+`core.pretrained` states the forms that a model may have.
 """
 
-import contextlib
 import difflib
-import inspect
-import math
-import os
-import re
-import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from dls_keras import catalog
-from dls_keras.core import files, readers, weights
+from dls_keras.core import files, pretrained, weights
 from dls_keras.core.errors import InputError
+from dls_keras.core.pretrained import build, network
 
-SPARE = 100_000  # numbers of the states of dropout and the like, not in a file
-
-# What TensorFlow's libraries log to stderr when they are loaded.
-NOTES = re.compile(
-    rb"(WARNING: All log messages before absl|[IW]0000 |To enable the following).*\n"
-)
+__all__ = ["build", "network"]  # besides what is defined here
 
 
 def open_assignment(name: str, *needed: str) -> ModuleType:
-    """The module of the assignment `name`, imported now.
-
-    Under TF_CPP_MIN_LOG_LEVEL=3, which the command line sets where the user has not,
-    TensorFlow's first log lines are dropped, too: that variable does not reach them.
+    """The module of the assignment `name`, imported now by `catalog.load`.
 
     Raises:
         InputError: if there is no such assignment, or it does not offer all of
             `needed`, such as "train".
     """
-    module = _quietly_loaded(name)
+    module = catalog.load(name)
     offers = catalog.BY_NAME[name].offers
     for function in needed:
         if function not in offers:
@@ -115,127 +99,19 @@ def load(name: str, choice: str = "default") -> Any:
     """The model of an assignment with weights.
 
     Args:
-        choice: a variant, or else the path of a file that `save` wrote.
+        choice: a variant, a version such as "v1", or else the path of a file that
+            `save` wrote.
 
     Raises:
         InputError: if it is neither, or the file does not fit the assignment.
     """
     module = open_assignment(name)
-    if choice in [one.variant for one in entries(name)]:
-        return module.load_pretrained(choice)
-    if not files.exists(choice):
+    variant = weights.variant(name, choice)
+    if variant is None and not files.exists(files.expanded(choice)):
         entry(f"{name}/{choice}")  # raises, and lists the variants
-    arrays = weights.load_arrays(choice)  # and here for other kinds of file
-    count = sum(array.size for array in arrays.values())
-    if hasattr(module, "from_arrays"):
-        with _at_most(count):
-            return module.from_arrays(arrays)
-    settings = weights.load_settings(choice)
-    _check_settings(module, settings, arrays)
-    with _at_most(count):
-        model = build(module, settings)
-    if isinstance(model, dict):
-        return weights.like(model, arrays, choice)
-    if not hasattr(network(model), "weights"):
-        raise InputError(f"{name} reads no weight files. Choose one of its variants.")
-    del arrays  # `load_file` reads them again
-    weights.load_file(network(model), choice)
-    return model
-
-
-def _check_settings(module, settings, arrays):
-    """Raise InputError unless the settings of a file suit the assignment and the file.
-
-    A setting has the type of its default. A size, such as a number of units, is that of
-    an axis of an array, so that a short file cannot ask for a large model.
-    """
-    sizes = {size for array in arrays.values() for size in array.shape}
-    takes = inspect.signature(module.build_model).parameters
-    for key in settings.keys() & takes.keys():
-        value, default = settings[key], takes[key].default
-        several = value if isinstance(value, list) else [value]
-        if isinstance(default, bool | str) or key == "seed":
-            suits = type(value) is type(default)
-        elif default is None or default is inspect.Parameter.empty:
-            texts = all(isinstance(one, str) for one in several)
-            suits = value is None or (texts and len({*several}) == len(several))
-        else:
-            whole = all(type(one) is int and one in sizes for one in several)
-            listed = isinstance(value, list) == isinstance(default, tuple | list)
-            suits = whole and listed and len(several) <= len(arrays)
-        if not suits:
-            raise InputError(
-                f"The file was saved with {key}={readers.quoted(repr(value))}, which "
-                "does not suit the model and the arrays of the file. The file is "
-                f"damaged. {readers.COPY}"
-            )
-
-
-@contextlib.contextmanager
-def _at_most(count):
-    """Raise InputError before variables with more numbers than `count` are created."""
-    if "tensorflow" not in sys.modules:
-        yield
-        return
-    import tensorflow as tf
-
-    left = count + SPARE
-
-    def create(make, **arguments):
-        nonlocal left
-        value = arguments["initial_value"]
-        with tf.Graph().as_default():  # computes the shape alone
-            left -= math.prod((value() if callable(value) else value).shape)
-        if left < 0:
-            raise InputError(
-                f"The file holds {count:,} numbers, fewer than the model with its "
-                "settings. The file belongs to another model."
-            )
-        return make(**arguments)
-
-    with tf.variable_creator_scope(create):
-        yield
-
-
-def build(module: ModuleType, settings: Mapping[str, Any]) -> Any:
-    """An untrained model of an assignment, built with the settings of a file.
-
-    A converted file names the settings that its weights were trained with, such as
-    the activation of an LSTM's gates, and so `save` writes them next to the arrays.
-
-    Raises:
-        InputError: if `build_model` does not take such a setting, or not this value.
-    """
-    name = module.__name__.rpartition(".")[2]
-    takes = inspect.signature(module.build_model).parameters
-    for key in settings:
-        if key not in takes:
-            raise InputError(
-                f"The file was saved with the setting {readers.quoted(key)}, which the "
-                f"model of {name} does not have. The file belongs to another model."
-            )
-    if not settings:
-        return module.build_model()
-    try:
-        return module.build_model(**settings)
-    except InputError:
-        raise
-    except Exception as error:  # Keras and NumPy raise many kinds for wrong values
-        raise InputError(
-            f"{name} cannot be built with the settings of the file, "
-            f"{readers.quoted(repr(settings))}: {error}. The file is damaged, or "
-            "belongs to another model."
-        ) from error
-
-
-def network(model: Any) -> Any:
-    """The Keras model in any of the forms that assignments use."""
-    if isinstance(model, dict):
-        raise InputError(
-            "Expected an assignment with a Keras model, received one whose model is a "
-            "dict of arrays. Choose another assignment."
-        )
-    return getattr(model, "model", model)
+    if variant is not None:
+        return module.load_pretrained(variant)
+    return pretrained.load_file(module, choice)
 
 
 def save(
@@ -256,19 +132,3 @@ def save(
         by_name = isinstance(model, Mapping)
         arrays = model if by_name else weights.arrays(network(model))
     weights.save_arrays(arrays, path, settings=settings)
-
-
-def _quietly_loaded(name):
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3":
-        return catalog.load(name)
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            return catalog.load(name)
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            said.seek(0)
-            with contextlib.suppress(OSError):  # stderr may be full
-                os.write(2, NOTES.sub(b"", said.read()))

@@ -1,10 +1,13 @@
 """The command line: its output, its files and its exit codes."""
 
+import http.server
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import fake_assignments
@@ -15,7 +18,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from dls_keras import catalog, models
+from dls_keras.cli import inputs
 from dls_keras.cli.main import main
+from dls_keras.core import answers
+from dls_keras.core import inputs as core_inputs
+from dls_keras.core.errors import InputError
 
 HEAVY = {"tensorflow", "keras", "numpy", "h5py", "matplotlib", "PIL", "rich", "pooch"}
 
@@ -384,8 +391,22 @@ def test_log_lines_of_tensorflows_import_are_hidden(monkeypatch, tmp_path, capfd
     for level, lines in (("3", 1), ("0", 3)):
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
         monkeypatch.delitem(sys.modules, "noisy", raising=False)
+        monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
         models.open_assignment("noisy")
         assert len(capfd.readouterr().err.splitlines()) == lines
+
+
+def test_an_import_in_python_prints_no_log_lines():
+    """Through the package or its course, where the user wants no log."""
+    program = "import dls_keras; from dls_keras.course2 import fizzbuzz"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_infer_prints_one_line_and_nothing_on_stderr(tmp_path):
@@ -469,3 +490,109 @@ def test_a_converted_darknet_file_contains_every_parameter(tmp_path):
     assert "is not a Darknet .weights file" in fails(
         "convert", "darknet", weights, cfg, "--out", tmp_path / "other.h5"
     )
+
+
+# Inputs from addresses, and batches
+
+
+PAGES = {  # what a local server sends
+    "/hello.txt": b"\xef\xbb\xbfhello\n",
+    "/bad.bin": b"\xff\xfe\x00",
+    "/empty": b"",
+    "/large": b"x" * 5000,
+}
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    """Sends `PAGES`, redirections, and an image."""
+
+    def do_GET(self):
+        redirections = {"/moved": "/hello.txt", "/local": "file:///etc/hostname"}
+        self.send_response(302 if self.path in redirections else 200)
+        if self.path in redirections:
+            self.send_header("Location", redirections[self.path])
+            self.end_headers()
+            return
+        content = PAGES.get(self.path)
+        if content is None:
+            image = io.BytesIO()
+            Image.new("RGB", (64, 64), "gray").save(image, "png")
+            content = image.getvalue()
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args):
+        """Print nothing."""
+
+
+@pytest.fixture
+def address(monkeypatch):
+    """The address of a local server."""
+    monkeypatch.delenv("DLS_KERAS_OFFLINE", raising=False)
+    monkeypatch.setattr(inputs, "LIMIT", 4000)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("/bad.bin", "is not a text in UTF-8"),
+        ("/empty", "sends no content"),
+        ("/large", "more than 4.0 kB"),
+        ("/local", "connection adapters"),
+    ],
+)
+def test_an_address_without_a_text_is_one_error(echo, address, page, words):
+    """Too much, nothing, or a redirection to a file of this machine."""
+    assert words in fails("infer", "echo", address + page)
+
+
+def test_an_image_is_read_from_an_address(address):
+    """As the bytes of its file."""
+    row = json.loads(run("infer", "happy_house", f"{address}/a.png", "--json").stdout)
+    assert row["input"] == f"{address}/a.png" and 0 <= row["confidence"] <= 1
+
+
+def test_texts_are_read_from_addresses(echo, address, monkeypatch):
+    """Each address is one input; redirections are followed; not when offline."""
+    pages = [address + page for page in ("/hello.txt", "/moved", "/bad.bin")]
+    result = run("infer", "echo", *pages)
+    assert result.stdout.splitlines() == [f"{p}\tHELLO!!!\t75.0 %" for p in pages[:2]]
+    assert result.stderr.count("\n") == 1 and result.exit_code == 2
+    monkeypatch.setenv("DLS_KERAS_OFFLINE", "1")
+    assert "DLS_KERAS_OFFLINE" in fails("infer", "echo", pages[0])
+
+
+def test_an_address_that_does_not_answer_is_one_error(echo, monkeypatch):
+    """Nothing listens on the port of a closed socket."""
+    monkeypatch.delenv("DLS_KERAS_OFFLINE", raising=False)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    message = fails("infer", "echo", f"http://127.0.0.1:{port}/x")
+    assert "Connection refused" in message and "Check the address" in message
+    assert "Cannot read" in fails("infer", "echo", "https:///nothing")
+
+
+def test_several_inputs_are_batches_and_a_bad_one_stops_none():
+    """All together, or alone if one of a batch is bad; in the order of the shell."""
+    sizes = []
+
+    @core_inputs.batched(size=3)
+    def infer(model, texts):
+        sizes.append(len(texts))
+        if "bad" in texts:
+            raise InputError("This is bad.")
+        return [answers.Answer(text.upper()) for text in texts]
+
+    found = list(inputs.answered(infer, None, inputs.given(["a", "b", "c", "d", "e"])))
+    assert [str(one.answer) for one in found] == [*"ABCDE"] and sizes == [3, 2]
+    found = list(inputs.answered(infer, None, inputs.given(["a", "bad", "c", "d"])))
+    assert [one.error or one.answer for one in found] == ["A", "This is bad.", "C", "D"]
+    assert sizes[2:] == [3, 1, 1, 1, 1]

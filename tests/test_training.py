@@ -659,5 +659,105 @@ def test_the_learning_rate_warms_up_to_its_peak_and_decays_to_zero(steps, warmup
     assert rates[-1] == pytest.approx(0, abs=1e-6 * peak)
 
 
+# Callbacks and held-out data
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes down its calls; stops after so many epochs."""
+
+    def __init__(self, epochs=99):
+        super().__init__()
+        self.calls, self.epochs, self.values = [], epochs, []
+
+    def on_train_begin(self, logs=None):
+        self.calls.append("begin")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.calls.append(epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.calls.append(dict(logs))
+        self.values.append(self.model.get_weights())
+        self.model.stop_training = epoch + 1 >= self.epochs
+
+    def on_train_end(self, logs=None):
+        self.calls.append("end")
+
+
+def fitted_line(callbacks=(), *, training_argument=True, **settings):
+    """Fit w x to 2 x from zero; return the losses and w."""
+    w = keras.Variable(0.0)
+
+    def loss_fn(x, y, training=True):
+        noise = 1.0 if training else 0.0
+        return tf.reduce_mean((w * x - y) ** 2) + noise
+
+    def without(x, y):
+        return loss_fn(x, y)
+
+    x = np.arange(8, dtype="float32")
+    losses = training.fit(
+        loss_fn if training_argument else without,
+        (x, 2 * x),
+        [w],
+        keras.optimizers.SGD(0.01),
+        **{"epochs": 3, "batch_size": 2} | settings,
+        callbacks=callbacks,
+    )
+    return losses, float(w)
+
+
+def test_callbacks_are_called_around_the_training_and_its_epochs():
+    """In the order of Keras; they change nothing."""
+    recorder = Recorder()
+    losses, w = fitted_line([recorder])
+    logs = [{"loss": loss} for loss in losses]
+    expected = ["begin", 0, logs[0], 1, logs[1], 2, logs[2], "end"]
+    assert recorder.calls == expected
+    assert float(recorder.values[-1][0]) == w
+    assert (losses, w) == fitted_line()
+    assert losses.history == {"loss": losses}
+
+
+def test_a_callback_ends_the_training():
+    """Also where the callbacks' model is a Keras model."""
+    assert len(fitted_line([Recorder(2)])[0]) == 2
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.stop_training = True  # of a training before
+    assert len(fitted_line([Recorder(2)], model=model)[0]) == 2
+
+
+def test_the_loss_of_held_out_data_is_without_training():
+    """Its mean over all examples, in batches of which the last is smaller."""
+    x = np.arange(5, dtype="float32")
+    losses, w = fitted_line(validation_data=(x, x))
+    expected = np.mean((w * x - x) ** 2)
+    np.testing.assert_allclose(losses.history["val_loss"][-1], expected, rtol=1e-5)
+    assert losses == fitted_line()[0]
+
+
+def test_a_resumed_run_has_no_loss_of_held_out_data_before(tmp_path):
+    """NaN stands in its place; callbacks begin with the next epoch."""
+    settings = {
+        "checkpoint": tmp_path / "run.npz",
+        "validation_data": (np.ones(2),) * 2,
+    }
+    fitted_line(**settings)
+    recorder = Recorder()
+    losses, _ = fitted_line([recorder], epochs=5, **settings)
+    assert np.isnan(losses.history["val_loss"][:3]).all()
+    assert np.isfinite(losses.history["val_loss"][3:]).all()
+    assert len(losses) == 5 and recorder.calls[1] == 3
+
+
+def test_a_loss_that_only_trains_takes_no_held_out_data():
+    """The message says so, before anything is trained."""
+    x = np.ones(2, "float32")
+    with pytest.raises(InputError, match="takes no validation_data"):
+        fitted_line(training_argument=False, validation_data=(x, x))
+    with pytest.raises(InputError, match="differ in length"):
+        fitted_line(validation_data=(x, x[:1]))
+
+
 if __name__ == "__main__":
     main(*sys.argv[1:])

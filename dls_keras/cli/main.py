@@ -17,7 +17,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,7 +25,7 @@ import click
 
 import dls_keras
 from dls_keras import catalog
-from dls_keras.cli import check
+from dls_keras.cli import check, names, table
 from dls_keras.cli.options import FILE, JSON, NAME, Number
 from dls_keras.cli.options import in_a_folder as _in_a_folder
 from dls_keras.cli.options import written as _written
@@ -57,6 +57,8 @@ class Commands(click.Group):
             sys.exit(_report_error("Standard output is closed; redirect it to a file."))
         args = sys.argv[1:] if args is None else list(args)
         failure = None
+        if table.without_colour():
+            extra["color"] = False
         try:
             if any("\0" in argument for argument in args):
                 raise InputError("An argument has a NUL character. Remove it.")
@@ -190,6 +192,7 @@ def _answer(context, option, path: Path | None) -> Path | None:
 WEIGHTS = click.option(
     "--weights",
     default="default",
+    type=names.Weights(),
     metavar="VARIANT|FILE",
     help="Weights by name (see `dls-keras weights`), or your own file.",
 )
@@ -220,18 +223,23 @@ def list_assignments(course: int | None) -> None:
         click.secho(f"Course {number}: {catalog.COURSES[number]}", bold=True)
         for a in catalog.ASSIGNMENTS:
             if a.course == number:
-                click.echo(f"  week {a.week}  {a.name:24} {a.title}")
+                line = f"  week {a.week}  {a.name:24} {a.title}"
+                click.echo(table.wrapped(line, hang=4))
 
 
 @main.command()
 @NAME
 def info(name: str) -> None:
-    """Describe NAME: its idea, its functions, its weights."""
+    """Describe NAME: its idea, its functions, its weights.
+
+    NAME may also be words of the title, such as "yolo".
+    """
     from dls_keras import models
 
+    name = names.found(name)
     module, row = models.open_assignment(name), catalog.BY_NAME[name]
-    click.secho(row.title, bold=True)
-    click.echo(f"\n{inspect.getdoc(module)}\n")
+    click.secho(table.wrapped(row.title), bold=True)
+    click.echo(table.wrapped(f"\n{inspect.getdoc(module)}\n"))
     facts = {
         "module": row.module,
         "course": f"{row.course}, {catalog.COURSES[row.course]}; week {row.week}",
@@ -240,7 +248,7 @@ def info(name: str) -> None:
         "weights": ", ".join(e.variant for e in models.entries(name)) or "none",
     }
     for label, value in facts.items():
-        click.echo(f"{label:8} {value}")
+        click.echo(table.wrapped(f"{label:8} {value}", hang=9))
 
 
 @main.command()
@@ -260,20 +268,21 @@ def infer(
     as_json: bool,
     details: bool,
 ) -> int:
-    """Run the model of NAME on each INPUT, a text or an image file.
+    """Run the model of NAME on each INPUT, a text or a file.
 
-    The INPUT "-" is what standard input contains: an image, or a text in each line.
-    Prints the answer and its confidence, separated by a tab; with several inputs,
-    each line begins with its input.
+    The INPUT "-" is what standard input contains: an image, a sound, or a text in
+    each line. An http(s) address is what its server sends. Prints the answer and its
+    confidence, separated by a tab; with several inputs, each line begins with its
+    input.
 
     \b
         dls-keras infer NAME "20th February 2016"
         dls-keras infer NAME photo.jpg --out answer.png
         dls-keras infer jazz "Dm7 G7 | Cmaj7" --out solo.wav
     """
-    given_inputs: list[str | bytes] = []
-    for text in inputs:
-        given_inputs += _from_stdin() if text == "-" else [text]
+    from dls_keras.cli import inputs as of_command_line
+
+    given_inputs = of_command_line.given(inputs)
     several = len(given_inputs) > 1
     if out and several:
         raise click.UsageError(
@@ -292,12 +301,10 @@ def infer(
     model = models.load(name, weights)
 
     status = 0
-    for given in given_inputs:
-        shown = "-" if isinstance(given, bytes) else click.format_filename(given)
-        try:
-            answer = module.infer(model, given)
-        except InputError as error:
-            message = str(error)
+    for one in of_command_line.answered(module.infer, model, given_inputs):
+        given, answer, message = one.given.value, one.answer, one.error
+        shown = click.format_filename(one.given.shown)
+        if message:
             status = _report_error(
                 message if shown in message else f"{shown}: {message}"
             )
@@ -317,26 +324,6 @@ def infer(
 
             images.write(render.picture(module, given, answer), out)
     return status
-
-
-def _from_stdin() -> list[str | bytes]:
-    """What standard input contains: a text in each line, or the bytes of a file."""
-    from dls_keras.core import files, readers
-
-    content = sys.stdin.buffer.read(readers.LARGEST_TEXT + 1)
-    if len(content) > readers.LARGEST_TEXT:
-        raise InputError(
-            f"Standard input has more than {files.size(readers.LARGEST_TEXT)}. Save "
-            "it as a file, and name that."
-        )
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        return [content]
-    texts = [line for line in lines if line.strip()]
-    if not texts:
-        raise InputError("Standard input is empty. Expected a text or an image.")
-    return [*texts]
 
 
 @main.command()
@@ -435,7 +422,7 @@ def evaluate(name: str, weights: str, as_json: bool) -> None:
             _print_json(**row._asdict())
     else:
         cells = [(row.what, f"{row.ours:.6g}", row.goal) for row in rows]
-        _print_table((name, "measured", "goal"), cells)
+        table.show((name, "measured", "goal"), cells)
 
 
 @main.group("weights", invoke_without_command=True)
@@ -447,22 +434,31 @@ def weights_group(context: click.Context) -> None:
 
 
 @weights_group.command("list")
-def weights_list() -> None:
-    """List all weights: shipped ones with their metrics, and published ones."""
+@click.argument("name", required=False, type=names.Assignment())
+@JSON
+def weights_list(name: str | None, as_json: bool) -> None:
+    """List the weights of NAME, or all: shipped with metrics, and published."""
     from dls_keras import models
     from dls_keras.core import files
 
+    if name is not None:
+        catalog.check(name)
+    entries = models.entries(*([name] if name else []))
+    if as_json:
+        for entry in entries:
+            _print_json(**names.facts(entry))
+        return
     rows = []
-    for entry in models.entries():
+    for entry in entries:
         facts = ("", "published")
         if entry.record:
             facts = (files.size(entry.record.bytes), entry.record.measured)
         rows.append((entry.name, entry.variant, *facts))
-    _print_table(("assignment", "--weights", "size", "measured"), rows)
+    table.show(("assignment", "--weights", "size", "measured"), rows)
 
 
 @weights_group.command("fetch")
-@click.argument("text", metavar="NAME[/VARIANT]")
+@click.argument("text", type=names.Weights(), metavar="NAME[/VARIANT]")
 def weights_fetch(text: str) -> None:
     """Download weights if needed, verify the checksum, print the path."""
     from dls_keras import models
@@ -472,7 +468,9 @@ def weights_fetch(text: str) -> None:
 
 
 @weights_group.command("verify")
-@click.argument("text", metavar="[NAME[/VARIANT]]", required=False)
+@click.argument(
+    "text", type=names.Weights(), metavar="[NAME[/VARIANT]]", required=False
+)
 def weights_verify(text: str | None) -> int:
     """Verify weights by loading them: those of NAME, or all that ship."""
     from dls_keras import models
@@ -492,7 +490,7 @@ def weights_verify(text: str | None) -> int:
 
 
 @weights_group.command("path")
-@click.argument("text", metavar="NAME[/VARIANT]")
+@click.argument("text", type=names.Weights(), metavar="NAME[/VARIANT]")
 def weights_path(text: str) -> None:
     """Print the path of weights, after a download if needed."""
     from dls_keras import models
@@ -508,7 +506,14 @@ def convert() -> None:
 
 @convert.command("keras-h5")
 @click.argument("file", type=FILE)
-@click.option("--model", "name", required=True, metavar="NAME", help="Its assignment.")
+@click.option(
+    "--model",
+    "name",
+    required=True,
+    type=names.Assignment(),
+    metavar="NAME",
+    help="Its assignment.",
+)
 @click.option(
     "--architecture",
     "model_json",
@@ -617,7 +622,7 @@ def tour(out: Path) -> int:
 
     stops = guide.visit_all()
     try:
-        _print_table(guide.HEADER, [guide.cells(stop) for stop in stops])
+        table.show(guide.HEADER, [guide.cells(stop) for stop in stops])
     finally:  # a full stdout does not lose the page, nor a full disk the table
         guide.write(stops, out)
     click.echo(f"Open {out} in a browser to see the pictures.")
@@ -662,24 +667,3 @@ def _print_converted(file: Path, source: str, network: Any, out: Path) -> None:
         f"{file} ({source}): {len(network.weights)} arrays, "
         f"{network.count_params():,} parameters, written to {out}"
     )
-
-
-def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on a terminal; elsewhere one line per row, cells separated by tabs."""
-    if not sys.stdout.isatty():
-        for row in (header, *rows):
-            click.echo("\t".join(" ".join(cell.split()) for cell in row))
-        return
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = list(rows)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title, *column in zip(header, *rows, strict=True):
-        short = max(map(len, column), default=0) <= 24  # numbers and names do not wrap
-        table.add_column(title, no_wrap=short)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console().print(table)

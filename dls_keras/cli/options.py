@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dls_keras.cli import names
 from dls_keras.core.errors import InputError
 
 
@@ -52,7 +53,7 @@ def written(name: str, callback: Callable, text: str, **more: Any) -> Callable:
     )
 
 
-NAME = click.argument("name")
+NAME = click.argument("name", type=names.Assignment())
 FILE = click.Path(path_type=Path)
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per line."

@@ -1,10 +1,10 @@
-"""What models return: answers of `infer`, and rows of `evaluate`."""
+"""What models return: answers of `infer`, losses of `train`, rows of `evaluate`."""
 
 import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -193,6 +193,35 @@ def percent(confidence: float | None) -> str:
         return "-"
     rounded = round(100 * confidence, 1)
     return "> 99.9 %" if rounded == 100 > 100 * confidence else f"{rounded:.1f} %"
+
+
+class Losses(list):
+    """The mean loss of each epoch, and whatever else was measured after each epoch.
+
+    >>> losses = Losses([0.7, 0.5], {"val_loss": [0.8, 0.9]})
+    >>> losses[-1], losses.history
+    (0.5, {'loss': [0.7, 0.5], 'val_loss': [0.8, 0.9]})
+
+    Attributes:
+        history: lists of numbers by name, one for each epoch, as in the `History` of
+            Keras: "loss", which is the list itself, and "val_loss" where `train` was
+            given `validation_data`.
+    """
+
+    history: dict[str, list[float]]
+
+    def __init__(
+        self,
+        losses: Iterable[float],
+        more: Mapping[str, list[float]] | None = None,
+    ):
+        super().__init__(losses)
+        self.history = {"loss": list(self), **(more or {})}
+
+    @classmethod
+    def of(cls, losses: Sequence[float]) -> "Losses":
+        """A list of losses with a history, which it may have already."""
+        return losses if isinstance(losses, cls) else cls(losses)
 
 
 class Row(NamedTuple):

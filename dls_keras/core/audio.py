@@ -10,17 +10,21 @@ Wav files may have any sample rate, sample width and number of channels; clips a
 int16.
 """
 
+import contextlib
 import dataclasses
+import io
 import os
 import struct
 import warnings
+from collections.abc import Iterator
 from math import gcd
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import scipy  # its submodules are imported lazily; they take most of a second
 
-from dls_keras.core import readers
+from dls_keras.core import files, readers
 from dls_keras.core.errors import InputError
 from dls_keras.core.files import atomic_write
 
@@ -201,51 +205,82 @@ def _shifted(samples, bits):
     return (samples >> (bits - 16)).astype(np.int16)
 
 
-def read(path: str | Path) -> Clip:
+def read(source: str | Path | bytes | IO[bytes]) -> Clip:
     """The clip in a wav file of 8, 16, 24 or 32 bits or floats.
 
     With `soundfile` (extra `sound`) also in an mp3, flac or ogg file.
+
+    Args:
+        source: a path, the bytes of a file, or a binary file object, which is read
+            from its beginning.
 
     Raises:
         MissingFileError: if there is no file.
         InputError: if it is not a sound file that can be read, or it is empty.
     """
-    with readers.reading(path, "a sound file", ADVICE), warnings.catch_warnings():
+    with _opened(source) as (file, name), warnings.catch_warnings():
         # About chunks other than sound, such as the title.
         warnings.simplefilter("ignore", scipy.io.wavfile.WavFileWarning)
-        if _is_wav(path):
-            rate, samples = scipy.io.wavfile.read(path)
+        is_wav = _is_wav(file, name)
+        file.seek(0)
+        if is_wav:
+            rate, samples = scipy.io.wavfile.read(file)
         else:
-            rate, samples = _decoded(path)
+            rate, samples = _decoded(file, name)
     if not samples.size:
-        raise InputError(f"{path} is empty: {samples.shape} samples at {rate} Hz.")
+        raise InputError(f"{name} is empty: {samples.shape} samples at {rate} Hz.")
     if not RATES[0] <= rate <= RATES[1]:
         raise InputError(
-            f"{path} has {rate} samples per second, expected {RATES[0]} to {RATES[1]}. "
+            f"{name} has {rate} samples per second, expected {RATES[0]} to {RATES[1]}. "
             f"{ADVICE}"
         )
     return Clip(int16(samples), rate)
 
 
-def _decoded(path):
+@contextlib.contextmanager
+def _opened(source: Any) -> Iterator[tuple[IO[bytes], str]]:
+    """The binary file of a source and its name; errors in the block are explained."""
+    if isinstance(source, str | Path):
+        path = files.expanded(source)
+        with readers.reading(path, "a sound file", ADVICE), open(path, "rb") as file:
+            yield file, str(source)
+        return
+    try:
+        content = source
+        if hasattr(source, "read"):
+            if source.seekable():
+                source.seek(0)
+            content = source.read(readers.LARGEST + 1)
+        if len(content) > readers.LARGEST:
+            raise ValueError(f"it has more than {files.size(readers.LARGEST)}")
+        yield io.BytesIO(content), "The sound"
+    except InputError:
+        raise
+    except Exception as error:  # a decoder may raise anything
+        first_line = (str(error) or type(error).__name__).split("\n")[0][:200]
+        message = f"The sound is not a sound file ({first_line}). {ADVICE}"
+        raise InputError(message) from error
+
+
+def _decoded(file, name):
     """The rate and the samples of a compressed file, which `soundfile` decodes."""
     try:
         import soundfile  # lazy import of an extra
     except ImportError:
         raise InputError(
-            f"{path} is not a wav file. {ADVICE} With "
+            f"{name} is not a wav file. {ADVICE} With "
             "`pip install 'dls-keras[sound]'`, mp3, flac and ogg files are read, too."
         ) from None
-    with soundfile.SoundFile(path) as file:
-        if file.frames * file.channels > MOST_SAMPLES:
+    with soundfile.SoundFile(file) as sound:
+        if sound.frames * sound.channels > MOST_SAMPLES:
             raise InputError(
-                f"{path} has {file.frames:,} samples in {file.channels} channels, more "
-                f"than {MOST_SAMPLES:,}. Cut it first."
+                f"{name} has {sound.frames:,} samples in {sound.channels} channels, "
+                f"more than {MOST_SAMPLES:,}. Cut it first."
             )
-        return file.samplerate, file.read(dtype="int16", always_2d=True)
+        return sound.samplerate, sound.read(dtype="int16", always_2d=True)
 
 
-def _is_wav(path):
+def _is_wav(file, name):
     """Whether it is a wav file.
 
     A program that writes to a pipe does not know the length of what follows: it
@@ -254,38 +289,40 @@ def _is_wav(path):
     Raises:
         InputError: if it is one, but ends before its samples do.
     """
-    size = Path(path).stat().st_size
-    with open(path, "rb") as file:
-        kind = file.read(4)
-        if kind not in (b"RIFF", b"RIFX"):
-            return False
-        order = ">" if kind == b"RIFX" else "<"
-        file.seek(12)  # after the kind, the size and "WAVE"
-        while len(header := file.read(8)) == 8:
-            name, length = struct.unpack(f"{order}4sI", header)
-            left = size - file.tell()
-            if name == b"data":
-                if left < length < UNKNOWN_LENGTH:
-                    raise InputError(
-                        f"{path} is cut: it declares {length:,} bytes of sound and has "
-                        f"{left:,}. Use the complete file."
-                    )
-                return True
-            file.seek(length + length % 2, os.SEEK_CUR)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    kind = file.read(4)
+    if kind not in (b"RIFF", b"RIFX"):
+        return False
+    order = ">" if kind == b"RIFX" else "<"
+    file.seek(12)  # after the kind, the size and "WAVE"
+    while len(header := file.read(8)) == 8:
+        chunk, length = struct.unpack(f"{order}4sI", header)
+        left = size - file.tell()
+        if chunk == b"data":
+            if left < length < UNKNOWN_LENGTH:
+                raise InputError(
+                    f"{name} is cut: it declares {length:,} bytes of sound and has "
+                    f"{left:,}. Use the complete file."
+                )
+            return True
+        file.seek(length + length % 2, os.SEEK_CUR)
     return True
 
 
-def mono(sound: str | Path | Clip | np.ndarray, rate: int = RATE) -> np.ndarray:
-    """The loudest channel (n,) int16 of a path, a clip or an array, at a sample rate.
+def mono(sound: Any, rate: int = RATE) -> np.ndarray:
+    """The loudest channel (n,) int16 of a sound, at a sample rate.
 
     A microphone is often on one channel of several; a constant offset is not loud.
 
     Args:
-        sound: an array (n,), (n, channels) or (channels, n) as `int16` takes it has
-            this rate already. Of integers wider than 16 bits, the values tell how
-            many bits they use: 16, 24 or 32.
+        sound: a path, the bytes of a file or a file object, as `read` takes them, a
+            clip, or an array (n,), (n, channels) or (channels, n) as `int16` takes it,
+            which has this rate already. Of integers wider than 16 bits, the values
+            tell how many bits they use: 16, 24 or 32.
     """
-    if isinstance(sound, str | Path):
+    in_a_file = isinstance(sound, str | Path | bytes | bytearray | memoryview)
+    if in_a_file or hasattr(sound, "read"):
         sound = read(sound)
     elif not isinstance(sound, Clip):
         sound = Clip(_samples(sound), rate)

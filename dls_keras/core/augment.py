@@ -10,6 +10,11 @@ from typing import Any
 import tensorflow as tf
 
 
+def scaled(x: tf.Tensor) -> tf.Tensor:
+    """Images of uint8 as float32 in [0, 1]; others unchanged."""
+    return tf.cast(x, tf.float32) / 255 if x.dtype == tf.uint8 else x
+
+
 def affine(
     seed: Any,
     images: tf.Tensor,

@@ -106,6 +106,58 @@ def download(
         ) from error
 
 
+def content(url: str, limit: int) -> bytes:
+    """What the server sends for an address, which the user has typed.
+
+    Only http and https are spoken, after redirects, too; nothing is written to disk.
+
+    Args:
+        limit: the largest number of bytes.
+
+    Raises:
+        InputError: if the server does not answer, or sends no or too much content, or
+            `DLS_KERAS_OFFLINE` forbids it.
+    """
+    if files.offline():
+        raise InputError(
+            f"DLS_KERAS_OFFLINE forbids to open {url}. Unset it, or name a file."
+        )
+    try:
+        return _body(url, limit)
+    except (Failed, _Again) as error:
+        raise InputError(
+            f"Cannot read {url}: {error}. Check the address, or download it with "
+            "another program and name the file."
+        ) from error
+
+
+def _body(url, limit):
+    """The body of one answer, of at most `limit` bytes, at a sufficient rate."""
+    received = io.BytesIO()
+    since = time.monotonic()
+    with (
+        requests.Session() as session,
+        contextlib.closing(
+            _answer(session, url, {"Accept-Encoding": "identity"})
+        ) as response,
+    ):
+        if response.status_code != 200:
+            raise Failed(_described(response.status_code))
+        announced = response.raw.length_remaining
+        while chunk := _read(response):
+            received.write(chunk)
+            if max(announced or 0, received.tell()) > limit:
+                raise Failed(f"it has more than {files.size(limit)}")
+            seconds = time.monotonic() - since
+            if seconds > PERIOD and received.tell() < SLOWEST * seconds:
+                raise Failed(f"only {files.size(received.tell())} arrived so far")
+    if not received.tell():
+        raise Failed("the server sends no content")
+    if announced and received.tell() < announced:
+        raise Failed(f"only {received.tell()} of {announced} bytes arrived")
+    return received.getvalue()
+
+
 # The partial file.
 
 

@@ -249,7 +249,7 @@ def _from_array(array) -> Image.Image:
         raise InputError(
             "Expected an image of shape (height, width), (height, width, 3) or "
             f"(height, width, 4), received {array.shape}. Pass one image, with the "
-            "channels last."
+            "channels last; of a batch `x`, pass the images one by one."
         )
     if array.size == 0:
         raise InputError(f"The image has no pixels: its shape is {array.shape}.")

@@ -9,6 +9,7 @@ bit-for-bit the same weights as an uninterrupted one.
 """
 
 import contextlib
+import inspect
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from dls_keras.core import outputs, readers, settings
+from dls_keras.core.answers import Losses
 from dls_keras.core.errors import InputError
 from dls_keras.core.files import atomic_write, check_writable
 from dls_keras.core.progress import progress
@@ -114,11 +116,15 @@ def fit(
     checkpoint: str | Path | None = None,
     strategy: tf.distribute.Strategy | None = None,
     jit_compile: bool | None = None,
-) -> list[float]:
+    validation_data: Sequence[np.ndarray] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    model: keras.Model | None = None,
+) -> Losses:
     """Train `variables` for `epochs` shuffled epochs of `data`.
 
     Args:
-        loss_fn: takes one batch of each array in `data`, returns a scalar.
+        loss_fn: takes one batch of each array in `data`, returns a scalar; also
+            `training`, if it takes `validation_data`.
         data: arrays of one length m, examples first. The last batch of an epoch is
             dropped if it is smaller, so that shapes stay fixed and the graph is
             traced once.
@@ -131,9 +137,18 @@ def fit(
         checkpoint: path of a file that is saved after each epoch; if it exists,
             training resumes from it.
         strategy, jit_compile: as in `compile_step`.
+        validation_data: arrays in the form of `data`, whose mean loss is computed
+            after each epoch, without dropout and without `augment`.
+        callbacks: Keras callbacks, called where the training and its epochs begin and
+            end, not for batches: the epochs run in one graph. `logs` has "loss" and
+            "val_loss"; `model.stop_training = True` ends the training. The learning
+            rate follows a schedule, which callbacks cannot change.
+        model: the callbacks' model; default: an object with `get_weights` and
+            `set_weights` of the variables alone.
 
     Returns:
-        The mean loss of each epoch.
+        The mean loss of each epoch, a list with a `history`. It has NaN as "val_loss"
+        of epochs before a run resumed.
 
     Raises:
         InputError: if there are fewer examples than `batch_size`, the arrays differ
@@ -142,6 +157,7 @@ def fit(
     """
     m = _common_length(data, batch_size)
     steps = m // batch_size
+    validate = _validation(loss_fn, validation_data, batch_size)
     strategy = strategy or _current_strategy()
     step = compile_step(
         loss_fn, variables, optimizer, strategy=strategy, jit_compile=jit_compile
@@ -181,11 +197,21 @@ def fit(
         {"m": m, "batch_size": batch_size, "seed": seed},
     )
     losses = record.restore()
+    history: dict[str, list[float]] = {}
+    if validate:
+        history["val_loss"] = [float("nan")] * len(losses)
+    watched = _Variables([*variables, *state]) if model is None else model
+    calls = keras.callbacks.CallbackList(
+        list(callbacks), model=watched, epochs=epochs, steps=steps
+    )
+    watched.stop_training = False
+    calls.on_train_begin()
     with progress("epochs", total=epochs * steps) as bar:
         bar.advance(len(losses) * steps)
         # One call per epoch; ten if a progress bar is shown.
         stride = max(1, steps // 10) if bar.visible else steps
         for epoch in range(len(losses), epochs):
+            calls.on_epoch_begin(epoch)
             total = 0.0
             for start in range(0, steps, stride):
                 stop = min(start + stride, steps)
@@ -196,7 +222,55 @@ def fit(
             record.save(losses)
             if on_epoch is not None:
                 on_epoch(epoch + 1, losses[-1])
-    return losses
+            logs = {"loss": losses[-1]}
+            if validate:
+                logs["val_loss"] = validate()
+                history["val_loss"].append(logs["val_loss"])
+            calls.on_epoch_end(epoch, logs)
+            if watched.stop_training:
+                break
+    calls.on_train_end()
+    return Losses(losses, history)
+
+
+def _validation(loss_fn, data, batch_size):
+    """A function that returns the mean loss of `data` without training, or None."""
+    if data is None:
+        return None
+    if "training" not in inspect.signature(loss_fn).parameters:
+        raise InputError(
+            "This assignment takes no validation_data. Leave it out, and measure the "
+            "trained model on held-out data."
+        )
+    m = _common_length(data, 1)
+    compute = tf.function(lambda *batch: loss_fn(*batch, training=False))
+    tensors = [tf.constant(array) for array in data]
+
+    def mean_loss():
+        total = 0.0
+        for start in range(0, m, batch_size):
+            batch = [tensor[start : start + batch_size] for tensor in tensors]
+            total += float(compute(*batch)) * len(batch[0])
+        return total / m
+
+    return mean_loss
+
+
+class _Variables:
+    """What callbacks get as their model where it is not a Keras model."""
+
+    def __init__(self, variables):
+        self.variables = variables
+        self.stop_training = False
+
+    def get_weights(self):
+        """The values of all variables."""
+        return [np.asarray(variable) for variable in self.variables]
+
+    def set_weights(self, values):
+        """Give each variable its value."""
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
 
 
 def _current_strategy():

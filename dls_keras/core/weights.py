@@ -99,6 +99,19 @@ def record(assignment: str, variant: str = "default") -> Record:
     return found[variant]
 
 
+def variant(assignment: str, text: str) -> str | None:
+    """The variant that a name or a version means, None if there is none such.
+
+    >>> variant("date_translation", "v3"), variant("date_translation", "mine.h5")
+    ('default', None)
+    """
+    found = shipped(assignment)
+    if text in found or text in published(assignment):
+        return text
+    versions = {r.name.rpartition("/")[2]: name for name, r in found.items()}
+    return versions.get(text)
+
+
 def find_published(assignment: str, variant: str) -> list[Path]:
     """The files of a published variant: local ones, else downloaded.
 

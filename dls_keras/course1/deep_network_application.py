@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, images, weights
+from dls_keras.core import examples, files, images, inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.course1 import logistic_regression
 from dls_keras.course1.deep_network_steps import (
@@ -157,6 +157,7 @@ def build_model(layers_dims: Sequence[int] = FOUR_LAYERS) -> dict[str, np.ndarra
     return initialize_parameters_deep(layers_dims)
 
 
+@examples.accepted(pixels="float64", columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -167,7 +168,8 @@ def train(
     """Fit `model` in place; return the cost before each of the `epochs` steps.
 
     The steps are those of `gradient_descent`. `fast.dual_descent` computes them with
-    the first layer in dual form, about 100 times as fast; a test compares the two.
+    the first layer in dual form, about 100 times as fast; a test compares the two. The
+    loop is written in NumPy and takes no callbacks.
 
     Args:
         data: x (n_x, m) and y (1, m), 0 or 1; further entries are ignored. The last
@@ -179,6 +181,7 @@ def train(
     return losses
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     """The network with shipped weights, verified (see `core.weights.load`)."""
 
@@ -195,19 +198,22 @@ def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     )
 
 
-def infer(model: dict[str, np.ndarray], image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: dict[str, np.ndarray], photos: Any) -> list[Answer]:
     """Whether a photo of any size shows a cat.
 
     Args:
-        image: what `images.read` takes: a path, a PIL image or an array.
+        photos: a photo as `images.read` takes it (path, PIL image, array, bytes),
+            or a list of them.
 
     Returns:
         "cat" or "non-cat". The confidence is its probability, the output of the
         sigmoid or one minus it; `details["probabilities"]` holds both.
     """
-    x = images.resized(image, cats.SIZE, cats.SIZE).reshape(-1, 1)
-    p = L_model_forward(x, model)[0].item()
-    return likeliest(cats.CLASSES, (1 - p, p))
+    x = [images.resized(photo, cats.SIZE, cats.SIZE).ravel() for photo in photos]
+    X = np.stack(x, axis=1)  # (12288, m)
+    (probabilities,) = L_model_forward(X, model)[0]
+    return [likeliest(cats.CLASSES, (1 - p, p)) for p in probabilities]
 
 
 def evaluate(model: dict[str, np.ndarray] | None = None) -> list[Row]:

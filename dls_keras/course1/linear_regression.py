@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dls_keras.core import examples, inputs
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import house_prices
@@ -96,6 +97,7 @@ def build_model() -> dict[str, float]:
     return {"w": 0.0, "b": 0.0}
 
 
+@examples.accepted(float64=True)
 def train(
     model: dict[str, float],
     data: tuple,
@@ -104,6 +106,8 @@ def train(
     learning_rate: float = 0.1,
 ) -> list[float]:
     """Fit `model` in place; return the cost before each of the steps.
+
+    All steps are one graph, which takes no callbacks.
 
     Raises:
         InputError: if there are fewer than two distinct x, or an x or y is not finite.
@@ -131,20 +135,23 @@ def train(
     return losses.numpy().tolist()
 
 
-def infer(model: dict[str, float], size: Any) -> Answer:
+@inputs.batched(inputs.NUMBER)
+def infer(model: dict[str, float], sizes: Any) -> list[Answer]:
     """The predicted price of a house.
 
     Args:
-        size: square metres, a number or a string of one such as "120".
+        sizes: square metres, a number or a string of one such as "120", or a list.
 
     Returns:
         Such as "410 thousand euros"; `details["price"]` is the price in thousand
         euros. The confidence is None, as the model predicts no distribution.
     """
-    x = _number(size)
-    price = float(predict(model["w"], model["b"], x))
+    x = np.array([_number(size) for size in sizes])
     line = {"w": model["w"], "b": model["b"]}
-    return Answer(f"{price:.0f} thousand euros", price=price, for_picture=line)
+    return [
+        Answer(f"{price:.0f} thousand euros", price=price, for_picture=line)
+        for price in np.asarray(predict(model["w"], model["b"], x)).tolist()
+    ]
 
 
 def evaluate(model: dict[str, float] | None = None) -> list[Row]:

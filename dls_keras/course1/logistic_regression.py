@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, images, weights
+from dls_keras.core import examples, files, images, inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.course1.numpy_basics import sigmoid
 from dls_keras.datasets import cats
@@ -148,6 +148,7 @@ def build_model() -> dict[str, Any]:
     return {"w": w, "b": b}
 
 
+@examples.accepted(pixels="float64", columns=True)
 def train(
     model: dict[str, Any],
     data: tuple,
@@ -159,7 +160,7 @@ def train(
 
     This is the gradient descent of `optimize`. `fast.dual_descent` computes the same
     steps from the inner products of the photos, about 50 times as fast; a test
-    compares the two.
+    compares the two. The loop is written in NumPy and takes no callbacks.
 
     Args:
         data: x (n_x, m) and y (1, m); further entries are ignored.
@@ -171,6 +172,7 @@ def train(
     return losses
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> dict[str, Any]:
     """The neuron with shipped weights, verified (see `core.weights.load`)."""
 
@@ -187,19 +189,22 @@ def load_pretrained(variant: str = "default") -> dict[str, Any]:
     )
 
 
-def infer(model: dict[str, Any], image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: dict[str, Any], photos: Any) -> list[Answer]:
     """Whether a photo of any size shows a cat.
 
     Args:
-        image: what `images.read` takes: a path, a PIL image or an array.
+        photos: a photo as `images.read` takes it (path, PIL image, array, bytes),
+            or a list of them.
 
     Returns:
         "cat" or "non-cat". The confidence is its probability, the output of the
         sigmoid or one minus it; `details["probabilities"]` holds both.
     """
-    x = images.resized(image, cats.SIZE, cats.SIZE).reshape(-1, 1)
-    p = sigmoid(model["w"].T @ x + model["b"]).item()
-    return likeliest(cats.CLASSES, (1 - p, p))
+    x = [images.resized(photo, cats.SIZE, cats.SIZE).ravel() for photo in photos]
+    X = np.stack(x, axis=1)  # (12288, m)
+    (probabilities,) = sigmoid(model["w"].T @ X + model["b"])
+    return [likeliest(cats.CLASSES, (1 - p, p)) for p in probabilities]
 
 
 def evaluate(model: dict[str, Any] | None = None) -> list[Row]:

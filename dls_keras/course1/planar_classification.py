@@ -20,12 +20,12 @@ NumPy alone, no TensorFlow.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from dls_keras.core import weights
+from dls_keras.core import examples, inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1 import logistic_regression
@@ -201,6 +201,7 @@ def build_model(n_h: int = 4, *, seed: int = 3) -> dict[str, np.ndarray]:
     return initialize_parameters(2, n_h, 1, rng=np.random.RandomState(seed))
 
 
+@examples.accepted(columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -208,11 +209,15 @@ def train(
     epochs: int = 10_000,
     learning_rate: float = 1.2,
 ) -> list[float]:
-    """Fit `model` in place; return the cost before each of the steps, in nats."""
+    """Fit `model` in place; return the cost before each of the steps, in nats.
+
+    The loop is written in NumPy and takes no callbacks.
+    """
     X, Y, *_ = data
     return list(gradient_descent(model, X, Y, epochs, learning_rate))
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     """The network with shipped weights, verified (see `core.weights.load`)."""
 
@@ -224,23 +229,21 @@ def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     return weights.load(dict, "planar_classification", variant, outputs=logit)
 
 
-def infer(model: dict[str, np.ndarray], point: Any) -> Answer:
+@inputs.batched(inputs.POINT)
+def infer(model: dict[str, np.ndarray], points: Any) -> list[Answer]:
     """Whether a point is in a red or in a blue petal.
 
     Args:
-        point: two numbers, or a string of two such as "3, -1.5". The flower lies
-            within 5 of (0, 0).
+        points: a point, which is two numbers or a string of two such as "3, -1.5", or
+            a list of points. The flower lies within 5 of (0, 0).
 
     Returns:
         "red" or "blue". The confidence is its probability, the output of the sigmoid
         or one minus it; `details["probabilities"]` holds both.
     """
-    p = forward_propagation(column(point), model)[0].item()
-    return likeliest(
-        COLOURS,
-        (1 - p, p),
-        for_picture=class_map(lambda X: predict(model, X), EXTENT),
-    )
+    (probabilities,) = forward_propagation(columns(points), model)[0]
+    drawn = class_map(lambda X: predict(model, X), EXTENT)
+    return [likeliest(COLOURS, (1 - p, p), for_picture=drawn) for p in probabilities]
 
 
 def evaluate(model: dict[str, np.ndarray] | None = None) -> list[Row]:
@@ -325,6 +328,11 @@ def column(point: Any) -> np.ndarray:
             f"{point!r}."
         )
     return x.reshape(2, 1)
+
+
+def columns(points: Sequence[Any]) -> np.ndarray:
+    """m points as the columns of an array (2, m); see `column`."""
+    return np.hstack([column(point) for point in points])
 
 
 def class_map(

@@ -36,6 +36,7 @@ https://arxiv.org/abs/1502.03167
 
 import numpy as np
 
+from dls_keras.core import examples
 from dls_keras.core.answers import Row
 from dls_keras.course2.initialization import compute_loss, relu, sigmoid
 from dls_keras.course2.optimization import (
@@ -211,6 +212,7 @@ def build_model(
     }
 
 
+@examples.accepted(columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -221,6 +223,8 @@ def train(
     seed: int = 0,
 ) -> list[float]:
     """Fit `model` in place by mini-batch gradient descent.
+
+    The loop is written in NumPy and takes no callbacks.
 
     Returns:
         The mean loss of each epoch, in nats.

@@ -29,7 +29,7 @@ from keras import initializers, layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import settings, training, weights
+from dls_keras.core import examples, inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 
@@ -107,6 +107,7 @@ def build_model(hidden: tuple[int, ...] = (1024,), seed: int = 0) -> keras.Model
     return keras.Model(X, words(A), name="fizzbuzz")
 
 
+@examples.accepted()
 def train(
     model: keras.Model,
     data: Numbers,
@@ -129,8 +130,8 @@ def train(
         The mean cross-entropy of each epoch, in nats.
     """
 
-    def loss_fn(x, y):
-        y_hat = model(x, training=True)
+    def loss_fn(x, y, training=True):
+        y_hat = model(x, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     steps = max(1, epochs * (len(data.x) // batch_size))
@@ -143,20 +144,23 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with the shipped weights."""
     return weights.load(build_model(), "fizzbuzz", variant)
 
 
-def infer(model: keras.Model, number: int | str) -> Answer:
-    """The word for `number`.
+@inputs.batched(inputs.NUMBER, size=LAST)
+def infer(model: keras.Model, numbers: Any) -> list[Answer]:
+    """The word for a number.
 
     Args:
-        number: an integer from 1 to 1023, or its decimal digits as text.
+        numbers: an integer from 1 to 1023, or its decimal digits as text, or a list.
 
     Returns:
         An `Answer`, "fizz", "buzz", "fizzbuzz" or the number in digits. Its confidence
@@ -166,10 +170,10 @@ def infer(model: keras.Model, number: int | str) -> Answer:
     Raises:
         InputError: if it is no such number.
     """
-    n = _parse(number)
-    probabilities = np.asarray(model(binary_digits([n])))[0]
-    words = (str(n), *WORDS[1:])
-    return likeliest(words, probabilities)
+    n = [_parse(number) for number in numbers]
+    probabilities = np.asarray(model(binary_digits(n)))
+    words = [(str(number), *WORDS[1:]) for number in n]
+    return [likeliest(*pair) for pair in zip(words, probabilities, strict=True)]
 
 
 def evaluate(model: keras.Model | None = None) -> list[Row]:

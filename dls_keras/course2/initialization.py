@@ -22,10 +22,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dls_keras.core import examples, inputs
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.course1.numpy_basics import sigmoid
-from dls_keras.course1.planar_classification import class_map, column, plot_answer
+from dls_keras.course1.planar_classification import class_map, columns, plot_answer
 from dls_keras.datasets import planar
 from dls_keras.reference import cases
 
@@ -238,6 +239,7 @@ def build_model(initialization: str = "he") -> dict[str, np.ndarray]:
     return _initialize(initialization, 2)
 
 
+@examples.accepted(columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -245,23 +247,27 @@ def train(
     epochs: int = 15000,
     learning_rate: float = 0.01,
 ) -> list[float]:
-    """Fit `model` in place; return the loss before each of the steps, in nats."""
+    """Fit `model` in place; return the loss before each of the steps, in nats.
+
+    The loop is written in NumPy and takes no callbacks.
+    """
     X, Y, *_ = data
     return list(gradient_descent(model, X, Y, epochs, learning_rate))
 
 
+@inputs.batched(inputs.POINT)
 def infer(
     model: dict[str, np.ndarray],
-    point: Any,
+    points: Any,
     *,
     classes: Sequence[str] = RINGS,
     extent: tuple[float, float, float, float] = EXTENT,
-) -> Answer:
+) -> list[Answer]:
     """Which ring a point belongs to.
 
     Args:
-        point: two numbers, or a string of two such as "0.3, -0.7". The outer ring has
-            radius 1, the inner one 0.8.
+        points: a point, which is two numbers or a string of two such as "0.3, -0.7", or
+            a list of points. The outer ring has radius 1, the inner one 0.8.
         classes: the names of the labels 0 and 1.
         extent: left, right, bottom and top of the picture.
 
@@ -270,12 +276,9 @@ def infer(
         probability, the output of the sigmoid or one minus it;
         `details["probabilities"]` holds both.
     """
-    p = forward_propagation(column(point), model)[0].item()
-    return likeliest(
-        classes,
-        (1 - p, p),
-        for_picture=class_map(lambda X: predict_dec(model, X), extent),
-    )
+    (probabilities,) = forward_propagation(columns(points), model)[0]
+    drawn = class_map(lambda X: predict_dec(model, X), extent)
+    return [likeliest(classes, (1 - p, p), for_picture=drawn) for p in probabilities]
 
 
 def evaluate() -> list[Row]:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from dls_keras.core import examples, inputs
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course2 import initialization
@@ -323,6 +324,7 @@ def build_model() -> dict[str, np.ndarray]:
     return initialize_parameters([2, 5, 2, 1])
 
 
+@examples.accepted(columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -336,6 +338,8 @@ def train(
     seed: int = 10,
 ) -> list[float]:
     """Fit `model` in place with one of `OPTIMIZERS`, in the settings of the course.
+
+    The loop is written in NumPy and takes no callbacks.
 
     Args:
         decay: None, `update_lr` or `schedule_lr_decay`.
@@ -360,18 +364,20 @@ def train(
     return [cost for cost, _ in steps]
 
 
-def infer(model: dict[str, np.ndarray], point: Any) -> Answer:
+@inputs.batched(inputs.POINT)
+def infer(model: dict[str, np.ndarray], points: Any) -> list[Answer]:
     """Which moon a point belongs to.
 
     Args:
-        point: two numbers, or a string of two such as "0.5, 1". The upper moon is an
-            arch around (0, 0), the lower one a bowl around (1, 0.5).
+        points: a point, which is two numbers or a string of two such as "0.5, 1", or a
+            list of points. The upper moon is an arch around (0, 0), the lower one a
+            bowl around (1, 0.5).
 
     Returns:
         "upper moon" or "lower moon". The confidence is its probability, the output of
         the sigmoid or one minus it; `details["probabilities"]` holds both.
     """
-    return initialization.infer(model, point, classes=MOONS, extent=EXTENT)
+    return initialization.infer(model, points, classes=MOONS, extent=EXTENT)
 
 
 def evaluate() -> list[Row]:

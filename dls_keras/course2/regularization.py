@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from dls_keras.core import examples, inputs
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course2 import initialization
@@ -314,6 +315,7 @@ def build_model() -> dict[str, np.ndarray]:
     return initialize_parameters([2, *HIDDEN, 1])
 
 
+@examples.accepted(columns=True)
 def train(
     model: dict[str, np.ndarray],
     data: tuple,
@@ -325,6 +327,8 @@ def train(
     rng: np.random.RandomState | None = None,
 ) -> list[float]:
     """Fit `model` in place, by default with the course's dropout.
+
+    The loop is written in NumPy and takes no callbacks.
 
     Args:
         lambd: the factor of the L2 penalty; needs keep_prob=1.
@@ -350,18 +354,19 @@ def train(
     )
 
 
-def infer(model: dict[str, np.ndarray], place: Any) -> Answer:
+@inputs.batched(inputs.POINT)
+def infer(model: dict[str, np.ndarray], places: Any) -> list[Answer]:
     """Which team heads a ball that comes down at a position.
 
     Args:
-        place: two numbers within about 0.8 of (0, 0), or a string of two such as
-            "0.3, -0.2".
+        places: a position, which is two numbers within about 0.8 of (0, 0) or a string
+            of two such as "0.3, -0.2", or a list of positions.
 
     Returns:
         "the other team" or "France". The confidence is its probability, the output of
         the sigmoid or one minus it; `details["probabilities"]` holds both.
     """
-    return initialization.infer(model, place, classes=TEAMS, extent=EXTENT)
+    return initialization.infer(model, places, classes=TEAMS, extent=EXTENT)
 
 
 def evaluate() -> list[Row]:

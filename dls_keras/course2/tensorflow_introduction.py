@@ -26,7 +26,16 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, training, weights
+from dls_keras.core import (
+    augment,
+    examples,
+    files,
+    images,
+    inputs,
+    pretrained,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import signs
 
@@ -186,6 +195,7 @@ def build_model() -> Parameters:
     return initialize_parameters()
 
 
+@examples.accepted(pixels="float32")
 def train(
     model: Parameters,
     data: signs.Signs,
@@ -215,10 +225,11 @@ def train(
     """
     mean = columns(data.x).mean(axis=1, keepdims=True)  # (12288, 1)
 
-    def loss_fn(x, y):
-        X = tf.transpose(tf.reshape(x, (batch_size, -1))) - mean
+    def loss_fn(x, y, training=True):
+        X = tf.transpose(tf.reshape(x, (x.shape[0], -1))) - mean
         labels = tf.one_hot(y, LAYERS[-1], axis=0)
-        return compute_total_loss(forward_propagation(X, model), labels) / batch_size
+        total = compute_total_loss(forward_propagation(X, model), labels)
+        return total / x.shape[0]
 
     def change(seed, x, y):
         return augment.affine(seed, x, rotation=0.1, shift=0.03, zoom=0.05), y
@@ -242,6 +253,7 @@ def train(
         model["b1"].assign_sub(tf.matmul(model["W1"], mean))
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> Parameters:
     """The network with the shipped weights."""
 
@@ -258,21 +270,22 @@ def load_pretrained(variant: str = "default") -> Parameters:
     )
 
 
-def infer(model: Parameters, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: Parameters, photos: Any) -> list[Answer]:
     """Recognise the number that a hand shows.
 
     Args:
-        image: a photo of any size (path, PIL image or array); it is resized to 64 x 64
-            without keeping the aspect ratio.
+        photos: a photo of any size (path, PIL image, array, bytes), or a list of them;
+            resized to 64 x 64 without keeping the aspect ratio.
 
     Returns:
         An `Answer`, "0" to "5". Its confidence is the softmax probability of that
         class; `details["probabilities"]` holds the probability of each class.
     """
-    x = images.resized(image, SIZE, SIZE)
-    Z3 = forward_propagation(columns(x[np.newaxis]), model)
-    probabilities = tf.nn.softmax(Z3, axis=0).numpy()[:, 0]
-    return likeliest(signs.CLASSES, probabilities)
+    x = np.stack([images.resized(photo, SIZE, SIZE) for photo in photos])
+    Z3 = forward_propagation(columns(x), model)
+    probabilities = tf.nn.softmax(Z3, axis=0).numpy()  # (6, m)
+    return [likeliest(signs.CLASSES, p) for p in probabilities.T]
 
 
 def evaluate(model: Parameters | None = None) -> list[Row]:

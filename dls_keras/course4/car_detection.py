@@ -32,8 +32,11 @@ from PIL import Image, ImageDraw, ImageFont
 from dls_keras.converters import darknet as darknet_files
 from dls_keras.core import (
     augment,
+    examples,
     files,
     images,
+    inputs,
+    pretrained,
     readers,
     settings,
     training,
@@ -304,6 +307,7 @@ def build_model(
     return Detector(model, (darknet.Head("region", ANCHORS, 1, STRIDE),), ("car",))
 
 
+@examples.accepted(label_axes=2, pixels="uint8")
 def train(
     detector: Detector,
     data: TrainingData,
@@ -337,14 +341,14 @@ def train(
     model, head = detector.model, detector.heads[0]
     steps = len(data.x) // batch_size
 
-    def loss_fn(x, boxes):
-        feats = model(x, training=True)
+    def loss_fn(x, boxes, training=True):
+        feats = model(augment.scaled(x), training=training)
         box_xy, box_wh, _, _ = yolo_head(feats, head.anchors, head.classes)
         predicted = yolo_boxes_to_corners(box_xy, box_wh)
         return yolo_v2.yolo_v2_loss(feats, predicted, boxes, head.anchors)
 
     def augmented(seed, x, boxes):
-        x, boxes = yolo_v2.random_crops(seed, tf.cast(x, tf.float32) / 255, boxes)
+        x, boxes = yolo_v2.random_crops(seed, augment.scaled(x), boxes)
         x = augment.colour_jitter(seed, x, brightness=0.2, contrast=0.3, tint=0.05)
         return x, boxes
 
@@ -360,10 +364,12 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=augmented,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Detector:
     """A detector with trained weights.
@@ -409,20 +415,21 @@ def load_darknet(
     return Detector(model, heads, names)
 
 
+@inputs.batched(inputs.PICTURE)
 def infer(
     detector: Detector,
-    image: Any,
+    photos: Any,
     *,
     max_boxes: int = 20,
     score_threshold: float = 0.5,
     iou_threshold: float = 0.5,
     letter_box: bool | None = None,
-) -> Answer:
+) -> list[Answer]:
     """Detect the objects in an image.
 
     Args:
-        image: an image of any size (path, PIL image or array); it is resized to the
-            network's input.
+        photos: an image of any size (path, PIL image, array, bytes), or a list of them;
+            resized to the network's input.
         score_threshold: keep a box whose best class scores, in [0, 1], at least this.
         iou_threshold: drop a box whose IoU with a better one is higher than this.
         letter_box: whether the aspect ratio is kept, with grey bars; default: as the
@@ -432,17 +439,17 @@ def infer(
         An `Answer` such as "2 cars". Its confidence is the highest score, None without
         boxes: the probability of an object times that of its class. `details["boxes"]`
         lists each box as {"class", "score", "box"}, the corners (y1, x1, y2, x2) in
-        pixels of `image`, highest score first.
+        pixels of the photo, highest score first.
     """
-    ((boxes, scores, classes),) = find_all(
+    found = find_all(
         detector,
-        [image],
+        photos,
         max_boxes=max_boxes,
         score_threshold=score_threshold,
         iou_threshold=iou_threshold,
         letter_box=letter_box,
     )
-    return detected(boxes, scores, classes, detector.classes)
+    return [detected(*one, detector.classes) for one in found]
 
 
 def find_all(

@@ -35,7 +35,17 @@ from keras import layers, ops
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, settings, training, weights
+from dls_keras.core import (
+    augment,
+    examples,
+    files,
+    images,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import digits
 from dls_keras.datasets.draw import digits as draw_digits
@@ -342,6 +352,7 @@ def build_model() -> keras.Model:
     return LeNet5()
 
 
+@examples.accepted(pixels="float32")
 def train(
     model: keras.Model,
     data: digits.Digits,
@@ -363,8 +374,8 @@ def train(
         The mean `penalty_loss` of each epoch, in nats.
     """
 
-    def loss_fn(x, y):
-        return penalty_loss(y, model(x, training=True))
+    def loss_fn(x, y, training=True):
+        return penalty_loss(y, model(x, training=training))
 
     def change(seed, x, y):
         return augment.affine(seed, x, rotation=0.15, shift=0.05, zoom=0.1), y
@@ -380,34 +391,42 @@ def train(
         batch_size=batch_size,
         seed=seed,
         augment=change,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """LeNet-5 with the shipped weights: 99.39 % of MNIST's test digits."""
     return weights.load(build_model(), "classic_networks", variant)
 
 
-def infer(model: keras.Model, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: keras.Model, scans: Any) -> list[Answer]:
     """Recognise one digit.
 
     Args:
         model: a `LeNet5`.
-        image: a photo or scan of any size (path, PIL image or array), the digit dark
-            on light or light on dark; see `digits.prepare`.
+        scans: a photo or scan of any size (path, PIL image, array, bytes), or a list of
+            them, each digit dark on light or light on dark; see `digits.prepare`.
 
     Returns:
         An `Answer`, "0" to "9". Its confidence is the softmax probability of that digit
         among the ten digits and "none"; `details["probabilities"]` holds all eleven.
         "none" is the most probable one if the smallest penalty is larger than `J`.
     """
-    A = digits.as_inputs(digits.prepare(image)[np.newaxis], SIZE)
+    A = digits.as_inputs(np.stack([digits.prepare(scan) for scan in scans]), SIZE)
     for layer in model.layers[1:-1]:
         A = layer(A)
-    F6 = A  # (1, 84), the activations of the last layer but one
-    penalties = np.asarray(model.layers[-1](F6), "float64")[0]
+    F6 = A  # (m, 84), the activations of the last layer but one
+    penalties = np.asarray(model.layers[-1](F6), "float64")
+    return [_answer(*pair) for pair in zip(penalties, np.asarray(F6), strict=True)]
+
+
+def _answer(penalties, F6):
+    """The answer for one digit, from ten penalties and the 84 activations."""
     odds = np.exp(-np.append(penalties, J))
     probabilities = odds / odds.sum()
     best = int(penalties.argmin())

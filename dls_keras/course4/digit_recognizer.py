@@ -28,7 +28,16 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, settings, training, weights
+from dls_keras.core import (
+    augment,
+    examples,
+    files,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.core.errors import InputError
 from dls_keras.datasets import digits
@@ -165,6 +174,7 @@ def build_model(dtype: str = "float32") -> keras.Model:
     return keras.Model(X, A, name="digit_recognizer")
 
 
+@examples.accepted(pixels="uint8")
 def train(
     model: keras.Model,
     data: digits.Digits,
@@ -190,12 +200,13 @@ def train(
     keras.utils.set_random_seed(seed)
     steps = len(data.x) // batch_size
 
-    def loss_fn(x, y):
-        y_hat = model(x, training=True)
+    def loss_fn(x, y, training=True):
+        x = tf.reshape(augment.scaled(x), (-1, 28, 28, 1))
+        y_hat = model(x, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     def change(seed, x, y):
-        x = tf.cast(x, tf.float32) / 255
+        x = augment.scaled(x)
         return augment.affine(seed, x, rotation=0.15, shift=0.07, zoom=0.1), y
 
     rate = training.cosine_decay_with_warmup(
@@ -203,7 +214,7 @@ def train(
     )
     return training.fit(
         loss_fn,
-        (data.x[..., np.newaxis], data.y),
+        (data.x.reshape(-1, 28, 28, 1), data.y),
         model.trainable_variables,
         Adam(rate),
         epochs=epochs,
@@ -211,30 +222,33 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with the shipped weights."""
     return weights.load(build_model(), "digit_recognizer", variant)
 
 
-def infer(model: keras.Model, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: keras.Model, scans: Any) -> list[Answer]:
     """Recognise one digit.
 
     Args:
-        image: a photo or scan of any size (path, PIL image or array), the digit dark
-            on light or light on dark; see `digits.prepare`.
+        scans: a photo or scan of any size (path, PIL image, array, bytes), or a list of
+            them, each digit dark on light or light on dark; see `digits.prepare`.
 
     Returns:
         An `Answer`, "0" to "9". Its confidence is the softmax probability of that
         digit; `details["probabilities"]` holds the probability of each digit.
     """
-    x = digits.as_inputs(digits.prepare(image)[np.newaxis])
-    probabilities = np.asarray(model(x, training=False))[0]
-    return likeliest(digits.CLASSES, probabilities)
+    x = digits.as_inputs(np.stack([digits.prepare(scan) for scan in scans]))
+    probabilities = np.asarray(model(x, training=False))
+    return [likeliest(digits.CLASSES, p) for p in probabilities]
 
 
 def evaluate(model: keras.Model | None = None) -> list[Row]:

@@ -37,9 +37,12 @@ from dls_keras import plots
 from dls_keras.converters import face_networks
 from dls_keras.core import (
     augment,
+    examples,
     face_database,
     files,
     images,
+    inputs,
+    pretrained,
     settings,
     training,
     verification,
@@ -270,6 +273,7 @@ def semi_hard_triplet_loss(
     return tf.reduce_sum(losses * pairs) / tf.reduce_sum(pairs)
 
 
+@examples.accepted(pixels="uint8")
 def train(
     model: keras.Model,
     data: faces.TrainingFaces,
@@ -296,7 +300,8 @@ def train(
     # The rows of each person's photos, repeated to the same length: (people, most).
     most = max(PHOTOS, counts.max())
     rows = np.stack([np.resize(np.flatnonzero(data.y == k), most) for k in people])
-    repeats = [data.repeats.get(int(k), 1) for k in people]
+    chosen = getattr(data, "repeats", {})
+    repeats = [chosen.get(int(k), 1) for k in people]
     rows, y = np.repeat(rows, repeats, axis=0), np.repeat(people, repeats)
     x = tf.constant(data.x)
 
@@ -324,10 +329,12 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=sample_photos,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """A network with trained weights.
@@ -351,17 +358,18 @@ def load_pretrained(variant: str = "default") -> keras.Model:
     return face_networks.fill(mobile_face_net(), face_networks.read_mxnet(path))
 
 
+@inputs.batched(inputs.PICTURE)
 def infer(
     model: Any,
-    image: Any,
+    photos: Any,
     *,
     database: Mapping[str, np.ndarray] | None = None,
     threshold: float | None = None,
-) -> Answer:
+) -> list[Answer]:
     """Recognise the person on an image.
 
     Args:
-        image: see `img_to_encoding`.
+        photos: an image as `img_to_encoding` takes it, or a list of them.
         database: {name: encoding (1, d)}; default: `faces.example_people`.
         threshold: a face at least as far from everybody is unknown; default:
             `threshold_of(model)`.
@@ -378,10 +386,17 @@ def infer(
         known = encode(model, [*people.values()])[:, np.newaxis]
         database = dict(zip(people, known, strict=True))
     face_database.check_network(database, model)
-    nearest = face_database.distances(img_to_encoding(image, model), database)
-    name, distance = nearest[0]
-    _, scale = CALIBRATION.get(model.name, UNKNOWN)
     threshold = threshold_of(model) if threshold is None else threshold
+    _, scale = CALIBRATION.get(model.name, UNKNOWN)
+    return [
+        _answer(face_database.distances(one, database), threshold, scale, people)
+        for one in encode(model, photos)[:, np.newaxis]
+    ]
+
+
+def _answer(nearest, threshold, scale, people):
+    """The answer for one face, from pairs (name, distance), the nearest first."""
+    name, distance = nearest[0]
     same = 1 / (1 + np.exp((distance - threshold) / scale))
     shown = [who for who, _ in nearest[:SHOWN] if who in people]
     return Answer(

@@ -22,7 +22,17 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, settings, training, weights
+from dls_keras.core import (
+    augment,
+    examples,
+    files,
+    images,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import smiles
 
@@ -102,6 +112,7 @@ def build_model(dtype: str | None = None) -> keras.Model:
     return HappyModel((SIZE, SIZE, 3), dtype=dtype)
 
 
+@examples.accepted()
 def train(
     model: keras.Model,
     data: smiles.Happy | smiles.SyntheticHappy,
@@ -123,8 +134,8 @@ def train(
         The mean loss of each epoch: cross-entropy in nats, and the L2 penalty.
     """
 
-    def loss_fn(x, y):
-        y_hat = model(x, training=True)[:, 0]
+    def loss_fn(x, y, training=True):
+        y_hat = model(x, training=training)[:, 0]
         loss = keras.losses.binary_crossentropy(tf.cast(y, tf.float32), y_hat)
         return loss + 1e-4 * tf.reduce_sum(model.get_layer("fc").kernel ** 2)
 
@@ -145,30 +156,34 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with the shipped weights."""
     return weights.load(build_model(), "happy_house", variant, outputs=weights.features)
 
 
-def infer(model: keras.Model, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: keras.Model, photos: Any) -> list[Answer]:
     """Predict whether a person is happy.
 
     Args:
-        image: a photo of any size (path, PIL image or array) with a face in the middle;
-            it is resized to 64 x 64 without keeping the aspect ratio.
+        photos: a photo of any size (path, PIL image, array, bytes) with a face in the
+            middle, or a list of them; resized to 64 x 64 without keeping the aspect
+            ratio.
 
     Returns:
         An `Answer`, "happy" or "not happy". Its confidence is the probability of that
         class, from the sigmoid; `details["probabilities"]` holds both.
     """
-    x = preprocess(255 * images.resized(image, SIZE, SIZE))
-    p = float(np.asarray(model(x[np.newaxis], training=False))[0, 0])
-    return likeliest(smiles.CLASSES, (1 - p, p))
+    x = np.stack([images.resized(photo, SIZE, SIZE) for photo in photos])
+    probabilities = np.asarray(model(preprocess(255 * x), training=False))[:, 0]
+    return [likeliest(smiles.CLASSES, (1 - p, p)) for p in probabilities.tolist()]
 
 
 def evaluate(model: keras.Model | None = None) -> list[Row]:

@@ -21,6 +21,7 @@ Paper: Ronneberger et al. (2015), "U-Net: convolutional networks for biomedical 
 segmentation", https://arxiv.org/abs/1505.04597
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,17 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, settings, training, weights
+from dls_keras.core import (
+    augment,
+    examples,
+    files,
+    images,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import camvid
 
@@ -176,6 +187,7 @@ def build_model(n_filters: int = 32, dtype: str = "float32") -> keras.Model:
         return unet_model((None, None, 3), n_filters, len(camvid.CLASSES))
 
 
+@examples.accepted(label_axes=2, pixels="uint8")
 def train(
     model: keras.Model,
     data: camvid.Streets,
@@ -202,8 +214,9 @@ def train(
     weight = class_weights(data.y)
     steps = len(data.x) // batch_size
 
-    def loss_fn(x, y):
-        return segmentation_loss(y, model(x, training=True), weight)
+    def loss_fn(x, y, training=True):
+        logits = model(augment.scaled(x), training=training)
+        return segmentation_loss(tf.cast(y, tf.int32), logits, weight)
 
     def change(seed, x, y):
         x, y = crop(seed, x, y)
@@ -223,6 +236,7 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
+        model=model,
         **settings,
     )
 
@@ -305,6 +319,7 @@ def segmentation_loss(y: tf.Tensor, logits: tf.Tensor, weight: np.ndarray) -> tf
     return cross_entropy + 1.0 - tf.reduce_mean((intersection + 1.0) / (union + 1.0))
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """U-Net with the shipped weights."""
@@ -316,12 +331,13 @@ def load_pretrained(variant: str = "default") -> keras.Model:
     return weights.load(build_model(), "image_segmentation", variant, outputs=outputs)
 
 
-def infer(model: keras.Model, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE, size=4)
+def infer(model: keras.Model, photos: Any) -> list[Answer]:
     """Classify every pixel of a photo.
 
     Args:
-        image: a photo of any size (path, PIL image or array); the network gets it at
-            `network_size`.
+        photos: a photo of any size (path, PIL image, array, bytes), or a list of them;
+            the network gets it at `network_size`.
 
     Returns:
         An `Answer` with the three largest classes, "road 41 %, sky 22 %, car 9 %". Its
@@ -330,12 +346,18 @@ def infer(model: keras.Model, image: Any) -> Answer:
         with indices of `camvid.CLASSES`; `details["shares"]` is the fraction of the
         pixels of each class.
     """
-    photo = images.read(image)
-    x = images.resized(photo, *network_size(photo.height, photo.width))
-    y_hat = probabilities(model, x[np.newaxis])
+    photos = [images.read(photo) for photo in photos]
+    x = [images.resized(p, *network_size(p.height, p.width)) for p in photos]
+    y_hat = inputs.by_shape(x, functools.partial(probabilities, model))
+    sizes = [photo.size for photo in photos]
+    return [_answer(*pair) for pair in zip(y_hat, sizes, strict=True)]
+
+
+def _answer(y_hat, size):
+    """The answer for a photo of a size (width, height), from the probabilities."""
     confidence = tf.reduce_mean(tf.reduce_max(y_hat, axis=-1))
-    small = Image.fromarray(create_mask(y_hat).numpy()[..., 0].astype("uint8"))
-    mask = np.asarray(small.resize(photo.size, Image.Resampling.NEAREST))
+    small = create_mask(y_hat[tf.newaxis]).numpy()[..., 0].astype("uint8")
+    mask = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.NEAREST))
     counts = np.bincount(mask.ravel(), minlength=len(camvid.CLASSES))
     shares = dict(zip(camvid.CLASSES, (counts / mask.size).tolist(), strict=True))
     largest = sorted(shares, key=shares.__getitem__, reverse=True)[:3]

@@ -25,7 +25,17 @@ from keras import initializers, layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import augment, files, images, settings, training, weights
+from dls_keras.core import (
+    augment,
+    examples,
+    files,
+    images,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row, likeliest
 from dls_keras.datasets import signs
 
@@ -159,6 +169,7 @@ def build_model() -> keras.Model:
     return ResNet50((SIZE, SIZE, 3), len(signs.CLASSES))
 
 
+@examples.accepted(pixels="float32")
 def train(
     model: keras.Model,
     data: signs.Signs,
@@ -182,8 +193,8 @@ def train(
     keras.utils.set_random_seed(seed)
     steps = len(data.x) // batch_size
 
-    def loss_fn(x, y):
-        y_hat = model(x, training=True)
+    def loss_fn(x, y, training=True):
+        y_hat = model(x, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     def change(seed, x, y):
@@ -204,29 +215,32 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> keras.Model:
     """ResNet50 with the shipped weights."""
     return weights.load(build_model(), "residual_networks", variant)
 
 
-def infer(model: keras.Model, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: keras.Model, photos: Any) -> list[Answer]:
     """Recognise the number that a hand shows.
 
     Args:
-        image: a photo of any size (path, PIL image or array); it is resized to 64 x 64
-            without keeping the aspect ratio.
+        photos: a photo of any size (path, PIL image, array, bytes), or a list of them;
+            resized to 64 x 64 without keeping the aspect ratio.
 
     Returns:
         An `Answer`, "0" to "5". Its confidence is the softmax probability of that
         class; `details["probabilities"]` holds the probability of each class.
     """
-    x = images.resized(image, SIZE, SIZE)
-    probabilities = np.asarray(model(x[np.newaxis], training=False))[0]
-    return likeliest(signs.CLASSES, probabilities)
+    x = np.stack([images.resized(photo, SIZE, SIZE) for photo in photos])
+    probabilities = np.asarray(model(x, training=False))
+    return [likeliest(signs.CLASSES, p) for p in probabilities]
 
 
 def evaluate(model: keras.Model | None = None) -> list[Row]:

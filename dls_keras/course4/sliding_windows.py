@@ -29,7 +29,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dls_keras import plots
-from dls_keras.core import files, images, settings, training, weights
+from dls_keras.core import (
+    examples,
+    files,
+    images,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row, detected
 from dls_keras.core.detections import Detections, f1_score
 from dls_keras.core.errors import InputError
@@ -244,6 +253,7 @@ def build_model() -> Detector:
     return Detector(model, CLASSES)
 
 
+@examples.accepted(pixels="uint8")
 def train(
     detector: Detector,
     data: Windows,
@@ -266,8 +276,8 @@ def train(
     keras.utils.set_random_seed(seed)
     model = detector.model
 
-    def loss_fn(x, y):
-        y_hat = model(tf.cast(x, tf.float32) / 255, training=True)
+    def loss_fn(x, y, training=True):
+        y_hat = model(tf.cast(x, tf.float32) / 255, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     steps = max(1, epochs * (len(data.x) // batch_size))
@@ -281,10 +291,12 @@ def train(
         batch_size=batch_size,
         seed=seed,
         state=model.non_trainable_variables,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Detector:
     """The detector with pretrained weights, verified by `core.weights.load`."""
@@ -293,19 +305,21 @@ def load_pretrained(variant: str = "default") -> Detector:
     return detector
 
 
+@inputs.batched(inputs.PICTURE)
 def infer(
     detector: Detector,
-    image: Any,
+    photos: Any,
     *,
     threshold: float = 0.95,
     overlap: float = 0.3,
     max_boxes: int = 50,
-) -> Answer:
+) -> list[Answer]:
     """Detect the digits in an image, small and large ones.
 
     Args:
-        image: an image of any size (path, PIL image or array), dark on light or light
-            on dark; if a side has more than 512 pixels, it is reduced for the search.
+        photos: an image of any size (path, PIL image, array, bytes), or a list of them,
+            dark on light or light on dark; if a side has more than 512 pixels, it is
+            reduced for the search.
         threshold: keep a window whose best digit has at least this probability; 0.95
             was best on 120 validation canvases.
         overlap: drop a window whose IoU with a better one is higher than this.
@@ -313,13 +327,11 @@ def infer(
     Returns:
         An `Answer` such as "2 sevens, 1 four". Its confidence is the highest softmax
         probability of a window, None without boxes. `details["boxes"]` lists each box
-        as {"class", "score", "box"}, the corners (y1, x1, y2, x2) in pixels of `image`,
-        highest score first.
+        as {"class", "score", "box"}, the corners (y1, x1, y2, x2) in pixels of the
+        photo, highest score first.
     """
-    ((boxes, scores, classes),) = find_all(
-        detector, [image], threshold, overlap, max_boxes
-    )
-    return detected(boxes, scores, classes, detector.classes)
+    found = find_all(detector, photos, threshold, overlap, max_boxes)
+    return [detected(*one, detector.classes) for one in found]
 
 
 def find_all(

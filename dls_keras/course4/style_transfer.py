@@ -30,7 +30,16 @@ from PIL import Image
 
 from dls_keras import plots
 from dls_keras.converters import vgg19 as vgg19_files
-from dls_keras.core import augment, files, images, settings, training, weights
+from dls_keras.core import (
+    augment,
+    files,
+    images,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.core.progress import progress
@@ -274,6 +283,7 @@ def augmented(seed: Any, x: tf.Tensor) -> list[tf.Tensor]:
     return [clip_0_1(x)]
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default", *, dtype: Any = "float32") -> keras.Model:
     """A pretrained network with its style layers and, last, its content layer.
@@ -314,6 +324,7 @@ class _InRange(keras.constraints.Constraint):
         return clip_0_1(image)
 
 
+@inputs.one_by_one(inputs.PICTURE)
 def infer(
     model: keras.Model,
     content: Any,

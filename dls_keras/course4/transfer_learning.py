@@ -29,9 +29,12 @@ from dls_keras import plots
 from dls_keras.converters import mobilenet_int8
 from dls_keras.core import (
     augment,
+    examples,
     files,
     hdf5,
     images,
+    inputs,
+    pretrained,
     readers,
     settings,
     training,
@@ -292,6 +295,7 @@ def build_model(dtype: str = "float32") -> keras.Model:
     return compact_resnet.compact_resnet((SIZE, SIZE, 3), dtype=dtype)
 
 
+@examples.accepted(pixels="uint8")
 def train(
     model: keras.Model,
     data: alpaca.Alpacas,
@@ -320,8 +324,10 @@ def train(
     keras.utils.set_random_seed(seed)
     variables = model.trainable_variables
 
-    def loss_fn(x, y):
-        return _cross_entropy(y, model(x, training=True))
+    def loss_fn(x, y, training=True):
+        return _cross_entropy(
+            tf.cast(y, tf.float32), model(tf.cast(x, tf.float32), training=training)
+        )
 
     if teacher is not None:
         loss_fn, projection = compact_resnet.distillation_loss(
@@ -345,10 +351,12 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         augment=change,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """A trained classifier of alpacas.
@@ -381,20 +389,21 @@ def load_pretrained(variant: str = "default") -> keras.Model:
     return model
 
 
-def infer(model: keras.Model, image: Any) -> Answer:
+@inputs.batched(inputs.PICTURE)
+def infer(model: keras.Model, photos: Any) -> list[Answer]:
     """Classify a photo: alpaca or not.
 
     Args:
-        image: a photo of any size (path, PIL image or array); it is resized to
-            160 x 160 without keeping the aspect ratio.
+        photos: a photo of any size (path, PIL image, array, bytes), or a list of them;
+            resized to 160 x 160 without keeping the aspect ratio.
 
     Returns:
         An `Answer`, "alpaca" or "not alpaca". Its confidence is the sigmoid
         probability of that class; `details["probabilities"]` holds both.
     """
-    x = 255 * images.resized(image, SIZE, SIZE)
-    other = float(keras.ops.sigmoid(model(x[np.newaxis], training=False))[0, 0])
-    return likeliest(alpaca.CLASSES, (1 - other, other))
+    x = 255 * np.stack([images.resized(photo, SIZE, SIZE) for photo in photos])
+    others = np.asarray(keras.ops.sigmoid(model(x, training=False)))[:, 0]
+    return [likeliest(alpaca.CLASSES, (1 - p, p)) for p in others.tolist()]
 
 
 def accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:

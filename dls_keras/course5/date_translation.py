@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import settings, training, weights
+from dls_keras.core import examples, inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.datasets import dates
 from dls_keras.fast import attention_translator
@@ -212,6 +212,7 @@ def build_model(gates: Any = "sigmoid") -> keras.Model:
     return model
 
 
+@examples.accepted(label_axes=2)
 def train(
     model: keras.Model,
     data: dates.Dates,
@@ -234,14 +235,14 @@ def train(
     """
     keras.utils.set_random_seed(seed)
 
-    def loss_fn(x, y):
+    def loss_fn(x, y, training=True):
         # The outputs of `modelf`, (m, Ty, 11): `forward` computes the same numbers and
         # gradients faster, and a test compares both.
         y_hat = attention_translator.forward(
             x, _weights(model), Ty=TY, gates=_gates(model)
         )
         losses = keras.losses.categorical_crossentropy(y, y_hat)  # (m, Ty)
-        return tf.reduce_sum(losses) / batch_size
+        return tf.reduce_sum(losses) / losses.shape[0]
 
     steps = len(data.x) // batch_size
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
@@ -254,10 +255,12 @@ def train(
         batch_size=batch_size,
         seed=seed,
         jit_compile=True,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The translator with trained weights.
@@ -314,11 +317,13 @@ def translate(
     return dates.decode_all(y_hat.argmax(-1)), y_hat.max(-1), attention
 
 
-def infer(model: keras.Model | PackedWeights, sentence: str) -> Answer:
+@inputs.batched()
+def infer(model: keras.Model | PackedWeights, sentences: Any) -> list[Answer]:
     """Translate one date, such as "5 April 09", into "YYYY-MM-DD".
 
     Args:
         model: as in `translate`.
+        sentences: a text, or a list of texts.
 
     Returns:
         An `Answer`, a day of the calendar. Its confidence is the product of the ten
@@ -329,14 +334,13 @@ def infer(model: keras.Model | PackedWeights, sentence: str) -> Answer:
         InputError: if the sentence is not a text, empty or too long, or if the
             translation cannot be right, see `dates.check`.
     """
-    (translation,), probabilities, attention = translate(model, [sentence])
-    dates.check(sentence, translation)
-    return Answer(
-        translation,
-        probabilities[0].prod(),
-        probabilities=probabilities[0],
-        attention=attention[0],
-    )
+    translated = list(zip(sentences, *translate(model, sentences), strict=True))
+    for sentence, translation, _, _ in translated:
+        dates.check(sentence, translation)
+    return [
+        Answer(translation, p.prod(), probabilities=p, attention=attention)
+        for _, translation, p, attention in translated
+    ]
 
 
 def exact_match(

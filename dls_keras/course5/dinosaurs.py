@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, sampling, weights
+from dls_keras.core import files, inputs, pretrained, sampling, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import softmax
@@ -332,6 +332,8 @@ def train(
 ) -> list[float]:
     """Train `model` in place as `descend` does, 11 times as fast.
 
+    The loop is written in NumPy and takes no callbacks.
+
     Returns:
         Each epoch's mean loss per name, in nats.
     """
@@ -340,6 +342,7 @@ def train(
     return losses.reshape(epochs, m).mean(axis=1).tolist()
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> Parameters:
     """The parameters with shipped weights, trained on `dinosaur_names.NAMES`."""
 
@@ -349,6 +352,7 @@ def load_pretrained(variant: str = "default") -> Parameters:
     return weights.load(in_float64, "dinosaurs", variant, outputs=_first_letter)
 
 
+@inputs.one_by_one()
 def infer(
     model: Parameters,
     start: str,

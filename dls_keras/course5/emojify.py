@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import readers, settings, weights
+from dls_keras.core import examples, inputs, pretrained, readers, settings, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import emoji, glove
@@ -208,6 +208,7 @@ def build_model(word_to_vec_map: Mapping[str, np.ndarray] | None = None) -> Emoj
     return Emojifier(network, word_to_index)
 
 
+@examples.accepted()
 def train(
     model: Emojifier,
     data: emoji.Emoji,
@@ -231,10 +232,17 @@ def train(
 
     keras.utils.set_random_seed(seed)
     network = model.model
-    x = sentences_to_indices(data.x, model.word_to_index, MAX_LEN).astype("int32")
 
-    def loss_fn(x, y):
-        y_hat = network(x, training=True)
+    def indices(x):
+        return sentences_to_indices(x, model.word_to_index, MAX_LEN).astype("int32")
+
+    x = indices(data.x)
+    if settings.get("validation_data"):
+        x_val, y_val = settings["validation_data"]
+        settings["validation_data"] = (indices(x_val), y_val)
+
+    def loss_fn(x, y, training=True):
+        y_hat = network(x, training=training)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     steps = len(x) // batch_size
@@ -248,6 +256,7 @@ def train(
         seed=seed,
         state=[v for v in network.non_trainable_variables if v.dtype != "float32"],
         jit_compile=False,  # on GPUs Keras uses cuDNN's LSTM, which XLA cannot compile
+        model=network,
         **settings,
     )
 
@@ -271,6 +280,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Emojifier:
     return model
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Emojifier:
     """The second version with its shipped weights and vocabulary, verified."""
@@ -300,8 +310,9 @@ def _numbered(words):
     return {word: i for i, word in enumerate(sorted(words), 1)}
 
 
-def infer(model: Emojifier, sentence: str) -> Answer:
-    """The emoji for a sentence with 1 to 10 words of the vocabulary.
+@inputs.batched()
+def infer(model: Emojifier, sentences: Any) -> list[Answer]:
+    """The emoji for a sentence with 1 to 10 words of the vocabulary, or for a list.
 
     A contraction is two words, as in the texts of GloVe: "don't" is "do n't".
 
@@ -313,7 +324,25 @@ def infer(model: Emojifier, sentence: str) -> Answer:
     Raises:
         InputError: if no word, or more than 10, are in the vocabulary.
     """
-    words = _words(sentence)
+    words = [_words(sentence) for sentence in sentences]
+    unknown = [_unknown(model, *pair) for pair in zip(sentences, words, strict=True)]
+    texts = [" ".join(several) for several in words]
+    x = sentences_to_indices(texts, model.word_to_index, MAX_LEN).astype("int32")
+    y_hat = np.asarray(model.model(x, training=False)).tolist()
+    best = np.argmax(y_hat, axis=1)
+    return [
+        Answer(
+            label_to_emoji(k),
+            p[k],
+            probabilities=dict(zip(emoji.CLASSES, p, strict=True)),
+            unknown=skipped,
+        )
+        for k, p, skipped in zip(best.tolist(), y_hat, unknown, strict=True)
+    ]
+
+
+def _unknown(model, sentence, words):
+    """The words of a sentence that have no vector, if the others are 1 to 10."""
     unknown = [word for word in words if word.lower() not in model.word_to_index]
     known = len(words) - len(unknown)
     if not 0 < known <= MAX_LEN:
@@ -322,15 +351,7 @@ def infer(model: Emojifier, sentence: str) -> Answer:
             f'{MAX_LEN}; a contraction such as "don\'t" is two words. Use a short '
             "English sentence."
         )
-    x = sentences_to_indices([" ".join(words)], model.word_to_index, MAX_LEN)
-    probabilities = np.asarray(model.model(x.astype("int32"), training=False))[0]
-    best = int(probabilities.argmax())
-    return Answer(
-        label_to_emoji(best),
-        probabilities[best],
-        probabilities=dict(zip(emoji.CLASSES, map(float, probabilities), strict=True)),
-        unknown=unknown,
-    )
+    return unknown
 
 
 def _words(sentence):

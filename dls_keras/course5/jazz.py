@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, sampling, settings, weights
+from dls_keras.core import files, inputs, pretrained, sampling, settings, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.fast import lstm_generator
@@ -315,9 +315,10 @@ def train(
     from dls_keras.core import training
     from dls_keras.fast.layers import Adam
 
-    if data.X.shape[2] != len(model["values"]):
+    X, Y, *_ = data
+    if X.shape[2] != len(model["values"]):
         raise InputError(
-            f"The data have {data.X.shape[2]} distinct tokens, the model has "
+            f"The data have {X.shape[2]} distinct tokens, the model has "
             f"{len(model['values'])}. Build it with build_model(data.vocabulary)."
         )
     variables = [keras.Variable(model[name], name=name) for name in PARAMETERS]
@@ -325,11 +326,11 @@ def train(
     def loss_fn(X, Y):
         return window_loss(X, Y, [variable.value for variable in variables])
 
-    steps = len(data.X) // batch_size
+    steps = len(X) // batch_size
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     losses = training.fit(
         loss_fn,
-        (data.X, data.Y.swapaxes(0, 1)),
+        (X, Y.swapaxes(0, 1)),
         variables,
         Adam(rate),
         epochs=epochs,
@@ -369,6 +370,7 @@ def window_loss(X: Any, Y: Any, parameters: Sequence[Any]) -> Any:
     return tf.reduce_sum(tf.reduce_mean(losses, axis=1))
 
 
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     """The model with the shipped weights and their vocabulary."""
 
@@ -380,6 +382,7 @@ def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     return weights.load(dict, "jazz", variant, outputs=first_probabilities)
 
 
+@inputs.one_by_one()
 def infer(
     model: dict[str, np.ndarray],
     tune: Tune | str | Path | int,

@@ -29,7 +29,15 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import sampling, settings, training, weights
+from dls_keras.core import (
+    examples,
+    inputs,
+    pretrained,
+    sampling,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import softmax
@@ -93,6 +101,7 @@ def build_model(
     return LanguageModel(keras.Model(x, logits), tuple(words))
 
 
+@examples.accepted(label_axes=1)
 def train(
     model: LanguageModel,
     data: Sentences,
@@ -115,8 +124,12 @@ def train(
     network = model.model
     steps = len(data.x) // batch_size
     dropouts = [layer for layer in network.layers if isinstance(layer, layers.Dropout)]
+
+    def loss_fn(x, y, training=True):
+        return cross_entropy(network(x, training=training), y)
+
     return training.fit(
-        lambda x, y: cross_entropy(network(x, training=True), y),
+        loss_fn,
         (data.x, data.y),
         network.trainable_variables,
         Adam(keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)),
@@ -125,10 +138,12 @@ def train(
         seed=seed,
         state=[layer.seed_generator.state for layer in dropouts],
         jit_compile=False,  # on GPUs Keras uses cuDNN's GRU, which XLA lacks
+        model=network,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> LanguageModel:
     """The language model with shipped weights, trained on the text of this package."""
@@ -223,6 +238,7 @@ def generate(
     return sentences, [p[:n] for p, n in zip(probabilities, lengths, strict=True)]
 
 
+@inputs.one_by_one()
 def infer(
     model: LanguageModel,
     start: str,

@@ -29,7 +29,15 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import settings, training, weights, word_pieces
+from dls_keras.core import (
+    examples,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+    word_pieces,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.core.word_pieces import WordPieceTokenizer
@@ -267,6 +275,7 @@ def build_model(vocab: Iterable[str] | None = None) -> Tagger:
     return Tagger(network, tokenizer)
 
 
+@examples.accepted(label_axes=None)
 def train(
     model: Tagger,
     data: Resumes,
@@ -309,6 +318,7 @@ def train(
         seed=seed,
         # The random states of dropout.
         state=[v for v in network.non_trainable_variables if v.dtype != "float32"],
+        model=network,
         **settings,
     )
 
@@ -329,6 +339,7 @@ def from_arrays(arrays: dict[str, np.ndarray]) -> Tagger:
     return model
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Tagger:
     """The tagger with the shipped weights and vocabulary, verified."""
@@ -390,8 +401,9 @@ def group_entities(text: str, probabilities: np.ndarray) -> list[dict[str, Any]]
     return entities
 
 
-def infer(model: Tagger, text: str) -> Answer:
-    """Find the entities of a resume, a text of any length.
+@inputs.batched()
+def infer(model: Tagger, texts: Any) -> list[Answer]:
+    """Find the entities of a resume, a text of any length, or of a list of them.
 
     Returns:
         An `Answer`, "Name: ...; Skills: ..., ...", whose `details["entities"]` is the
@@ -399,11 +411,17 @@ def infer(model: Tagger, text: str) -> Answer:
         entities; if there are none, the mean of the words' largest probabilities.
 
     Raises:
-        InputError: if `text` is not a text or has no words.
+        InputError: if a text is not one or has no words.
     """
-    if not word_pieces.words(text):
-        raise InputError(f"Expected the text of a resume, received {text!r:.60}.")
-    (probabilities,) = word_probabilities(model, [text])
+    for text in texts:
+        if not word_pieces.words(text):
+            raise InputError(f"Expected the text of a resume, received {text!r:.60}.")
+    pairs = zip(texts, word_probabilities(model, texts), strict=True)
+    return [_answer(text, probabilities) for text, probabilities in pairs]
+
+
+def _answer(text, probabilities):
+    """The answer for one text, from the probabilities of its words."""
     entities = group_entities(text, probabilities)
     if not entities:
         return Answer("no entities", probabilities.max(axis=1).mean(), entities=[])

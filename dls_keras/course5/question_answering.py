@@ -28,7 +28,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import settings, training, weights
+from dls_keras.core import examples, inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.core.word_pieces import SPECIAL, UNKNOWN, Encoding, WordPieceTokenizer
@@ -236,6 +236,7 @@ def build_model(tokenizer: WordPieceTokenizer | None = None) -> Reader:
     return Reader(network, tokenizer)
 
 
+@examples.accepted(label_axes=1)
 def train(
     model: Reader,
     data: Tokens,
@@ -257,8 +258,8 @@ def train(
     keras.utils.set_random_seed(seed)
     network = model.model
 
-    def loss_fn(x, y):
-        y_hat = network(x, training=True)  # (m, 2, Tx)
+    def loss_fn(x, y, training=True):
+        y_hat = network(x, training=training)  # (m, 2, Tx)
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, y_hat))
 
     steps = epochs * (len(data.x) // batch_size)
@@ -271,6 +272,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
+        model=network,
         **settings,
     )
 
@@ -292,6 +294,7 @@ def from_arrays(arrays: dict[str, np.ndarray]) -> Reader:
     return model
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Reader:
     """The reader with the shipped weights and vocabulary, verified."""
@@ -317,13 +320,15 @@ def answer_all(model: Reader, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
     ]
 
 
-def infer(model: Reader, story: str | tuple) -> Answer:
+@inputs.batched()
+def infer(model: Reader, texts: Any) -> list[Answer]:
     """The words of the facts that answer a question about them.
 
     Args:
-        story: a text of one to five facts with the question at its end, such as "The
+        texts: a text of one to five facts with the question at its end, such as "The
             kitchen is north of the hallway. What is the hallway south of?", or a pair
-            (facts, question), the facts in one text or in a list.
+            (facts, question), the facts in one text or in a list; or a list of texts or
+            pairs.
 
     Returns:
         An `Answer`. Its confidence is the probability of the text: the sum of
@@ -337,8 +342,7 @@ def infer(model: Reader, story: str | tuple) -> Answer:
         InputError: if there is no question or no fact, a word is not in the vocabulary,
             or the story has more than Tx tokens.
     """
-    (answer,) = answer_all(model, [stories.split_question(story)])
-    return answer
+    return answer_all(model, [stories.split_question(text) for text in texts])
 
 
 def _encode(tokenizer, facts, question):

@@ -31,7 +31,16 @@ from matplotlib.figure import Figure
 
 from dls_keras import plots
 from dls_keras.converters import keras_h5
-from dls_keras.core import files, sampling, settings, training, weights
+from dls_keras.core import (
+    examples,
+    files,
+    inputs,
+    pretrained,
+    sampling,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.dinosaurs import build_data, vectorization
@@ -88,6 +97,7 @@ def build_model(gates: str | Callable = "sigmoid") -> keras.Model:
     return keras.Model(x, layers.Dense(len(CHARACTERS), activation="softmax")(a))
 
 
+@examples.accepted(label_axes=1)
 def train(
     model: keras.Model,
     data: Windows,
@@ -108,8 +118,8 @@ def train(
     """
     keras.utils.set_random_seed(seed)
 
-    def loss_fn(x, y):
-        y_hat = model(tf.cast(x, tf.float32), training=True)
+    def loss_fn(x, y, training=True):
+        y_hat = model(tf.cast(x, tf.float32), training=training)
         y = tf.cast(y, tf.float32)
         return tf.reduce_mean(keras.losses.categorical_crossentropy(y, y_hat))
 
@@ -124,10 +134,12 @@ def train(
         seed=seed,
         state=[layer.seed_generator.state for layer in dropouts],
         jit_compile=False,  # on GPUs Keras uses cuDNN's LSTM, which XLA lacks
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with weights that the course published, and the gates of Keras 2.
@@ -202,6 +214,7 @@ def generate(
     return text[len(start) :], np.array(probabilities, float)
 
 
+@inputs.one_by_one()
 def infer(
     model: keras.Model,
     start: str,

@@ -32,7 +32,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from dls_keras import plots
-from dls_keras.core import settings, training, weights
+from dls_keras.core import examples, inputs, pretrained, settings, training, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.course5.date_translation import EXAMPLES
 from dls_keras.datasets import dates
@@ -360,6 +360,7 @@ def build_model() -> Transformer:
     return model
 
 
+@examples.accepted(label_axes=1)
 def train(
     model: Transformer,
     data: dates.Tokens,
@@ -381,7 +382,7 @@ def train(
     """
     keras.utils.set_random_seed(seed)
 
-    def loss_fn(x, y):
+    def loss_fn(x, y, training=True):
         start = tf.fill([y.shape[0], 1], dates.START)
         decoder_input = tf.concat([start, y[:, :-1]], axis=1)
         # What `Transformer.call` returns, computed faster; a test compares both.
@@ -399,10 +400,12 @@ def train(
         batch_size=batch_size,
         seed=seed,
         jit_compile=True,
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> Transformer:
     """The Transformer for dates with the shipped weights, verified."""
@@ -433,15 +436,16 @@ def translate(
     Raises:
         InputError: if a sentence is not a text, empty or too long.
     """
-    if not hasattr(model, "decode"):  # traced once for each number of sentences
-        model.decode = fast.make_decoder(model, dates.START, TY, FUNCTIONS)
+    if not hasattr(model, "decode"):
+        model.decode = fast.make_decoder(model, TX, dates.START, TY, FUNCTIONS)
     tokens, probabilities, attention = model.decode(dates.tokens(sentences, TX))
     texts = dates.decode_tokens(tokens.numpy())
     return texts, probabilities.numpy(), attention.numpy()
 
 
-def infer(model: Transformer, sentence: str) -> Answer:
-    """Translate one date, such as "5 April 09", into "YYYY-MM-DD".
+@inputs.batched()
+def infer(model: Transformer, sentences: Any) -> list[Answer]:
+    """Translate a date, such as "5 April 09", or a list of them, into "YYYY-MM-DD".
 
     Returns:
         An `Answer`, a day of the calendar. Its confidence is the product of the ten
@@ -452,9 +456,13 @@ def infer(model: Transformer, sentence: str) -> Answer:
         InputError: if the sentence is not a text, empty or too long, or if the
             translation cannot be right, see `dates.check`.
     """
-    (text,), (p,), (attention,) = translate(model, [sentence])
-    dates.check(sentence, text)
-    return Answer(text, p.prod(), probabilities=p, attention=attention)
+    translated = list(zip(sentences, *translate(model, sentences), strict=True))
+    for sentence, text, _, _ in translated:
+        dates.check(sentence, text)
+    return [
+        Answer(text, p.prod(), probabilities=p, attention=attention)
+        for _, text, p, attention in translated
+    ]
 
 
 def evaluate(model: Transformer | None = None) -> list[Row]:

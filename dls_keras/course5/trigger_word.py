@@ -28,7 +28,16 @@ import tensorflow as tf
 from keras import layers
 
 from dls_keras.converters import keras_h5
-from dls_keras.core import audio, files, settings, training, weights
+from dls_keras.core import (
+    audio,
+    examples,
+    files,
+    inputs,
+    pretrained,
+    settings,
+    training,
+    weights,
+)
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.audio import RATE, Clip
 from dls_keras.core.errors import InputError, MissingFileError
@@ -247,6 +256,7 @@ def build_model(units: int = 64) -> keras.Model:
     return keras.Model(X_input, X)
 
 
+@examples.accepted(label_axes=1)
 def train(
     model: keras.Model,
     data: keyword_clips.Spoken,
@@ -264,8 +274,8 @@ def train(
     """
     keras.utils.set_random_seed(seed)
 
-    def loss_fn(x, y):
-        y_hat = model(spectrograms(x), training=True)[..., 0]
+    def loss_fn(x, y, training=True):
+        y_hat = model(spectrograms(x), training=training)[..., 0]
         return tf.reduce_mean(keras.losses.binary_crossentropy(y, y_hat))
 
     steps = len(data.x) // batch_size
@@ -282,10 +292,12 @@ def train(
         seed=seed,
         state=model.non_trainable_variables,
         jit_compile=False,  # on GPUs Keras uses cuDNN's GRU, which XLA cannot compile
+        model=model,
         **settings,
     )
 
 
+@pretrained.or_own_file
 @settings.undisturbed()
 def load_pretrained(variant: str = "default") -> keras.Model:
     """The network with trained weights.
@@ -363,13 +375,14 @@ def spikes(
     return found
 
 
-def infer(model: keras.Model, sound: Any, *, threshold: float = 0.5) -> Answer:
+@inputs.batched(inputs.SOUND, size=8)
+def infer(model: keras.Model, sounds: Any, *, threshold: float = 0.5) -> list[Answer]:
     """Detect the word "activate": how often and when.
 
     Args:
-        sound: a path of a wav file, a `Clip`, or samples (n,) at 44.1 kHz as
-            `audio.mono` takes them, of any length. A recording whose loudest sample is
-            below -30 dBFS is amplified.
+        sounds: a path, the bytes or a file object of a wav file, a `Clip`, or samples
+            (n,) at 44.1 kHz as `audio.mono` takes them, of any length; or a list of
+            them. A recording whose loudest sample is below -30 dBFS is amplified.
 
     Returns:
         An `Answer` such as "3 times: at 3.8, 6.5 and 8.6 s". Its confidence is the
@@ -380,12 +393,18 @@ def infer(model: keras.Model, sound: Any, *, threshold: float = 0.5) -> Answer:
     Raises:
         InputError: if the sound is empty or cannot be read.
     """
-    samples = audio.amplified(audio.mono(sound))
-    if not samples.size:
+    recordings = [audio.amplified(audio.mono(sound)) for sound in sounds]
+    if not all(samples.size for samples in recordings):
         raise InputError("The sound is empty. Expected one sample or more.")
     # A word at the very end is detected in half a second of silence after it.
-    padded = np.pad(samples, (0, RATE // 2))
-    probabilities = predict(model, padded[None])[0]
+    padded = [np.pad(samples, (0, RATE // 2)) for samples in recordings]
+    y_hat = inputs.by_shape(padded, functools.partial(predict, model))
+    pairs = zip(recordings, y_hat, strict=True)
+    return [_answer(samples, p, threshold) for samples, p in pairs]
+
+
+def _answer(samples, probabilities, threshold):
+    """The answer for one recording, from the probabilities of its steps."""
     found = spikes(probabilities, threshold)
     times = [min(seconds(step), len(samples) / RATE) for step in found]
     peaks = [

@@ -16,12 +16,12 @@ to computer programmer as woman is to homemaker?", https://arxiv.org/abs/1607.06
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import weights
+from dls_keras.core import inputs, pretrained, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.datasets import glove, toy_corpus
@@ -193,7 +193,8 @@ def train(
 
     All pairs form one batch, since the counts of a small vocabulary fit into one
     matrix. log(1 + X) is fitted, as the paper suggests for zero counts; pairs that do
-    not occur have weight 0.1, since in a toy corpus a zero count is informative.
+    not occur have weight 0.1, since in a toy corpus a zero count is informative. The
+    function takes no callbacks.
 
     Args:
         data: the counts of the words of `model`, in its order.
@@ -225,6 +226,15 @@ def train(
     return losses
 
 
+def from_arrays(arrays: Mapping[str, np.ndarray]) -> glove.WordVectors:
+    """The vectors in the arrays of a weight file, one for each word."""
+    words = sorted(arrays)
+    expected = dict.fromkeys(words, np.zeros(DIMENSION))
+    matrix = np.array([*weights.like(expected, arrays).values()], float)
+    return glove.WordVectors({word: i for i, word in enumerate(words)}, matrix)
+
+
+@pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> glove.WordVectors:
     """Pretrained word vectors.
 
@@ -234,18 +244,12 @@ def load_pretrained(variant: str = "default") -> glove.WordVectors:
     """
     if variant == "glove":
         return glove.load_glove()
-
-    def from_arrays(arrays):
-        words = sorted(arrays)
-        expected = dict.fromkeys(words, np.zeros(DIMENSION))
-        matrix = np.array([*weights.like(expected, arrays).values()], float)
-        return glove.WordVectors({word: i for i, word in enumerate(words)}, matrix)
-
     return weights.load(
         from_arrays, "word_vectors", variant, outputs=lambda model: model["king"]
     )
 
 
+@inputs.one_by_one()
 def infer(model: glove.WordVectors, question: str) -> Answer:
     """The word that completes an analogy.
 

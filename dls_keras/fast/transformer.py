@@ -68,9 +68,17 @@ def next_token_probabilities(
     return model.final_layer(z)
 
 
-def make_decoder(model: Any, start: int, length: int, functions: Functions) -> Callable:
-    """Compile `greedy_decode` for one model; return a function of x."""
-    return tf.function(lambda x: greedy_decode(model, x, start, length, functions))
+def make_decoder(
+    model: Any, Tx: int, start: int, length: int, functions: Functions
+) -> Callable:
+    """Compile `greedy_decode` for one model; return a function of x (m, Tx).
+
+    It is traced once for all m.
+    """
+    return tf.function(
+        lambda x: greedy_decode(model, x, start, length, functions),
+        input_signature=[tf.TensorSpec([None, Tx], tf.int32)],
+    )
 
 
 def greedy_decode(
