@@ -185,7 +185,7 @@ def test_a_class_without_files_is_an_error(tmp_path):
         students.find(tmp_path, NAME)
     with pytest.raises(InputError, match="in the archive .* found none"):
         students.find(archive(tmp_path / "a.zip", **{"a.txt": "x"}), NAME)
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="There is no file at"):
         students.find(tmp_path / "none", NAME)
 
 

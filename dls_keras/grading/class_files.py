@@ -13,7 +13,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dls_keras.core import readers
 from dls_keras.core.errors import InputError
@@ -69,40 +69,57 @@ class Entry(NamedTuple):
         return self.suffix in (*parse.SUFFIXES, ".zip")
 
 
-def entries(root: Path) -> Iterator[Entry]:
-    """The files of a class, except hidden and cached ones.
+class Root:
+    """The folder or archive of a class, open for reading; a context manager.
 
     Raises:
-        InputError: if the root is an archive that cannot be read.
+        MissingFileError: if there is none.
+        InputError: if it is an archive that cannot be read.
     """
-    for entry in _in_folder(root) if root.is_dir() else _in_archive(root):
-        if _is_hidden(entry):
-            continue
-        if entry.suffix == ".zip" and not entry.error:
-            yield from _in_nested(root, entry)
-        else:
-            yield entry
 
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.is_folder = self.path.is_dir()
+        self._stack = contextlib.ExitStack()
+        if not self.is_folder:
+            opened = readers.opened_zip(self.path, EXPECTED)
+            self._archive = self._stack.enter_context(opened)
 
-def read(root: Path, place: tuple[str, ...], *, limit: int = LARGEST) -> bytes:
-    """The content of a file of a class, at most `limit` bytes.
+    def __enter__(self) -> "Root":
+        return self
 
-    Raises:
-        InputError: if it is longer, or cannot be read.
-    """
-    if root.is_dir():
-        path = root / place[0]
+    def __exit__(self, *error: Any) -> None:
+        self._stack.close()
+
+    def entries(self) -> Iterator[Entry]:
+        """The files of a class, except hidden and cached ones."""
+        found = _in_folder(self.path) if self.is_folder else _members(self._archive)
+        for entry in found:
+            if _is_hidden(entry):
+                continue
+            if entry.suffix == ".zip" and not entry.error:
+                yield from _in_nested(self, entry)
+            else:
+                yield entry
+
+    def read(self, place: tuple[str, ...], *, limit: int | None = None) -> bytes:
+        """The content of a file, at most `limit` bytes, by default `LARGEST`.
+
+        Raises:
+            InputError: if it is longer, or cannot be read.
+        """
+        limit = LARGEST if limit is None else limit
+        path = self.path / place[0] if self.is_folder else self.path
         with readers.reading(path, "a file of a class"):
-            readers.check_size(path, limit)
-            content = path.read_bytes()
-    else:
-        with readers.opened_zip(root, EXPECTED) as archive:
-            content = readers.member(archive, place[0], limit=limit)
-    if len(place) == 1:
-        return content
-    path = root / place[0] if root.is_dir() else root
-    with readers.reading(path, EXPECTED), _nested(content) as inner:
-        return readers.member(inner, place[1], limit=limit)
+            if self.is_folder:
+                readers.check_size(path, limit)
+                content = path.read_bytes()
+            else:
+                content = readers.member(self._archive, place[0], limit=limit)
+        if len(place) == 1:
+            return content
+        with readers.reading(path, EXPECTED), _nested(content) as inner:
+            return readers.member(inner, place[1], limit=limit)
 
 
 def reason(error: Exception) -> str:
@@ -132,15 +149,10 @@ def _in_folder(root):
                     yield Entry(("/".join(parts),), parts, status.st_mtime, error)
 
 
-def _in_archive(path):
-    with readers.opened_zip(path, EXPECTED) as archive:
-        yield from _members(archive)
-
-
 def _in_nested(root, entry):
     """The code files in an archive that a student submitted."""
     try:
-        with _nested(read(root, entry.place)) as archive:
+        with _nested(root.read(entry.place)) as archive:
             found = list(_members(archive))
     except Exception as error:  # of a decoder
         yield entry._replace(error=reason(error))

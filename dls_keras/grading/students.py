@@ -23,7 +23,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.grading import class_files, definitions
 from dls_keras.grading.class_files import Entry
@@ -108,10 +107,12 @@ def find(path: str | Path, name: str) -> Class:
     Raises:
         InputError: if there are none, or the archive cannot be read.
     """
-    root = Path(path)
-    if not root.is_dir() and not files.exists(root):
-        raise MissingFileError(f"{root} does not exist. Name a folder or a zip file.")
-    found = _unwrapped(list(class_files.entries(root)), root)
+    with class_files.Root(path) as root:
+        return _find(root, name)
+
+
+def _find(root, name):
+    found = _unwrapped(list(root.entries()), root)
     flat: list[Entry] = []
     others: list[Entry] = []
     for entry in found:
@@ -127,9 +128,9 @@ def find(path: str | Path, name: str) -> Class:
         others += [entry for group in helpers for entry in group.entries]
     submissions = _distinct([_chosen(g, root, name) for g in [*groups, *alone]])
     if not any(entry.is_code for g in [*groups, *alone] for entry in g.entries):
-        kind = "folder" if root.is_dir() else "archive"
+        kind = "folder" if root.is_folder else "archive"
         raise InputError(
-            f"Expected .py or .ipynb files in the {kind} {root}, found none."
+            f"Expected .py or .ipynb files in the {kind} {root.path}, found none."
         )
     submissions.sort(key=lambda one: (one.student.casefold(), one.student, one.id))
     return Class(tuple(submissions), tuple(sorted(entry.path for entry in others)))
@@ -145,15 +146,15 @@ def single(path: str | Path, name: str) -> Submission:
     Raises:
         MissingFileError: if there is no such file or folder.
     """
-    root = Path(path)
-    if not root.exists():
-        raise MissingFileError(f"{root} does not exist. Name a .py or .ipynb file.")
-    student = root.resolve().stem
-    if root.is_dir() or root.suffix.lower() == ".zip":
-        group = _Group(student, "", list(class_files.entries(root)))
-        return _chosen(group, root, name)
-    folder = str(root.parent)
-    return Submission(student, root=folder, file=(root.name,), path=str(root))
+    path = Path(path)
+    if not path.exists():
+        raise MissingFileError(f"{path} does not exist. Name a .py or .ipynb file.")
+    student = path.resolve().stem
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        with class_files.Root(path) as root:
+            return _chosen(_Group(student, "", list(root.entries())), root, name)
+    folder = str(path.parent)
+    return Submission(student, root=folder, file=(path.name,), path=str(path))
 
 
 def shard(
@@ -184,16 +185,22 @@ def opened(submission: Submission) -> Iterator[Path]:
     """
     if not submission.file:
         raise InputError(submission.error)
-    root = Path(submission.root)
+    with class_files.Root(submission.root) as root, _opened(root, submission) as path:
+        yield path
+
+
+@contextlib.contextmanager
+def _opened(root, submission):
+    """As `opened`, below a root that is open already."""
     renamed = any(place[-1].split("/")[-1] != n for place, n in submission.beside)
-    if root.is_dir() and len(submission.file) == 1 and not renamed:
-        yield root / submission.file[0]
+    if root.is_folder and len(submission.file) == 1 and not renamed:
+        yield root.path / submission.file[0]
         return
     left = class_files.LARGEST
     own = re.split(r"[/\\]", submission.file[-1])[-1]
     with tempfile.TemporaryDirectory(prefix="dls_keras_") as folder:
         for place, name in (*submission.beside, (submission.file, own)):
-            content = class_files.read(root, place, limit=left)
+            content = root.read(place, limit=left)
             left -= len(content)
             Path(folder, name).write_bytes(content)
         yield Path(folder, own)
@@ -208,9 +215,10 @@ def digest(submission: Submission) -> str:
         return ""
     found = hashlib.sha256()
     try:
-        for place, name in ((submission.file, ""), *submission.beside):
-            content = class_files.read(Path(submission.root), place)
-            found.update(f"{name}\n{len(content)}\n".encode() + content)
+        with class_files.Root(submission.root) as root:
+            for place, name in ((submission.file, ""), *submission.beside):
+                content = root.read(place)
+                found.update(f"{name}\n{len(content)}\n".encode() + content)
     except (InputError, OSError, LookupError):
         return ""
     return found.hexdigest()
@@ -246,12 +254,12 @@ def _unwrapped(entries, root):
 
 def _wraps(top, entries, root):
     """Whether a folder holds the submissions of a class, not of one student."""
-    if root.stem == top or WRAPPERS.search(top):
+    if root.path.stem == top or WRAPPERS.search(top):
         return True
     code = [entry.parts[1:] for entry in entries if entry.is_code]
     direct = [parts for parts in code if len(parts) == 1]
     if any(_exported(parts[0]) for parts in code) or (
-        len(direct) > 1 and not root.is_dir()  # as in a folder of files
+        len(direct) > 1 and not root.is_folder  # as in a folder of files
     ):
         return True
     return len({p[0] for p in code}) > 1 and all(len(parts) > 1 for parts in code)
@@ -282,7 +290,7 @@ def _classroom_prefix(entries, root, name):
         return ""  # such as student-1 and student-2
     words = re.findall(r"[a-z]+|\d+", common.lower())
     known = PREFIX_WORDS | definitions.words(name)
-    cloned = any((root / top / ".git").exists() for top in tops)
+    cloned = any((root.path / top / ".git").exists() for top in tops)
     if cloned or any(word in known or word.isdigit() for word in words):
         return common
     return ""
@@ -314,7 +322,7 @@ def _content(root, entry):
     if entry.error:
         return _Content(error=entry.error)
     try:
-        with opened(Submission("", root=str(root), file=entry.place)) as path:
+        with _opened(root, Submission("", file=entry.place)) as path:
             return _Content(*definitions.read(path))
     except (InputError, OSError, ValueError) as error:
         return _Content(error=class_files.reason(error))
@@ -373,13 +381,13 @@ def _chosen(group, root, name):
         candidates, unread, notes = _best(candidates, root, name)
         broken += unread
     problems = [f"{e.path} could not be read: {e.error}." for e in broken]
-    path = "/".join([str(root), *(entry.parts[0] for entry in group.entries[:1])])
-    submission = Submission(group.student, group.id, str(root), path=path)
+    path = "/".join([str(root.path), *(entry.parts[0] for entry in group.entries[:1])])
+    submission = Submission(group.student, group.id, str(root.path), path=path)
     for own in candidates[:1]:
         exported = _exported(own.parts[0])
         return submission._replace(
             file=own.place,
-            path=f"{root}/{own.path}",
+            path=f"{root.path}/{own.path}",
             beside=_beside(own, modules),
             late=bool(exported.get("late")),
             time=_iso(exported.get("time")),
