@@ -105,7 +105,8 @@ def as_they_come(
 def _done(jobs):
     """The jobs that have ended; waits until there is one."""
     if all(isinstance(job, futures.Future) for job in jobs):
-        return futures.wait(jobs, return_when=futures.FIRST_COMPLETED).done
+        ended = futures.wait(jobs, return_when=futures.FIRST_COMPLETED).done
+        return [job for job in jobs if job in ended]  # in the order of submission
     while not (found := [job for job in jobs if job.done()]):
         time.sleep(POLL)
     return found
