@@ -59,7 +59,7 @@ class Submission(NamedTuple):
     Attributes:
         student: the name of the student, as the export states it.
         id: the number that the export gives the student, or "".
-        root: the folder or the archive of the class.
+        root: the absolute path of the folder or the archive of the class.
         file: the place of the file to check, as `class_files.Entry` has it; () if
             there is none.
         path: the path of the file to show.
@@ -153,7 +153,7 @@ def single(path: str | Path, name: str) -> Submission:
     if path.is_dir() or path.suffix.lower() == ".zip":
         with class_files.Root(path) as root:
             return _chosen(_Group(student, "", list(root.entries())), root, name)
-    folder = str(path.parent)
+    folder = str(path.absolute().parent)
     return Submission(student, root=folder, file=(path.name,), path=str(path))
 
 
@@ -382,7 +382,8 @@ def _chosen(group, root, name):
         broken += unread
     problems = [f"{e.path} could not be read: {e.error}." for e in broken]
     path = "/".join([str(root.path), *(entry.parts[0] for entry in group.entries[:1])])
-    submission = Submission(group.student, group.id, str(root.path), path=path)
+    place = str(root.path.absolute())  # for processes in other folders
+    submission = Submission(group.student, group.id, place, path=path)
     for own in candidates[:1]:
         exported = _exported(own.parts[0])
         return submission._replace(
