@@ -14,9 +14,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent import futures
 from typing import Any, Protocol
 
-AHEAD = (
-    64  # calls at most that wait or run at a time, so that few results are in memory
-)
+AHEAD = 256  # calls that wait or run at a time, so that few results are in memory
 POLL = 0.2  # seconds between two looks at jobs that are no futures of Python
 
 
