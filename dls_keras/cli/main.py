@@ -26,6 +26,7 @@ import click
 
 import dls_keras
 from dls_keras import catalog
+from dls_keras.cli.data import data_group
 from dls_keras.core.errors import InputError
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -234,6 +235,11 @@ WEIGHTS = click.option(
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per line."
 )
+SYNTHETIC = click.option(
+    "--synthetic",
+    is_flag=True,
+    help="Generated data in place of the course's; needs no files.",
+)
 
 
 @click.group(
@@ -403,7 +409,10 @@ def _from_stdin() -> list[str | bytes]:
 )
 @_written("--out", _new, "Where to save the weights.  [default: NAME.h5]")
 @_written("--curve", _picture, "Save the loss curve as an image.")
-def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> None:
+@SYNTHETIC
+def train(
+    name: str, out: Path | None, curve: Path | None, synthetic: bool, **settings: Any
+) -> None:
     """Train the model of NAME from scratch and save its weights.
 
     Options left out have the defaults of the assignment. The shipped weights may have
@@ -436,7 +445,8 @@ def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> N
         seed = settings.get("seed", takes["seed"])
         sys.modules["keras"].utils.set_random_seed(seed)
 
-    data, model = module.load_data(), module.build_model()
+    data = module.load_data(synthetic=True) if synthetic else module.load_data()
+    model = module.build_model()
     start = time.perf_counter()
     with np.errstate(all="ignore"):  # the losses and the weights are checked
         losses = module.train(model, data, **settings)
@@ -461,16 +471,17 @@ def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> N
 @main.command()
 @NAME
 @WEIGHTS
+@SYNTHETIC
 @JSON
-def evaluate(name: str, weights: str, as_json: bool) -> None:
+def evaluate(name: str, weights: str, synthetic: bool, as_json: bool) -> None:
     """Evaluate NAME on held-out data and compare with its goals."""
     from dls_keras import models
 
     module = models.open_assignment(name, "evaluate")
     given = () if weights == "default" else (models.load(name, weights),)
-    if given and not inspect.signature(module.evaluate).parameters:
+    if given and not {*inspect.signature(module.evaluate).parameters} - {"synthetic"}:
         raise InputError(f"{name} evaluates no model, so it takes no --weights.")
-    rows = module.evaluate(*given)
+    rows = module.evaluate(*given, **{"synthetic": True} if synthetic else {})
     if as_json:
         for row in rows:
             _print_json(**row._asdict())
@@ -540,6 +551,9 @@ def weights_path(text: str) -> None:
 
     for path in models.paths(models.entry(text)):
         click.echo(path)
+
+
+main.add_command(data_group)
 
 
 @main.group(no_args_is_help=False)
