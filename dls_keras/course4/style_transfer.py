@@ -209,8 +209,7 @@ def load_data(
             VGG-19; needs no files.
     """
     how: dict[str, Any] = {"size": CROP, "seed": seed, "synthetic": synthetic}
-    crops = paintings.load_training_crops(photos, extra, **how)
-    return crops._replace(teacher="default") if synthetic else crops
+    return paintings.load_training_crops(photos, extra, **how)
 
 
 def build_model(*, dtype: str = "float32") -> keras.Model:
@@ -238,7 +237,8 @@ def train(
 ) -> list[float]:
     """Knowledge distillation: train `model` in place to give VGG-19's activations.
 
-    With `load_data(synthetic=True)` they are those of the network that ships.
+    With the data of `load_data(synthetic=True)` they are those of the network that
+    ships, since VGG-19 needs its files.
 
     Args:
         settings: further settings of `core.training.fit`.
@@ -247,7 +247,8 @@ def train(
         Each epoch's mean `networks.vgg19.distillation_loss`.
     """
     keras.utils.set_random_seed(seed)
-    variant = getattr(data, "teacher", "vgg19_layers")
+    made = isinstance(data, paintings.SyntheticCrops)
+    variant = "default" if made else "vgg19_layers"
     teacher = load_pretrained(variant, dtype=model.layers[-1].dtype_policy)
     names = [name for name, _ in SHALLOW]
     steps = epochs * (len(data.x) // batch_size)

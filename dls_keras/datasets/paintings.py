@@ -26,15 +26,13 @@ PICTURES = {  # the course's photos and paintings
 
 
 class Crops(NamedTuple):
-    """Training images.
-
-    Fields:
-        x: (m, size, size, 3) uint8 RGB.
-        teacher: the weights of `style_transfer` whose activations are the targets.
-    """
+    """Training images, x (m, size, size, 3) uint8 RGB."""
 
     x: np.ndarray
-    teacher: str = "vgg19_layers"
+
+
+class SyntheticCrops(Crops):
+    """Training images without photos, for training without any file."""
 
 
 class Pair(NamedTuple):
@@ -139,7 +137,9 @@ def load_training_crops(
         make_paintings(extra - scenes, seed=seed, **shape),
         make_scenes(scenes, seed=seed, **shape),
     ]
-    if photos and not synthetic:
+    if synthetic:
+        return SyntheticCrops(np.concatenate(parts))
+    if photos:
         parts.append(crops(alpaca.photos()[0], photos, size=size, seed=seed))
     return Crops(np.concatenate(parts))
 

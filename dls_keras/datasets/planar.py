@@ -52,7 +52,8 @@ def load_football(
         InputError: if it is damaged or has other contents.
     """
     if synthetic:
-        return Football(*make_moons(211), *make_moons(200, seed=4))
+        train, test = make_moons(211, noise=0.35), make_moons(200, noise=0.35, seed=4)
+        return Football(*train, *test)
     path = catalog.find(FOOTBALL, path)
     names = "X", "y", "Xval", "yval"
     arrays = readers.read_npz(
