@@ -518,7 +518,7 @@ def _owner(remote: Remote) -> DataSet:
     """The data set to which a file belongs."""
     return next(
         row
-        for row in _ROWS
+        for row in DATA_SETS.values()
         for one in row.files
         if one.name == remote.name or one.name.startswith(f"{remote.name}/")
     )
