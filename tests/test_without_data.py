@@ -116,7 +116,7 @@ def load(name, **more):
 
 
 def described(name, data):
-    """The arrays of a named tuple: [(field, type, shape without the examples' axis)]."""
+    """[(field, type, shape without the axis of the examples)] of a named tuple."""
     keep = slice(None, -1) if name in COLUMNS else slice(1, None)
     return [
         (field, array.dtype.type, array.shape[keep])

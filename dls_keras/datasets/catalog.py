@@ -591,7 +591,15 @@ def fetch(name: str) -> list[Path]:
     if row.download is None:
         return [place(remote) or files.fetch(remote, cache()) for remote in row.files]
     recipe = importlib.import_module("dls_keras.datasets.recipes")
-    _build(row.download, getattr(recipe, name))
+    try:
+        _build(row.download, getattr(recipe, name))
+    except MissingFileError:
+        raise
+    except InputError as error:
+        raise InputError(
+            f"What {row.download.url} sends is not the data set {name}.\n{error}\n"
+            f"Try again later, or put its files into {cache()} yourself."
+        ) from error
     return places(name)
 
 
@@ -600,7 +608,11 @@ def _build(download: Remote, recipe: Callable[[Path, Path], None]) -> None:
     wrong = files.wrong_hash if download.sha256 else _wrong_archive
     archive = files.fetch(download, cache(), wrong=wrong)
     with tempfile.TemporaryDirectory(dir=cache(), prefix=".") as folder:
-        recipe(archive, Path(folder))
+        try:
+            recipe(archive, Path(folder))
+        except InputError:
+            archive.unlink()
+            raise
         _move(Path(folder), cache())
     archive.unlink()
 
