@@ -1,5 +1,8 @@
 """The commands `dls-keras data`: the data sets of others, on this machine or not."""
 
+import os
+from pathlib import Path
+
 import click
 
 from dls_keras.core.errors import InputError
@@ -33,7 +36,7 @@ def data_list() -> None:
                 files.size(row.bytes),
                 row.licence,
                 row.source,
-                str(found[0].parent) if found else where,
+                _folder(found) if found else where,
                 ", ".join(row.used_by),
             )
         )
@@ -74,8 +77,13 @@ def _fetch_all() -> int:
         except InputError as error:
             status = _report_error(error)
         else:
-            click.echo(f"{row.name}\t{files.size(row.bytes)}\t{found[0].parent}")
+            click.echo(f"{row.name}\t{files.size(row.bytes)}\t{_folder(found)}")
     return status
+
+
+def _folder(paths: list[Path]) -> str:
+    """The folder that holds all of the files."""
+    return os.path.commonpath([path.parent for path in paths])
 
 
 @data_group.command("verify")

@@ -21,7 +21,7 @@ CLASSES = ("0", "1", "2", "3", "4", "5")
 # near-duplicates. Those of the 12 test images are below 4.6, the next one is at 6.2.
 DUPLICATE_RMS = 5.5
 
-SYNTHETIC = (480, 120)  # images in place of the training and the test photos
+SYNTHETIC = (1080, 120)  # images in place of the training and the test photos
 TRAIN, TEST = catalog.DATA_SETS["signs"].files
 # The same 1080 + 120 images as JPEG files, {train,val,test}_signs/{label}_IMG_{id}.jpg
 # (CS230's copy); it does not preserve the order of train_signs.h5.
