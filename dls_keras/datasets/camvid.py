@@ -17,7 +17,7 @@ import io
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -159,7 +159,9 @@ def _pairs_in_archive(path: Path, split: str) -> Iterator[tuple]:
             yield pair(member(f"images/{name}.jpg"), member(f"masks/{name}.png"))
 
 
-def pair(picture, mask):
+def pair(
+    picture: tuple[Any, str], mask: tuple[Any, str]
+) -> tuple[np.ndarray, np.ndarray]:
     """An image (192, 256, 3) and its mask (192, 256), reduced, both uint8.
 
     Args:
