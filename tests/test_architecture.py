@@ -17,7 +17,7 @@ ALLOWED = {
     "core": set(),
     "fast": {"core"},
     "datasets": {"core"},
-    "music": {"core"},
+    "music": {"core", "datasets"},
     "networks": {"core", "fast"},
     "converters": {"core", "networks"},
     "plots": {"core", "music"},
@@ -32,7 +32,7 @@ ALLOWED = {
     "models": {"core", "converters", "catalog"},
     "grading": {"core", "reference", "catalog", "models"},
     "cli": {
-        *("core", "converters", "catalog", "plots", ""),
+        *("core", "converters", "catalog", "plots", "datasets", ""),
         *("models", "grading"),
     },
     "": {"catalog", "saving"},  # dls_keras/__init__.py

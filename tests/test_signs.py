@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import signs
+from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog, signs
 from dls_keras.datasets.draw import hands
 
 
@@ -115,13 +115,6 @@ def test_a_wrong_archive_raises_an_error(folder, content):
         signs.load_signs()
 
 
-def test_without_data_the_message_names_the_file_and_the_setting(folder, monkeypatch):
-    """No file is available, and downloads are switched off."""
-    monkeypatch.delenv("DLS_KERAS_DATA")
-    with pytest.raises(MissingFileError, match="test_signs.h5.*DLS_KERAS_OFFLINE"):
-        signs.load_signs()
-
-
 def test_near_duplicates_are_found_in_any_order():
     """A copy with a little noise is one; another image is not."""
     x, y = signs.make_signs(30)
@@ -210,4 +203,4 @@ def test_twelve_test_photos_have_a_near_duplicate():
 @pytest.mark.data
 def test_the_test_file_is_the_recorded_one():
     """Its hash is that of the declared download."""
-    files.check_hash(files.find_data(signs.TEST), signs.TEST)
+    files.check_hash(catalog.find(signs.TEST), signs.TEST)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dls_keras.core import files
-from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.core.errors import InputError
 from dls_keras.datasets import smiles
 
 
@@ -102,15 +102,6 @@ def test_a_wrong_archive_raises_an_error(folder, content):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(content, "nothing")
     with pytest.raises(InputError, match=f"{path} is not the archive of smiles"):
-        smiles.load_smiles()
-
-
-def test_without_data_the_message_says_what_to_do(folder, monkeypatch):
-    """The photos can be downloaded; the archive of smiles must be made by hand."""
-    monkeypatch.delenv("DLS_KERAS_DATA")
-    with pytest.raises(MissingFileError, match="test_happy.h5.*DLS_KERAS_OFFLINE"):
-        smiles.load_happy()
-    with pytest.raises(MissingFileError, match="git clone .*SMILEsmileD.*make_happy"):
         smiles.load_smiles()
 
 

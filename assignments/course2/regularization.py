@@ -18,7 +18,6 @@ import numpy as np
 from dls_keras import plots
 from dls_keras.core.errors import MissingFileError
 from dls_keras.course2 import regularization as reg
-from dls_keras.datasets import planar
 
 QUICK = "--quick" in sys.argv
 OUT = Path("out/regularization")
@@ -35,10 +34,7 @@ OUT.mkdir(parents=True, exist_ok=True)
 try:
     data, kind = reg.load_data(), "positions on the field"
 except MissingFileError:
-    data = planar.Football(
-        *planar.make_moons(211, noise=0.35), *planar.make_moons(200, noise=0.35, seed=4)
-    )
-    kind = "points of two moons"
+    data, kind = reg.load_data(synthetic=True), "points of two moons"
 print(f"{data.y.size} {kind} for training, {data.y_test.size} for testing")
 
 # %% [markdown]

@@ -46,7 +46,7 @@ for build in (cn.LeNet5, cn.AlexNet, cn.VGG16, cn.GoogLeNet):
 
 # %%
 try:
-    data, kind = cn.load_data(synthetic=0 if QUICK else 6000), "MNIST"
+    data, kind = cn.load_data(extra=0 if QUICK else 6000), "MNIST"
 except MissingFileError:
     x, y = digits.make_digits(1200 if QUICK else 12_000)
     x = digits.as_inputs(x, cn.SIZE)

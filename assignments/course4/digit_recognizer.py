@@ -36,7 +36,7 @@ OUT.mkdir(parents=True, exist_ok=True)
 # %%
 m = 2000 if QUICK else 10_000  # test digits
 try:
-    data, kind = dr.load_data(synthetic=0 if QUICK else 6000), "MNIST"
+    data, kind = dr.load_data(extra=0 if QUICK else 6000), "MNIST"
 except MissingFileError:
     x, y = digits.make_digits(1200 if QUICK else 12_000)
     cut, kind = len(x) * 5 // 6, "synthetic digits"

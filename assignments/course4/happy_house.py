@@ -34,7 +34,7 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %%
 try:
-    data, kind = hh.load_data(synthetic=0 if QUICK else 100), "photos"
+    data, kind = hh.load_data(extra=0 if QUICK else 100), "photos"
 except MissingFileError:
     x, y = smiles.make_happy(200 if QUICK else 750)
     cut, kind = len(x) * 4 // 5, "synthetic faces"

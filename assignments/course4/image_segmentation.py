@@ -36,7 +36,7 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %%
 try:
-    data, kind = seg.load_data(synthetic=0 if QUICK else 65), "images"
+    data, kind = seg.load_data(extra=0 if QUICK else 65), "images"
 except MissingFileError:
     sizes = (20, 5, 5) if QUICK else (400, 40, 40)
     parts = [camvid.make_streets(m, seed=seed) for seed, m in enumerate(sizes)]

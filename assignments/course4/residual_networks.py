@@ -36,7 +36,7 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %%
 try:
-    data, kind = rn.load_data(synthetic=0 if QUICK else 720), "photos"
+    data, kind = rn.load_data(extra=0 if QUICK else 720), "photos"
 except MissingFileError:
     x, y = signs.make_signs(240 if QUICK else 1200)
     cut, kind = len(x) * 9 // 10, "synthetic images"

@@ -37,7 +37,7 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 # %%
 try:
-    data, kind = tl.load_data(synthetic=0 if QUICK else 66), "images"
+    data, kind = tl.load_data(extra=0 if QUICK else 66), "images"
 except MissingFileError:
     x, y = alpaca.make_alpacas(100 if QUICK else 400)
     cut, kind = len(x) * 4 // 5, "synthetic images"

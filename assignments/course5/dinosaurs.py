@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from dls_keras import plots
+from dls_keras.core.errors import MissingFileError
 from dls_keras.course5 import dinosaurs as dino
 from dls_keras.datasets import dinosaur_names
 
@@ -30,7 +31,10 @@ OUT.mkdir(parents=True, exist_ok=True)
 # package, with other losses and samples than the course prints.
 
 # %%
-data = dino.load_data()
+try:
+    data = dino.load_data()
+except MissingFileError:
+    data = dino.load_data(synthetic=True)
 print(f"{len(data.names)} names: {', '.join(data.names[:6])}, ...")
 print("inputs: ", data.x[0, : data.lengths[0]])
 print("targets:", data.y[0, : data.lengths[0]])

@@ -28,7 +28,10 @@ OUT.mkdir(parents=True, exist_ok=True)
 # and the character after each. Both are one-hot: 37 characters and the line break.
 
 # %%
-data = sp.load_data()
+try:
+    data = sp.load_data()
+except MissingFileError:
+    data = sp.load_data(synthetic=True)
 print("x", data.x.shape, " y", data.y.shape)
 window = "".join(sonnets.CHARACTERS[i] for i in data.x[50].argmax(axis=1))
 print(f"{window!r} is followed by {sonnets.CHARACTERS[data.y[50].argmax()]!r}")

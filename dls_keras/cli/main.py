@@ -25,7 +25,8 @@ import click
 
 import dls_keras
 from dls_keras import catalog
-from dls_keras.cli import check, names, table
+from dls_keras.cli import check, errors, names, table
+from dls_keras.cli.data import data_group
 from dls_keras.cli.options import FILE, JSON, NAME, Number
 from dls_keras.cli.options import in_a_folder as _in_a_folder
 from dls_keras.cli.options import written as _written
@@ -54,7 +55,7 @@ class Commands(click.Group):
         # TensorFlow reads this when it starts; its log lines help no user.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         if not _open_closed_streams():
-            sys.exit(_report_error("Standard output is closed; redirect it to a file."))
+            sys.exit(errors.report("Standard output is closed; redirect it to a file."))
         args = sys.argv[1:] if args is None else list(args)
         failure = None
         if table.without_colour():
@@ -67,9 +68,9 @@ class Commands(click.Group):
             )
         except click.UsageError as error:
             hint = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
-            status = _report_error(error.format_message() + hint)
+            status = errors.report(error.format_message() + hint)
         except (click.ClickException, InputError) as error:
-            status = _report_error(error)
+            status = errors.report(error)
         except ClosedPipe:
             status = CLOSED_PIPE
         except OSError as error:
@@ -78,18 +79,18 @@ class Commands(click.Group):
                 failure = error  # every other file that is written has a name
             if not failure:
                 where = f"{error.filename}: " if error.filename else ""
-                _report_error(f"{where}{error.strerror or error}.")
+                errors.report(f"{where}{error.strerror or error}.")
         except click.Abort as error:
             if not isinstance(error.__cause__, KeyboardInterrupt):
                 raise
-            _report_error("Stopped.")
+            errors.report("Stopped.")
             status = 130
         failure = failure or _flush(sys.stdout)
         if isinstance(failure, BrokenPipeError):
             status = CLOSED_PIPE
         elif failure:
             reason = failure.strerror or failure
-            status = _report_error(f"Cannot write to standard output: {reason}.")
+            status = errors.report(f"Cannot write to standard output: {reason}.")
         _flush(sys.stderr)
         sys.exit(status)
 
@@ -114,13 +115,6 @@ class Commands(click.Group):
     def list_commands(self, context: click.Context) -> list[str]:
         """The commands in the order of this file, for `--help`."""
         return list(self.commands)
-
-
-def _report_error(message: object) -> int:
-    """Print an error message to stderr; return the exit code of invalid input."""
-    with contextlib.suppress(OSError):  # stderr may be full or closed, too
-        click.echo(f"dls-keras: {message}", err=True)
-    return 2
 
 
 def _open_closed_streams() -> bool:
@@ -195,6 +189,11 @@ WEIGHTS = click.option(
     type=names.Weights(),
     metavar="VARIANT|FILE",
     help="Weights by name (see `dls-keras weights`), or your own file.",
+)
+SYNTHETIC = click.option(
+    "--synthetic",
+    is_flag=True,
+    help="Generated data in place of the course's; needs no files.",
 )
 
 
@@ -305,7 +304,7 @@ def infer(
         given, answer, message = one.given.value, one.answer, one.error
         shown = click.format_filename(one.given.shown)
         if message:
-            status = _report_error(
+            status = errors.report(
                 message if shown in message else f"{shown}: {message}"
             )
             if as_json:
@@ -349,7 +348,10 @@ def infer(
 )
 @_written("--out", _new, "Where to save the weights.  [default: NAME.h5]")
 @_written("--curve", _picture, "Save the loss curve as an image.")
-def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> None:
+@SYNTHETIC
+def train(
+    name: str, out: Path | None, curve: Path | None, synthetic: bool, **settings: Any
+) -> None:
     """Train the model of NAME from scratch and save its weights.
 
     Options left out have the defaults of the assignment. The shipped weights may have
@@ -382,7 +384,8 @@ def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> N
         seed = settings.get("seed", takes["seed"])
         sys.modules["keras"].utils.set_random_seed(seed)
 
-    data, model = module.load_data(), module.build_model()
+    data = module.load_data(synthetic=True) if synthetic else module.load_data()
+    model = module.build_model()
     start = time.perf_counter()
     with np.errstate(all="ignore"):  # the losses and the weights are checked
         losses = module.train(model, data, **settings)
@@ -407,16 +410,17 @@ def train(name: str, out: Path | None, curve: Path | None, **settings: Any) -> N
 @main.command()
 @NAME
 @WEIGHTS
+@SYNTHETIC
 @JSON
-def evaluate(name: str, weights: str, as_json: bool) -> None:
+def evaluate(name: str, weights: str, synthetic: bool, as_json: bool) -> None:
     """Evaluate NAME on held-out data and compare with its goals."""
     from dls_keras import models
 
     module = models.open_assignment(name, "evaluate")
     given = () if weights == "default" else (models.load(name, weights),)
-    if given and not inspect.signature(module.evaluate).parameters:
+    if given and not {*inspect.signature(module.evaluate).parameters} - {"synthetic"}:
         raise InputError(f"{name} evaluates no model, so it takes no --weights.")
-    rows = module.evaluate(*given)
+    rows = module.evaluate(*given, **{"synthetic": True} if synthetic else {})
     if as_json:
         for row in rows:
             _print_json(**row._asdict())
@@ -482,7 +486,7 @@ def weights_verify(text: str | None) -> int:
             found = models.paths(entry, check=True)
             models.load(entry.name, entry.variant)
         except InputError as error:
-            status = _report_error(error)
+            status = errors.report(error)
         else:
             places = ", ".join(map(str, found))
             click.echo(f"{entry.name}/{entry.variant}\tok\t{places}")
@@ -497,6 +501,9 @@ def weights_path(text: str) -> None:
 
     for path in models.paths(models.entry(text)):
         click.echo(path)
+
+
+main.add_command(data_group)
 
 
 @main.group(no_args_is_help=False)

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dls_keras.core.errors import InputError, MissingFileError, shortened
@@ -122,10 +122,14 @@ def md5(path: str | Path) -> str:
 
 def check_hash(path: str | Path, remote: Remote) -> None:
     """Raise InputError unless the file at `path` has the hash that `remote` states."""
-    if wrong := wrong_hash(path, remote):
+    _check(path, remote, wrong_hash)
+
+
+def _check(path, remote, wrong):
+    if problem := wrong(path, remote):
         raise InputError(
-            f"{path} has {wrong}. The file is {what_is(path)}. Delete it and fetch it "
-            "again."
+            f"{path} has {problem}. The file is {what_is(path)}. Delete it and fetch "
+            "it again."
         )
 
 
@@ -136,6 +140,12 @@ def wrong_hash(path: str | Path, remote: Remote) -> str:
         if expected and (got := hash_file(path)) != expected:
             return f"{hash_file.__name__} {got}, expected {expected}"
     return ""
+
+
+def is_known(path: str | Path, remote: Remote) -> bool:
+    """Whether a file has the hash that `remote` states; False if it states none."""
+    states_one = remote.sha256 or remote.git_blob or remote.md5
+    return bool(states_one) and not wrong_hash(path, remote)
 
 
 def what_is(path: str | Path) -> str:
@@ -251,11 +261,20 @@ def _unwritable(path: Path, error: OSError) -> InputError:
     )
 
 
-def fetch(remote: Remote, folder: str | Path) -> Path:
+def fetch(
+    remote: Remote,
+    folder: str | Path,
+    *,
+    wrong: Callable[[Path, Remote], str] = wrong_hash,
+) -> Path:
     """Download `remote` into `folder` unless it exists; return its path.
 
     The download has a temporary name until its hash is verified. If it is interrupted,
     the next call continues it; see `core.downloads`.
+
+    Args:
+        wrong: what is wrong with a file, "" if nothing is; by default its hash. Another
+            function must tell a complete file from a part of it, too.
 
     Raises:
         MissingFileError: if it cannot be downloaded.
@@ -263,23 +282,23 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
     """
     path = Path(folder) / remote.name
     if path.is_file():
-        check_hash(path, remote)
+        _check(path, remote, wrong)
         return path
     digest = remote.sha256 or remote.git_blob or remote.md5
     if remote.url is None:
         raise MissingFileError(
             f"{remote.name} cannot be downloaded as one file. {remote.instead}".strip()
         )
-    if digest is None:
+    if digest is None and wrong is wrong_hash:
         raise MissingFileError(
             f"{remote.name} has no hash by which a download could be verified. "
             f"Put the file from {remote.url} at {path} yourself."
         )
+    right = f"the file with hash {digest}" if digest else "the file"
     if offline():
         raise MissingFileError(
             f"{remote.name} is not available and DLS_KERAS_OFFLINE forbids downloads. "
-            f"Put the file with hash {digest} from {remote.url} at {path}, "
-            "or unset DLS_KERAS_OFFLINE."
+            f"Put {right} from {remote.url} at {path}, or unset DLS_KERAS_OFFLINE."
         )
     from dls_keras.core import downloads  # lazy import: most files need no download
 
@@ -292,9 +311,9 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
         ) from error
 
     def check(part):
-        if wrong := wrong_hash(part, remote):
+        if problem := wrong(part, remote):
             raise InputError(
-                f"What {remote.url} sends for {remote.name} has {wrong}.\n"
+                f"What {remote.url} sends for {remote.name} has {problem}.\n"
                 f"It is {what_is(part)}, and was deleted.\n"
                 f"Try again later, or put the right file at {path} yourself."
             )
@@ -304,7 +323,7 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
     except downloads.Failed as failed:
         raise MissingFileError(
             f"Could not download {remote.name} from {remote.url}:\n{failed}.\n"
-            f"Try again, or put the file with hash {digest} at {path} yourself."
+            f"Try again, or put {right} at {path} yourself."
         ) from failed
     return path
 

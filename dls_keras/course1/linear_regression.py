@@ -87,8 +87,14 @@ def least_squares(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 # and "b", for x and y in their original units.
 
 
-def load_data(m: int = 100, seed: int = 0) -> house_prices.Houses:
-    """m synthetic houses: x in square metres, y in thousand euros, both (m,)."""
+def load_data(
+    m: int = 100, seed: int = 0, *, synthetic: bool = False
+) -> house_prices.Houses:
+    """m synthetic houses: x in square metres, y in thousand euros, both (m,).
+
+    Args:
+        synthetic: changes nothing, since these data are generated anyway.
+    """
     return house_prices.make_houses(m, seed=seed)
 
 
@@ -154,11 +160,14 @@ def infer(model: dict[str, float], sizes: Any) -> list[Answer]:
     ]
 
 
-def evaluate(model: dict[str, float] | None = None) -> list[Row]:
+def evaluate(
+    model: dict[str, float] | None = None, *, synthetic: bool = False
+) -> list[Row]:
     """Compare a line with that of least squares.
 
     Args:
         model: by default a new one, trained on `load_data()`.
+        synthetic: changes nothing, since no files are needed anyway.
     """
     data = load_data()
     if model is None:

@@ -179,11 +179,12 @@ def predict(parameters, X):
 # parameters.
 
 
-def load_data(name: str = "flower") -> planar.Points:
+def load_data(name: str = "flower", *, synthetic: bool = False) -> planar.Points:
     """400 points of the flower, or 200 of another data set.
 
     Args:
         name: a key of `DATA_SETS`.
+        synthetic: changes nothing, since these data are generated anyway.
 
     Returns:
         `planar.Points`: x (2, m) float64; y (1, m) int64, 0 or 1.
@@ -246,12 +247,17 @@ def infer(model: dict[str, np.ndarray], points: Any) -> list[Answer]:
     return [likeliest(COLOURS, (1 - p, p), for_picture=drawn) for p in probabilities]
 
 
-def evaluate(model: dict[str, np.ndarray] | None = None) -> list[Row]:
+def evaluate(
+    model: dict[str, np.ndarray] | None = None, *, synthetic: bool = False
+) -> list[Row]:
     """Compare the course's runs with their printed numbers, and measure a model.
 
     The rows are the costs of four hidden units in both editions, the training
     accuracies for each hidden size and data set, and the accuracy of `model`, by
     default the pretrained one, on held-out points of the flower.
+
+    Args:
+        synthetic: changes nothing, since no files are needed anyway.
     """
     model = model or load_pretrained()
     flower = load_data()

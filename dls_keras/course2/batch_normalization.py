@@ -187,8 +187,12 @@ def predict(X: np.ndarray, parameters: dict[str, np.ndarray]) -> np.ndarray:
 # parameters.
 
 
-def load_data(m: int = 300, seed: int = 3) -> planar.Points:
-    """m synthetic points of two moons: x (2, m) float64 and y (1, m) int64."""
+def load_data(m: int = 300, seed: int = 3, *, synthetic: bool = False) -> planar.Points:
+    """m synthetic points of two moons: x (2, m) float64 and y (1, m) int64.
+
+    Args:
+        synthetic: changes nothing, since these data are generated anyway.
+    """
     return planar.make_moons(m, seed=seed)
 
 
@@ -246,11 +250,14 @@ def train(
     return losses
 
 
-def evaluate() -> list[Row]:
+def evaluate(*, synthetic: bool = False) -> list[Row]:
     """Test accuracies with and without batch norm, for inputs on three scales.
 
     Each row is the mean of three networks on 2,000 held-out points, with the learning
     rate of `RATES` that reaches the smallest training loss.
+
+    Args:
+        synthetic: changes nothing, since no files are needed anyway.
     """
     rows = []
     for scale, change in SCALES.items():

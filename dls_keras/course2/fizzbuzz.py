@@ -82,8 +82,12 @@ def fizzbuzz(n):
 # The application: the names that every assignment shares.
 
 
-def load_data() -> Numbers:
-    """101 to 1023 for training, 1 to 100 for testing."""
+def load_data(*, synthetic: bool = False) -> Numbers:
+    """101 to 1023 for training, 1 to 100 for testing.
+
+    Args:
+        synthetic: changes nothing, since these data are generated anyway.
+    """
     n, n_test = np.arange(101, LAST + 1), np.arange(1, 101)
     return Numbers(
         binary_digits(n), fizzbuzz(n), binary_digits(n_test), fizzbuzz(n_test)
@@ -176,10 +180,13 @@ def infer(model: keras.Model, numbers: Any) -> list[Answer]:
     return [likeliest(*pair) for pair in zip(words, probabilities, strict=True)]
 
 
-def evaluate(model: keras.Model | None = None) -> list[Row]:
+def evaluate(model: keras.Model | None = None, *, synthetic: bool = False) -> list[Row]:
     """The accuracy of `model`, and of smaller networks that are trained here.
 
     The smaller networks show what the hidden layer contributes.
+
+    Args:
+        synthetic: changes nothing, since no files are needed anyway.
     """
     model = model or load_pretrained()
     data = load_data()

@@ -314,8 +314,12 @@ def update_parameters_with_rmsprop(
 # parameters.
 
 
-def load_data() -> planar.Points:
-    """The course's 300 points of two moons, which are synthetic."""
+def load_data(*, synthetic: bool = False) -> planar.Points:
+    """The course's 300 points of two moons, which are synthetic.
+
+    Args:
+        synthetic: changes nothing, since these data are generated anyway.
+    """
     return planar.make_moons()
 
 
@@ -380,8 +384,12 @@ def infer(model: dict[str, np.ndarray], points: Any) -> list[Answer]:
     return initialization.infer(model, points, classes=MOONS, extent=EXTENT)
 
 
-def evaluate() -> list[Row]:
-    """Compare the course's runs, of both editions, with the printed numbers."""
+def evaluate(*, synthetic: bool = False) -> list[Row]:
+    """Compare the course's runs, of both editions, with the printed numbers.
+
+    Args:
+        synthetic: changes nothing, since no files are needed anyway.
+    """
     data = load_data()
     decays = {"update_lr": update_lr, "schedule_lr_decay": schedule_lr_decay}
     rows = []

@@ -335,14 +335,18 @@ def _auxiliary_head(A, classes, name):
 # The application: the names that every assignment shares. LeNet-5 recognises digits.
 
 
-def load_data(synthetic: int = 6000, seed: int = 0) -> digits.Digits:
+def load_data(
+    extra: int = 6000, seed: int = 0, *, synthetic: bool = False
+) -> digits.Digits:
     """MNIST, zero-padded to (m, 32, 32, 1), float32 in [0, 1].
 
     Args:
-        synthetic: how many digits of `digits.make_digits` are appended to the training
+        extra: how many digits of `digits.make_digits` are appended to the training
             digits.
+        synthetic: digits of `make_digits` in place of MNIST's; needs no files.
     """
-    data = digits.with_synthetic(digits.load_digits(), synthetic, seed=seed)
+    data = digits.load_digits(synthetic=synthetic)
+    data = digits.with_synthetic(data, extra, seed=seed)
     x, x_test = digits.as_inputs(data.x, SIZE), digits.as_inputs(data.x_test, SIZE)
     return data._replace(x=x, x_test=x_test)
 
@@ -439,23 +443,29 @@ def _answer(penalties, F6):
     )
 
 
-def evaluate(model: keras.Model | None = None) -> list[Row]:
+def evaluate(model: keras.Model | None = None, *, synthetic: bool = False) -> list[Row]:
     """Accuracy on held-out digits, and how many have only penalties above `J`.
 
     These are classified as "none": a few digits, most of the mistakes, and, as they
     should be, digits whose pixels were shuffled.
+
+    Args:
+        synthetic: only the rows of synthetic digits; needs no files.
     """
     model = model or load_pretrained()
-    data = digits.load_digits()
-    x, y = digits.make_digits(1000, seed=10_000)
-    pixels = data.x_test[:1000].reshape(1000, -1)
-    shuffled = np.random.default_rng(0).permuted(pixels, axis=1).reshape(-1, 28, 28)
 
     def predict(x):
         x = digits.as_inputs(x, SIZE)
         penalties = model.predict(x, batch_size=500, verbose=0)
         return penalties.argmin(1), penalties.min(1) > J
 
+    x, y = digits.make_digits(1000, seed=10_000)
+    made = Row("accuracy, 1,000 held-out synthetic digits", np.mean(predict(x)[0] == y))
+    if synthetic:
+        return [made]
+    data = digits.load_digits()
+    pixels = data.x_test[:1000].reshape(1000, -1)
+    shuffled = np.random.default_rng(0).permuted(pixels, axis=1).reshape(-1, 28, 28)
     y_hat, none = predict(data.x_test)
     correct = y_hat == data.y_test
     return [
@@ -463,7 +473,7 @@ def evaluate(model: keras.Model | None = None) -> list[Row]:
         Row('test digits classified as "none"', none.mean()),
         Row('test accuracy, digits not classified as "none"', correct[~none].mean()),
         Row('shuffled digits classified as "none"', predict(shuffled)[1].mean()),
-        Row("accuracy, 1,000 held-out synthetic digits", np.mean(predict(x)[0] == y)),
+        made,
     ]
 
 

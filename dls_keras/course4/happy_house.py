@@ -72,21 +72,24 @@ def HappyModel(input_shape, *, dtype=None):
 # The application: the names that every assignment shares.
 
 
-def load_data(synthetic: int = 0, seed: int = 0) -> smiles.Happy:
+def load_data(
+    extra: int = 0, seed: int = 0, *, synthetic: bool = False
+) -> smiles.Happy:
     """The course's photos, preprocessed: 600 for training and 150 for testing.
 
     Without train_happy.h5, 100 of the 150 test photos are used for training and the
     other 50 for testing.
 
     Args:
-        synthetic: how many faces of `smiles.make_happy` are appended to the training
+        extra: how many faces of `smiles.make_happy` are appended to the training
             photos.
+        synthetic: faces of `make_happy` in place of the photos; needs no files.
     """
-    data = smiles.load_happy()
+    data = smiles.load_happy(synthetic=synthetic)
     if len(data.x) == 0:
         x, y = data.x_test, data.y_test
         data = smiles.Happy(x[:-HELD_OUT], y[:-HELD_OUT], x[-HELD_OUT:], y[-HELD_OUT:])
-    faces = smiles.make_happy(synthetic, seed=seed)
+    faces = smiles.make_happy(extra, seed=seed)
     return smiles.Happy(
         preprocess(np.concatenate([data.x, faces.x])),
         np.concatenate([data.y, faces.y]),
@@ -186,20 +189,28 @@ def infer(model: keras.Model, photos: Any) -> list[Answer]:
     return [likeliest(smiles.CLASSES, (1 - p, p)) for p in probabilities.tolist()]
 
 
-def evaluate(model: keras.Model | None = None) -> list[Row]:
-    """Accuracy on held-out photos and on held-out synthetic faces."""
+def evaluate(model: keras.Model | None = None, *, synthetic: bool = False) -> list[Row]:
+    """Accuracy on held-out photos and on held-out synthetic faces.
+
+    Args:
+        synthetic: only the rows of synthetic faces; needs no files.
+    """
     model = model or load_pretrained()
-    data, synthetic = load_data(), smiles.make_happy(300, seed=10_000)
+    faces = smiles.make_happy(300, seed=10_000)
+    made = Row(
+        "accuracy, 300 held-out synthetic faces",
+        accuracy(model, preprocess(faces.x), faces.y),
+    )
+    if synthetic:
+        return [made]
+    data = load_data()
     return [
         Row(
             f"test accuracy, {len(data.y_test)} photos",
             accuracy(model, data.x_test, data.y_test),
             at_least=0.96,
         ),
-        Row(
-            "accuracy, 300 held-out synthetic faces",
-            accuracy(model, preprocess(synthetic.x), synthetic.y),
-        ),
+        made,
     ]
 
 

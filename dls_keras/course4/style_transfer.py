@@ -43,7 +43,7 @@ from dls_keras.core import (
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.core.progress import progress
-from dls_keras.datasets import paintings
+from dls_keras.datasets import catalog, paintings
 from dls_keras.fast import style_costs
 
 # Keras's Adam in fewer operations; a test compares the two.
@@ -205,14 +205,20 @@ ALPHA, BETA = 1.0, 40.0  # weights of `fast.style_costs`, chosen by eye
 
 
 def load_data(
-    photos: int = 2400, synthetic: int = 800, seed: int = 0
+    photos: int = 2400, extra: int = 800, seed: int = 0, *, synthetic: bool = False
 ) -> paintings.Crops:
     """Training crops of photos and of synthetic paintings and landscapes.
 
     See `datasets.paintings.load_training_crops`. No image of the course's style
     transfer is among them.
+
+    Args:
+        photos, extra: how many crops of photos, and how many synthetic images.
+        synthetic: the synthetic images alone, and the network that ships in place of
+            VGG-19; needs no files.
     """
-    return paintings.load_training_crops(photos, synthetic, size=CROP, seed=seed)
+    how: dict[str, Any] = {"size": CROP, "seed": seed, "synthetic": synthetic}
+    return paintings.load_training_crops(photos, extra, **how)
 
 
 def build_model(*, dtype: str = "float32") -> keras.Model:
@@ -240,6 +246,9 @@ def train(
 ) -> list[float]:
     """Knowledge distillation: train `model` in place to give VGG-19's activations.
 
+    With the data of `load_data(synthetic=True)` they are those of the network that
+    ships, since VGG-19 needs its files.
+
     Args:
         settings: further settings of `core.training.fit`.
 
@@ -247,7 +256,9 @@ def train(
         Each epoch's mean `networks.vgg19.distillation_loss`.
     """
     keras.utils.set_random_seed(seed)
-    teacher = load_pretrained("vgg19_layers", dtype=model.layers[-1].dtype_policy)
+    made = isinstance(data, paintings.SyntheticCrops)
+    variant = "default" if made else "vgg19_layers"
+    teacher = load_pretrained(variant, dtype=model.layers[-1].dtype_policy)
     names = [name for name, _ in SHALLOW]
     steps = epochs * (len(data.x) // batch_size)
     rate = training.cosine_decay_with_warmup(learning_rate, steps, warmup=50)
@@ -410,33 +421,46 @@ def total_variation(image: tf.Tensor) -> tf.Tensor:
     return down + tf.reduce_mean(tf.abs(image[:, :, 1:] - image[:, :, :-1]))
 
 
-def evaluate(model: keras.Model | None = None) -> list[Row]:
+def evaluate(model: keras.Model | None = None, *, synthetic: bool = False) -> list[Row]:
     """How well the compact network replaces VGG-19, on images not used for training.
 
     The rows are the share of the variance of each layer of VGG-19 that it explains, and
     the style cost, measured by VGG-19, of the course's photo and of the results of both
     networks.
+
+    Args:
+        synthetic: the style costs of synthetic images, measured by `model` itself;
+            needs no files.
     """
     model = model or load_pretrained()
-    teacher = load_pretrained("vgg19_layers")
-    held_out = [files.find_data(remote) for remote in paintings.PICTURES.values()]
+    if synthetic:
+        rows, pair = [], paintings.make_pictures(seed=10_000)
+        teacher, name = model, "the model itself, synthetic landscape"
+        results = {"our result": infer(model, pair, size=200).details["image"]}
+    else:
+        teacher, name = load_pretrained("vgg19_layers"), "VGG-19"
+        rows, pair = _explained(model, teacher), paintings.load_pictures()
+        results = {
+            "the result of VGG-19": infer(teacher, pair, size=200).details["image"],
+            "our result": infer(model, pair, size=200).details["image"],
+        }
+    x_C, x_S = (_reduced(image, 200) for image in pair)
+    costs = style_costs.relative_costs(teacher, x_C, x_S)
+    for what, image in {"the photo": pair.content, **results}.items():
+        _, J_style = costs(_reduced(image, 200))
+        rows.append(Row(f"style cost measured by {name}, {what}", float(J_style)))
+    return rows
+
+
+def _explained(model, teacher):
+    """Rows: the share of the variance of each layer of VGG-19 that `model` explains."""
+    held_out = [catalog.find(remote) for remote in paintings.PICTURES.values()]
     x = paintings.crops(held_out, 108, size=128, seed=1) / np.float32(255)
     a, a_hat = (network.predict(x, verbose=0) for network in (teacher, model))
     shares = vgg19.explained_variance([name for name, _ in SHALLOW], a, a_hat)
-    rows = [
+    return [
         Row(f"explained variance of VGG-19's {name}", r) for name, r in shares.items()
     ]
-    pair = paintings.load_pictures()
-    x_C, x_S = (_reduced(image, 200) for image in pair)
-    costs = style_costs.relative_costs(teacher, x_C, x_S)
-    for what, image in {
-        "the photo": pair.content,
-        "the result of VGG-19": infer(teacher, pair, size=200).details["image"],
-        "our result": infer(model, pair, size=200).details["image"],
-    }.items():
-        _, J_style = costs(_reduced(image, 200))
-        rows.append(Row(f"style cost measured by VGG-19, {what}", float(J_style)))
-    return rows
 
 
 def picture(content: Any, answer: Answer) -> Figure:

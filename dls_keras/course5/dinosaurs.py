@@ -31,11 +31,11 @@ from typing import Any
 
 import numpy as np
 
-from dls_keras.core import files, inputs, pretrained, sampling, weights
+from dls_keras.core import inputs, pretrained, sampling, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.course5.recurrent_steps import softmax
-from dls_keras.datasets import dinosaur_names
+from dls_keras.datasets import catalog, dinosaur_names
 from dls_keras.datasets.dinosaur_names import LETTERS, LONGEST, NEWLINE, Names
 from dls_keras.fast import batch_sampling
 
@@ -306,17 +306,21 @@ PRINTED_LOSSES = {2000: 27.884160, 4000: 25.901815, 6000: 24.608779}
 PRINTED_LOSSES |= {8000: 24.070350, 10000: 23.844446, 12000: 23.291971}
 
 
-def load_data(names: Iterable[str] | str | os.PathLike | None = None) -> Names:
+def load_data(
+    names: Iterable[str] | str | os.PathLike | None = None, *, synthetic: bool = False
+) -> Names:
     """Names to train on, in the order of the course's shuffle.
 
     Args:
         names: the path of a file with one name per line, or names, in lower case or
-            not. By default the course's 1,536 names if `$DLS_KERAS_DATA` has them,
-            otherwise the 853 names of `dinosaur_names.NAMES`.
+            not. By default the course's 1,536 names.
+        synthetic: the 853 names of this package, `dinosaur_names.NAMES`; needs no
+            files.
     """
-    if names is None:
-        names = files.in_data_folder(dinosaur_names.COURSE.name)
-        names = names or dinosaur_names.make_names()
+    if synthetic:
+        names = dinosaur_names.make_names()
+    elif names is None:
+        names = dinosaur_names.load_names()
     if isinstance(names, str | os.PathLike):
         names = dinosaur_names.load_names(os.fspath(names))
     return dinosaur_names.encode(shuffled([name.lower() for name in names]))
@@ -416,10 +420,13 @@ def unigram_perplexity(names: Iterable[str], held_out: Iterable[str]) -> float:
     return 1 / sampling.geometric_mean([(counts / counts.sum())[targets]])
 
 
-def evaluate(model: Parameters | None = None) -> list[Row]:
+def evaluate(model: Parameters | None = None, *, synthetic: bool = False) -> list[Row]:
     """The perplexity on held-out names, and how many generated names are new.
 
     If the course's list of names is available, also the losses that the course prints.
+
+    Args:
+        synthetic: without these losses, so that no files are read.
     """
     model = model or load_pretrained()
     known = dinosaur_names.NAMES
@@ -437,7 +444,7 @@ def evaluate(model: Parameters | None = None) -> list[Row]:
         Row("share of distinct names among 1,000 generated", len(set(names)) / 1000),
         Row("share of new names among 1,000 generated", new),
     ]
-    if files.in_data_folder(dinosaur_names.COURSE.name):
+    if catalog.place(dinosaur_names.COURSE) and not synthetic:
         losses = _losses(build_model(), load_data(), 12_001)
         loss = get_initial_loss(len(LETTERS), 7)
         for j, cur_loss in enumerate(losses):

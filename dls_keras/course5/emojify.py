@@ -171,13 +171,16 @@ class Emojifier(NamedTuple):
     word_to_index: dict[str, int]
 
 
-def load_data(composed: int = 0, times: int = 1, seed: int = 0) -> emoji.Emoji:
+def load_data(
+    composed: int = 0, times: int = 1, seed: int = 0, *, synthetic: bool = False
+) -> emoji.Emoji:
     """The course's sentences, followed by `composed` ones of `emoji.make_emoji`.
 
     Args:
         times: how often each sentence of the course is repeated, to balance the two.
+        synthetic: composed sentences in place of the course's; needs no files.
     """
-    data = emoji.load_emoji()
+    data = emoji.load_emoji(synthetic=synthetic)
     x, y = emoji.make_emoji(composed, seed=seed)
     return data._replace(
         x=np.concatenate([np.tile(data.x, times), x]),
@@ -390,14 +393,19 @@ _WORD = re.compile(
 )
 
 
-def evaluate(model: Emojifier | None = None) -> list[Row]:
+def evaluate(model: Emojifier | None = None, *, synthetic: bool = False) -> list[Row]:
     """The accuracy of both versions on held-out sentences.
 
     The rows of the course's sentences need its data and GloVe.
+
+    Args:
+        synthetic: only the row of composed sentences, so that no files are read.
     """
     model = load_pretrained() if model is None else model
     x, y = emoji.make_emoji(500, seed=10_000)
     composed = Row("accuracy, 500 composed sentences", _accuracy(model, x, y))
+    if synthetic:
+        return [composed]
     try:
         data, vectors = load_data(), glove.load_glove()
     except MissingFileError:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, inputs, pretrained, sampling, settings, weights
+from dls_keras.core import inputs, pretrained, sampling, settings, weights
 from dls_keras.core.answers import Answer, Row
 from dls_keras.core.errors import InputError
 from dls_keras.fast import lstm_generator
@@ -201,6 +201,7 @@ def load_data(
     *,
     m: int | None = None,
     rests: bool | None = None,
+    synthetic: bool = False,
 ) -> Jazz:
     """Windows of the tokens of tunes, the training set.
 
@@ -209,21 +210,22 @@ def load_data(
     30 tokens predicts poorly after the thirtieth.
 
     Args:
-        solos: by default the course's tune if `$DLS_KERAS_DATA` has its file,
-            otherwise the thousand composed tunes on which the shipped weights were
-            trained.
+        solos: by default the course's tune.
         m: number of windows; by default 60 as in the course, or more if needed for
             each token to occur in three windows on average.
         rests: whether rests become tokens, too. By default they do, except in the
             course's tune: the corpus of 2017 has none.
+        synthetic: the thousand composed tunes on which the shipped weights were
+            trained; needs no files.
 
     Raises:
         InputError: if there are not more tokens than a window has.
     """
-    if solos is None:
-        available = files.in_data_folder(tunes.COURSE.name)
-        rests = not available if rests is None else rests
-        solos = [tunes.load_tune()] if available else tunes.make_tunes(TRAINING_SEEDS)
+    if synthetic:
+        solos = tunes.make_tunes(TRAINING_SEEDS)
+    elif solos is None:
+        rests = rests or False
+        solos = [tunes.load_tune()]
     corpus = grammar.tokens(solos, rests=rests is not False)
     Tx = TX if len(solos) == 1 else TX_TUNE
     if len(corpus) <= Tx:
@@ -443,8 +445,14 @@ def next_token_accuracy(model: dict[str, np.ndarray], solos: Sequence[Tune]) -> 
     return float(np.mean(correct))
 
 
-def evaluate(model: dict[str, np.ndarray] | None = None) -> list[Row]:
-    """Next-token accuracy on held-out tunes, and metrics of solos over their chords."""
+def evaluate(
+    model: dict[str, np.ndarray] | None = None, *, synthetic: bool = False
+) -> list[Row]:
+    """Next-token accuracy on held-out tunes, and metrics of solos over their chords.
+
+    Args:
+        synthetic: changes nothing, since the tunes are composed anyway.
+    """
     model = load_pretrained() if model is None else model
     training = tunes.make_tunes(TRAINING_SEEDS)
     held_out = tunes.make_tunes(HELD_OUT_SEEDS)

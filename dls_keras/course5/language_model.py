@@ -55,7 +55,9 @@ class LanguageModel(NamedTuple):
     words: tuple[str, ...]
 
 
-def load_data(path: str | Path | None = None, *, held_out: bool = False) -> Sentences:
+def load_data(
+    path: str | Path | None = None, *, held_out: bool = False, synthetic: bool = False
+) -> Sentences:
     """The sentences of a text as word indices.
 
     The vocabulary consists of the words that occur at least twice in the training
@@ -65,6 +67,7 @@ def load_data(path: str | Path | None = None, *, held_out: bool = False) -> Sent
         path: a text file; by default the text of this package, `sentence_corpus.TEXT`.
         held_out: return every eighth sentence, which is held out, instead of the
             training sentences.
+        synthetic: changes nothing, since the text of this package needs no files.
 
     Raises:
         InputError: if the text is too short to hold out a sentence.
@@ -268,8 +271,14 @@ def infer(
     )
 
 
-def evaluate(model: LanguageModel | None = None) -> list[Row]:
-    """Perplexities of the model, and of the unigram baseline on held-out sentences."""
+def evaluate(
+    model: LanguageModel | None = None, *, synthetic: bool = False
+) -> list[Row]:
+    """Perplexities of the model, and of the unigram baseline on held-out sentences.
+
+    Args:
+        synthetic: changes nothing, since no files are needed anyway.
+    """
     model = model or load_pretrained()
     data, held_out = load_data(), load_data(held_out=True)
     baseline = unigram_perplexity(data, held_out)

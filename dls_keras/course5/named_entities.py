@@ -235,12 +235,18 @@ def mark_line_ends(text: str) -> str:
 
 
 def load_data(
-    m: int = 2000, seed: int = 0, split: str = "train", path: str | None = None
+    m: int = 2000,
+    seed: int = 0,
+    split: str = "train",
+    path: str | None = None,
+    *,
+    synthetic: bool = False,
 ) -> Resumes:
     """m synthetic resumes, or those of a file in the course's format, spans cleaned.
 
     Args:
         split: "train", or "test" for held-out layouts and names.
+        synthetic: changes nothing, since these data are generated anyway.
     """
     if path is None:
         data = resumes.make_resumes(m, seed=seed, split=split)
@@ -466,8 +472,12 @@ def f1_scores(model: Tagger, data: Resumes) -> tuple[float, float]:
     return f1_score(*entities), f1_score(*words)
 
 
-def evaluate(model: Tagger | None = None) -> list[Row]:
-    """F1 on resumes with held-out layouts and names, and on layouts of training."""
+def evaluate(model: Tagger | None = None, *, synthetic: bool = False) -> list[Row]:
+    """F1 on resumes with held-out layouts and names, and on layouts of training.
+
+    Args:
+        synthetic: changes nothing, since no files are needed anyway.
+    """
     model = load_pretrained() if model is None else model
     test = load_data(300, seed=1, split="test")
     flat = test._replace(x=[text.replace("\n", " ") for text in test.x])

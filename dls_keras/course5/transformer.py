@@ -342,8 +342,14 @@ FUNCTIONS = fast.Functions(
 )
 
 
-def load_data(m: int = 10_000, seed: int = 0, held_out: bool = False) -> dates.Tokens:
-    """m generated dates, on held-out days if `held_out`, else on training days."""
+def load_data(
+    m: int = 10_000, seed: int = 0, held_out: bool = False, *, synthetic: bool = False
+) -> dates.Tokens:
+    """m generated dates, on held-out days if `held_out`, else on training days.
+
+    Args:
+        synthetic: changes nothing, since these data are generated anyway.
+    """
     return dates.make_tokens(m, tx=TX, seed=seed, held_out=held_out)
 
 
@@ -465,8 +471,12 @@ def infer(model: Transformer, sentences: Any) -> list[Answer]:
     ]
 
 
-def evaluate(model: Transformer | None = None) -> list[Row]:
-    """Exact matches: dates that are translated without a wrong character."""
+def evaluate(model: Transformer | None = None, *, synthetic: bool = False) -> list[Row]:
+    """Exact matches: dates that are translated without a wrong character.
+
+    Args:
+        synthetic: changes nothing, since no files are needed anyway.
+    """
     model = load_pretrained() if model is None else model
     rows = []
     held_out = dates.make_pairs(10_000, seed=1, held_out=True)

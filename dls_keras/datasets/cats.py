@@ -12,34 +12,12 @@ from PIL import Image, ImageDraw
 
 from dls_keras.core import files, hdf5, readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 
 CLASSES = ("non-cat", "cat")
 SIZE = 64  # height and width in pixels
-
-
-def _course_file(name: str, sha256: str) -> files.Remote:
-    return files.Remote(
-        name=f"catvnoncat/{name}",
-        sha256=sha256,
-        instead=(
-            "Run `git clone https://github.com/abdur75648/"
-            "Deep-Learning-Specialization-Coursera` (commit cd9cb9a), take the "
-            f"{name} of course 1 with sha256 {sha256} and put it at "
-            f"$DLS_KERAS_DATA/catvnoncat/{name}. `make_cats` generates similar "
-            "pictures."
-        ),
-    )
-
-
-# Photos of the Deep Learning Specialization, course 1; licence: none stated.
-TRAIN = _course_file(
-    "train_catvnoncat.h5",  # 2,572,022 bytes
-    "fbe56ab67c3ae28d564e3a644189117976d6b31af0a3ce9bb17dbf22908af242",
-)
-TEST = _course_file(
-    "test_catvnoncat.h5",  # 616,958 bytes
-    "6a9d39ce52fa85953c5834695b8534a30ed8cfd54971fb2f080b5a24d002b951",
-)
+SYNTHETIC = (209, 50)  # pictures in place of the training and the test photos
+TRAIN, TEST = catalog.DATA_SETS["cats"].files
 
 
 class Cats(NamedTuple):
@@ -59,17 +37,21 @@ class SyntheticCats(NamedTuple):
     y: np.ndarray  # (m,) int64, an index into `CLASSES`
 
 
-def load_cats(path: str | Path | None = None) -> Cats:
+def load_cats(path: str | Path | None = None, *, synthetic: bool = False) -> Cats:
     """The course's 209 training and 50 test photos.
 
     Args:
         path: folder with train_catvnoncat.h5 and test_catvnoncat.h5; by default
             `$DLS_KERAS_DATA/catvnoncat` or the cache.
+        synthetic: pictures of `make_cats` in their place, which need no files.
 
     Raises:
         MissingFileError: if a file is in none of these places.
         InputError: if a file is damaged or has other contents.
     """
+    if synthetic:
+        train, test = make_cats(SYNTHETIC[0]), make_cats(SYNTHETIC[1], seed=10_001)
+        return Cats(*train, *test, CLASSES)
     x, y = _read(TRAIN, "train", path)
     x_test, y_test = _read(TEST, "test", path)
     return Cats(x, y, x_test, y_test, CLASSES)
@@ -78,8 +60,8 @@ def load_cats(path: str | Path | None = None) -> Cats:
 def _read(remote: files.Remote, part: str, folder: str | Path | None):
     """The pictures (m, 64, 64, 3) and classes (m,) of one of the two files."""
     name = Path(remote.name).name
-    path = files.find_data(remote, folder and Path(folder) / name)
-    known = files.sha256(path) == remote.sha256
+    path = catalog.find(remote, folder and Path(folder) / name)
+    known = files.is_known(path, remote)
     with hdf5.opened(path, f"the course's {name}", known=known) as file:
         x, y = file.array(f"{part}_set_x"), file.array(f"{part}_set_y")
         classes = file.array("list_classes")[: len(CLASSES) + 1].tolist()

@@ -9,6 +9,7 @@ import numpy as np
 
 from dls_keras.core import files, hdf5, images, readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 
 SIZE = 64  # height and width of an image, in pixels
 MOST_PHOTOS = 10_000  # of one kind in an archive
@@ -21,13 +22,13 @@ def read(remote: files.Remote, classes: int = 6) -> tuple[np.ndarray, np.ndarray
         classes: labels are from 0 to classes - 1.
 
     Raises:
-        MissingFileError: if it is not found and cannot be downloaded.
+        MissingFileError: if it is not on this machine.
         InputError: if it is damaged or holds something else.
     """
-    path, name = files.find_data(remote), Path(remote.name).name
+    path, name = catalog.find(remote), Path(remote.name).name
     part, _, _ = name.partition("_")  # "train" or "test"
     advice = "Delete it and download it again."
-    known = files.sha256(path) == remote.sha256
+    known = files.is_known(path, remote)
     with hdf5.opened(path, f"the course's {name}", advice, known=known) as file:
         x, y = file.array(f"{part}_set_x"), file.array(f"{part}_set_y").ravel()
     return readers.labelled_images(x, y, (SIZE, SIZE, 3), classes, path)

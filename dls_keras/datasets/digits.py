@@ -26,6 +26,7 @@ from scipy import ndimage
 
 from dls_keras.core import files, images, readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 from dls_keras.datasets.draw import digits as draw_digits
 
 SIZE = 28  # height and width of an image, in pixels
@@ -44,16 +45,11 @@ UNNAMED = "unnamed:"  # pandas names a column without a name "Unnamed: 0"
 A_TABLE = "a table of digits"
 ADVICE = "Use Kaggle's train.csv or test.csv."
 
-MNIST = files.Remote(
-    name="mnist/mnist.npz",
-    url="https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
-    sha256="731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
-    licence="CC BY-SA 3.0",
-    instead="Use synthetic digits: dls_keras.datasets.digits.make_digits.",
-)
+SYNTHETIC = (4000, 1000)  # digits in place of MNIST's for training and testing
+(MNIST,) = catalog.DATA_SETS["mnist"].files
 # The same images in the same order in smaller files, `images` and `labels` each.
-PARTS = tuple(f"mnist/mnist_train_{i}.npz" for i in range(4))
-TEST_PART = "mnist/mnist_test.npz"
+PARTS = tuple(part.name for part in catalog.MNIST_PARTS[:-1])
+TEST_PART = catalog.MNIST_PARTS[-1].name
 
 
 # LeNet-5's codes: an image of 7 x 12 pixels for each digit. The idea is LeCun's, the
@@ -83,24 +79,28 @@ class Digits(NamedTuple):
     y_test: np.ndarray
 
 
-def load_digits() -> Digits:
+def load_digits(*, synthetic: bool = False) -> Digits:
     """MNIST in its official order: 60,000 training and 10,000 test digits.
 
-    They are read from `$DLS_KERAS_DATA/mnist` (mnist_train_0.npz to mnist_train_3.npz
-    and mnist_test.npz, or else Keras's mnist.npz), from the user's cache, or downloaded
-    from the address that Keras uses (11 MB).
+    They are read from `$DLS_KERAS_DATA/mnist` or the user's cache: mnist_train_0.npz to
+    mnist_train_3.npz and mnist_test.npz, or else Keras's mnist.npz (11 MB).
+
+    Args:
+        synthetic: digits of `make_digits` in their place, which need no files.
 
     Raises:
-        MissingFileError: if they are not found and cannot be downloaded.
+        MissingFileError: if they are not on this machine.
         InputError: if a file does not hold these digits.
     """
-    names = *PARTS, TEST_PART
-    parts = [path for name in names if (path := files.in_data_folder(name))]
-    if len(parts) == len(names):
+    if synthetic:
+        train = make_digits(SYNTHETIC[0])
+        return Digits(*train, *make_digits(SYNTHETIC[1], seed=10_001))
+    parts = [path for part in catalog.MNIST_PARTS if (path := catalog.place(part))]
+    if len(parts) == len(catalog.MNIST_PARTS):
         pairs = [_read_npz(path, "images", "labels") for path in parts]
         x, y = (np.concatenate(arrays) for arrays in zip(*pairs[:-1], strict=True))
         return Digits(x, y, *pairs[-1])
-    path = files.find_data(MNIST)
+    path = catalog.find(MNIST)
     return Digits(
         *_read_npz(path, "x_train", "y_train"), *_read_npz(path, "x_test", "y_test")
     )

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, readers
+from dls_keras.core import readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 
 LETTERS = "\nabcdefghijklmnopqrstuvwxyz"
 NEWLINE = LETTERS.index("\n")
@@ -23,13 +24,7 @@ LONGEST = 50  # letters; the course stops sampling there
 HELD_OUT = 10  # every tenth name is held out
 LARGEST = 4 * readers.MEGABYTE  # of a file; the course's has 20 kB
 
-COURSE = files.Remote(
-    name="dinosaurus/dinos.txt",
-    url="https://raw.githubusercontent.com/abdur75648/"
-    "Deep-Learning-Specialization-Coursera/cd9cb9a20b62aa2e1fbe52766a09f12edbb19001/"
-    "Sequence%20Models/week1/w1a2/dinos.txt",
-    sha256="ad6465621cf56c08f71d4fbb40cf7eab763f9df42c54cc460d6c4d86e9c927fb",
-)
+(COURSE,) = catalog.DATA_SETS["dinosaurs"].files
 
 
 class Names(NamedTuple):
@@ -56,11 +51,11 @@ def load_names(path: str | Path | None = None) -> tuple[str, ...]:
         path: a text file with one name per line; empty lines are ignored.
 
     Raises:
-        MissingFileError: if the file does not exist or cannot be downloaded.
+        MissingFileError: if the file does not exist.
         InputError: if it is not UTF-8 text, contains no name, or a name contains
             another character than the letters a to z.
     """
-    path = files.find_data(COURSE, path)
+    path = catalog.find(COURSE, path)
     advice = "Expected a text file with one name per line."
     text = readers.read_text(path, "UTF-8 text", limit=LARGEST, advice=advice)
     lines = text.lower().split("\n")

@@ -12,29 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, readers
+from dls_keras.core import readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 
 CLASSES = ("heart", "baseball", "smile", "disappointed", "fork and knife")
 LARGEST = 2 * readers.MEGABYTE  # of a table of sentences
 LONGEST = 300  # characters of a sentence
 EMOJI = ("\u2764\ufe0f", "\u26be", "\U0001f604", "\U0001f61e", "\U0001f374")
 
-_RAW = (
-    "https://raw.githubusercontent.com/abdur75648/"
-    "Deep-Learning-Specialization-Coursera/cd9cb9a20b62aa2e1fbe52766a09f12edbb19001/"
-    "Sequence%20Models/week2/w2a2/data/"
-)
-TRAIN = files.Remote(
-    name="emojify/train_emoji.csv",
-    url=_RAW + "train_emoji.csv",
-    sha256="f7b219377b0f4898068811e83f82a373c4cf592fef618a818c62326b3386abdc",
-)
-TEST = files.Remote(
-    name="emojify/tesss.csv",
-    url=_RAW + "tesss.csv",
-    sha256="5e5d63f8bf46fb8456de5f09fbfa2f1785f133553262af73064e7ea0735c1725",
-)
+SYNTHETIC = (132, 56)  # sentences in place of those for training and testing
+TRAIN, TEST = catalog.DATA_SETS["emoji"].files
 
 
 class Emoji(NamedTuple):
@@ -46,9 +34,19 @@ class Emoji(NamedTuple):
     y_test: np.ndarray
 
 
-def load_emoji() -> Emoji:
-    """The course's 132 + 56 sentences."""
-    return Emoji(*read_csv(files.find_data(TRAIN)), *read_csv(files.find_data(TEST)))
+def load_emoji(*, synthetic: bool = False) -> Emoji:
+    """The course's 132 + 56 sentences.
+
+    Args:
+        synthetic: sentences of `make_emoji` in their place, which need no files.
+
+    Raises:
+        MissingFileError: if they are not on this machine.
+    """
+    if synthetic:
+        m, m_test = SYNTHETIC
+        return Emoji(*make_emoji(m, seed=10_001), *make_emoji(m_test, seed=10_002))
+    return Emoji(*read_csv(catalog.find(TRAIN)), *read_csv(catalog.find(TEST)))
 
 
 def read_csv(filename: str | Path) -> tuple[np.ndarray, np.ndarray]:

@@ -14,21 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from dls_keras.core import files, images, readers
-from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import smiles
+from dls_keras.core import images, readers
+from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog, smiles
 from dls_keras.datasets.draw import faces
 
-ATT = files.Remote(
-    name="faces/att_faces.npz",
-    sha256="dd4d7aabbbab9a0406a3b022f94c6a9597754859b72ca02e2cb78aa34eca5427",
-    licence="give credit to Olivetti Research Laboratory",
-    instead=(
-        "Put att_faces.npz, with `images` (400, 112, 92) uint8 and `labels` (400,) "
-        "uint8, into the subfolder faces of $DLS_KERAS_DATA, or generate "
-        "synthetic faces with dls_keras.datasets.faces.make_faces."
-    ),
-)
+SYNTHETIC = 40  # people in place of those of AT&T
+(ATT,) = catalog.DATA_SETS["att_faces"].files
 ATT_SIZE = 112  # height, and after padding also width, of an AT&T photo in pixels
 
 NAMES = (
@@ -79,18 +71,26 @@ class Photos(NamedTuple):
     names: tuple[str, ...]
 
 
-def load_att(path: str | Path | None = None) -> Faces:
+def load_att(path: str | Path | None = None, *, synthetic: bool = False) -> Faces:
     """The 400 AT&T photos, x (400, 112, 112) uint8 grey.
 
     The originals are 92 pixels wide. To make them square without changing the aspect
     ratio, their left and right borders are repeated ten times. People are numbered from
     0 to 39, with ten consecutive photos each.
 
+    Args:
+        path: att_faces.npz; by default the one in `$DLS_KERAS_DATA/faces` or the cache.
+        synthetic: forty people of `make_faces` in their place, which need no files.
+
     Raises:
-        MissingFileError: if the file is not available; says where to put it.
+        MissingFileError: if the file is not on this machine.
         InputError: if the file holds something else.
     """
-    path = files.find_data(ATT, path)
+    if synthetic:
+        people = make_faces(SYNTHETIC, seed=3, size=ATT_SIZE)
+        grey = people.x @ np.array([0.299, 0.587, 0.114])
+        return people._replace(x=np.rint(grey).astype("uint8"))
+    path = catalog.find(ATT, path)
     names = "images", "labels"
     arrays = readers.read_npz(
         path, "the file of AT&T faces", names, limit=64 * readers.MEGABYTE
@@ -107,22 +107,16 @@ def load_att(path: str | Path | None = None) -> Faces:
 
 
 def load_photos() -> Photos:
-    """The course's photos in `$DLS_KERAS_DATA/faces/photos`.
+    """The course's photos, in faces/photos of `$DLS_KERAS_DATA` or of the cache.
 
     Raises:
         MissingFileError: if one is missing.
     """
 
+    known = {Path(r.name).stem: r for r in catalog.DATA_SETS["portraits"].files}
+
     def photo(name):
-        for suffix in (".jpg", ".png"):
-            if path := files.in_data_folder(f"faces/photos/{name}{suffix}"):
-                return path
-        raise MissingFileError(
-            f"There is no photo {name}.jpg. Put the photos of the course's face "
-            "recognition (andrew.jpg … younes.jpg, camera_0.jpg … camera_5.jpg) into "
-            "the subfolder faces/photos of $DLS_KERAS_DATA, or generate "
-            "synthetic faces with dls_keras.datasets.faces.make_faces."
-        )
+        return catalog.find(known[name])
 
     return Photos(
         {name: photo(name) for name in NAMES},
@@ -155,37 +149,43 @@ def make_faces(
 
 def load_training_faces(
     people: int = 30,
-    synthetic: int = 300,
+    extra: int = 300,
     others: int = 3000,
     *,
     size: int = 64,
     seed: int = 0,
+    synthetic: bool = False,
 ) -> TrainingFaces:
     """A training set of three kinds of people, x (m, size, size, 3).
 
     The first `people` of AT&T, with ten photos each, show what varies between photos of
-    one person: expression, pose, glasses. They are few, so `synthetic` people with ten
-    images each are added, and `others` of `smiles.load_smiles`, one photo per person,
-    who serve as negatives. An epoch uses an AT&T person 80 times, a synthetic person 3
-    times and one of the others once.
+    one person: expression, pose, glasses. They are few, so `extra` synthetic people
+    with ten images each are added, and `others` of `smiles.load_smiles`, one photo per
+    person, who serve as negatives. An epoch uses an AT&T person 80 times, a synthetic
+    person 3 times and one of the others once.
+
+    Args:
+        synthetic: synthetic people in place of those of AT&T, and none of the others:
+            no files are needed.
     """
-    att, generated = load_att(), make_faces(synthetic, seed=seed, size=size)
+    att = load_att(synthetic=synthetic)
+    generated = make_faces(extra, seed=seed, size=size)
     chosen = att.y < people
     photos = np.stack([images.resized(face, size, size) for face in att.x[chosen]])
     x = [np.rint(255 * photos).astype("uint8"), generated.x]
     y = [att.y[chosen], people + generated.y]
-    if others:
+    if others and not synthetic:
         grey = smiles.load_smiles().x[:others, :, :, np.newaxis]
         x.append(np.repeat(grey, 3, axis=3))
-        y.append(people + synthetic + np.arange(len(grey)))
+        y.append(people + extra + np.arange(len(grey)))
     repeats = dict.fromkeys(range(people), 80)
-    repeats |= dict.fromkeys(range(people, people + synthetic), 3)
+    repeats |= dict.fromkeys(range(people, people + extra), 3)
     return TrainingFaces(np.concatenate(x), np.concatenate(y), repeats)
 
 
 def example_people() -> dict[str, Any]:
     """{name: photo}: the course's portraits if available, else six synthetic faces."""
-    if files.in_data_folder("faces/photos/younes.jpg"):
+    if catalog.places("portraits"):
         return dict(load_photos().portraits)
     people = make_faces(6, 1, seed=2)
     return dict(zip("Ash Blake Casey Drew Ellis Finn".split(), people.x, strict=True))

@@ -16,45 +16,21 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import median_filter
 
-from dls_keras.core import audio, files
+from dls_keras.core import audio
 from dls_keras.core.audio import RATE, Clip
-from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.datasets import speech_synthesis
+from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog, speech_synthesis
 
 MS = 10_000  # length of a clip
 TY = 1375  # labels in it
 WORD_ENDED = 50  # labels of 1 after the word, 0.36 s
 
-_INSTEAD = (
-    "It is in raw_data.zip of the course (sha256 f2ed2c38fd724726b9503cb60e442a39"
-    "4956652d8061440fc337d64985b93628). Unpack it to $DLS_KERAS_DATA/trigger_word/, or "
-    "use keyword_clips.make_recordings(), which needs no file."
-)
-_SHA256 = """
-activates/1.wav 0837e165424b2ee6868aff35019c266fcfb73066a55a132f09f20a0baa130445
-activates/1_act2.wav 96b9296bfcd831a476c7d7bae07614f4273da51201571cedf50d35bf47361b97
-activates/1_act3.wav 4087f9e8d33157ec3d260bbe36b6f5cede6ed4db851f46a97398cad2f6e25bcc
-activates/2.wav 28e524a403d45080ca88ad3b31eb8729b916d9e56f7b95df751eb34778b30abb
-activates/2_act2.wav 9610cedc733cfb425a2dd1d138ec0795cc444a66128c75e0e1558118c66f21d3
-activates/2_act3.wav 7539f5966d7a4db2be94752600c2cfc6dc3c97d4a7d8c298714d4cd759ce60f8
-activates/3.wav a17469a412d5d8b113cc9c2442fc336da4fc8d2bd1a19e8bc7325d16b9099e56
-activates/3_act2.wav 957ea77665f208ec530d37cb38ef74afa389ba61748f205369dc9ed508b420b4
-activates/3_act3.wav 33a7db1f092ff91824bf0884ce8c868539574ec8187cde5c0f8064f9fefb6b2b
-activates/4_act2.wav 36f6c9fb4659b859331a490f8566d936697cf3f8d2edbdeb89f241b2529faebf
-negatives/1.wav ce00888c8f3a9c46f1edcd0966a00d0c5cb9be57019cc1f1ce3e516fa6f4e33d
-negatives/1_0.wav df7e9713ce93df12570bc87b75a6a92c0f63426a6cc4d96ef6e2e7fe0e5aeb69
-negatives/2.wav 0833a7b7f8aba862c33ceda4163656cefa366cac8e8cc24af5f19c1650c9f4b0
-negatives/2_1.wav 8e64401009b58d420d1d8b1889435107c9d88d266e5e76d9111a22af25b83801
-negatives/3.wav 2474e6e0ddf194c668c24ecad310e3f599fde144a2193bd7adc6157d255e1f40
-negatives/3_2.wav 1bf01c5d33e6699429c4a469fb74b3f12b212089333e5f67a85f45245a8d48a5
-negatives/4.wav be60d0bcb109fa3eb1c8c76c4058b8cb3c791411082e0b2b4f44696669566d29
-negatives/4_0.wav 869b76c9d55455c5b98cb4262d535493f00c72c6b8b74ec7b85051be1231df29
-negatives/5.wav aa71fafdd574a02715e61d821136e2173301943574c25a3186fd34e0865747bf
-negatives/5_1.wav b742d61948769ae5cc5ec2382f0533ea0579858fadc45ee3b435b23a8a96fb54
-backgrounds/1.wav 300a3d49a912c53828163f8040b137bbbcd12e8d43c47faca27d048d239a3dfe
-backgrounds/2.wav 69a9f50b4d3f47bc10952049eb2f9730b8bdfd2376e44d6266b2b80ea57ed8ea
-"""
-FILES = dict(line.split() for line in _SHA256.strip().splitlines())
+FOLDER = "trigger_word/raw_data/"
+FILES = {
+    remote.name.removeprefix(FOLDER): remote
+    for remote in catalog.DATA_SETS["recordings"].files
+    if not remote.name.startswith(f"{FOLDER}dev/")  # which show what `infer` does
+}
 # Held out from training: one recording of the word by each speaker, every third other
 # word, and the second background.
 HELD_OUT = {
@@ -97,15 +73,15 @@ def load_recordings(*, held_out: bool | None = None) -> Recordings:
 
     Args:
         held_out: True: those for testing; False: those for training; None: all.
+
+    Raises:
+        MissingFileError: if they are not on this machine.
     """
     found: dict[str, list[Clip]]
     found = {"activates": [], "negatives": [], "backgrounds": []}
-    for name, digest in FILES.items():
+    for name, remote in FILES.items():
         if held_out in (None, name in HELD_OUT):
-            remote = files.Remote(
-                name=f"trigger_word/raw_data/{name}", sha256=digest, instead=_INSTEAD
-            )
-            clip = audio.read(files.find_data(remote))
+            clip = audio.read(catalog.find(remote))
             kind = name.split("/")[0]
             found[kind].append(clip if kind == "backgrounds" else without_silence(clip))
     return Recordings(**found)
@@ -272,15 +248,17 @@ def mix(
     return Spoken(x, np.stack([labels(one) for one in ends]), ends)
 
 
-def training_recordings(seed: int = 0) -> Recordings:
-    """Generated recordings, and as many of the course's if they are available."""
+def training_recordings(seed: int = 0, *, real: bool = False) -> Recordings:
+    """Generated recordings, and as many of the course's with `real`.
+
+    Raises:
+        MissingFileError: if these are not on this machine.
+    """
     made = make_recordings(150, 300, 20, seed=seed)
-    try:
-        real = load_recordings(held_out=False)
-    except MissingFileError:
+    if not real:
         return made
     # The real ones are repeated to balance both kinds.
-    pairs = zip(real, made, strict=True)
+    pairs = zip(load_recordings(held_out=False), made, strict=True)
     return Recordings(*(a * (len(b) // len(a)) + b for a, b in pairs))
 
 

@@ -16,33 +16,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.spatial import cKDTree
 
-from dls_keras.core import files, images
+from dls_keras.core import images
 from dls_keras.core.errors import InputError
-from dls_keras.datasets import alpaca
+from dls_keras.datasets import alpaca, catalog
 
-_FOLDER = (
-    "https://raw.githubusercontent.com/enggen/Deep-Learning-Coursera/"
-    "1407e19c98833d2686a0748db26b594f3102301e/Convolutional%20Neural%20Networks/"
-    "Week4/Neural%20Style%20Transfer/images/"
-)
-_SHA256 = {  # each image once; the folder also has smaller copies
-    "camp-nou": "7c1e132cc32aa53ad0bfa6414b3bf7ab8b54fafc208cf238e84946d677bf9756",
-    "cat": "5f8c07f0b2feb175308a1125d1078c272115753cbc17468b3fcd48c129782121",
-    "content300": "3fcc8f6f17aa585e1369bf9614bc939161fb44ab979180c269981c48b873a941",
-    "drop-of-water": "6da018271a6e1340311ac1e40d740fc572a8be4dd71ed3b8fb8e4d58dc9097a8",
-    "louvre": "bd664152e800a9791d7edfb1741ff2c9b4bef3e0213a0e16fb13c4e47853206e",
-    "monet_800600": "0c40953757e224031113d8c5dd4312fffd269ae24390aec0562693a1bef8dfa2",
-    "persian_cat": "674a281f076cebc3af67246923c1edce901c669eae551ea85723e124f80e7704",
-    "sandstone": "d51874025b88193b2541456a1ce2b91e2f85421889e8cec21952cd03d9e8c1e5",
-    "stone_style": "5922a0d28dc7224498c53e56b07dde80a5d8a511cf351183984dcf3a83ab96a5",
-}
 PICTURES = {  # the course's photos and paintings
-    name: files.Remote(
-        name=f"style_transfer/images/{name}.jpg",
-        url=f"{_FOLDER}{name}.jpg",
-        sha256=sha256,
-    )
-    for name, sha256 in _SHA256.items()
+    Path(remote.name).stem: remote for remote in catalog.DATA_SETS["paintings"].files
 }
 
 
@@ -50,6 +29,10 @@ class Crops(NamedTuple):
     """Training images, x (m, size, size, 3) uint8 RGB."""
 
     x: np.ndarray
+
+
+class SyntheticCrops(Crops):
+    """Training images without photos, for training without any file."""
 
 
 class Pair(NamedTuple):
@@ -60,8 +43,12 @@ class Pair(NamedTuple):
 
 
 def load_pictures(content: str = "louvre", style: str = "monet_800600") -> Pair:
-    """Two of the course's `PICTURES`, by default the Louvre and Monet's poppy field."""
-    return Pair(*(images.read(files.find_data(PICTURES[n])) for n in (content, style)))
+    """Two of the course's `PICTURES`, by default the Louvre and Monet's poppy field.
+
+    Raises:
+        MissingFileError: if they are not on this machine.
+    """
+    return Pair(*(images.read(catalog.find(PICTURES[n])) for n in (content, style)))
 
 
 def make_pictures(seed: int = 0) -> Pair:
@@ -125,22 +112,33 @@ def crops(
 
 
 def load_training_crops(
-    photos: int = 2400, synthetic: int = 800, *, size: int = 96, seed: int = 0
+    photos: int = 2400,
+    extra: int = 800,
+    *,
+    size: int = 96,
+    seed: int = 0,
+    synthetic: bool = False,
 ) -> Crops:
     """Crops to train a network that replaces VGG-19.
 
     Args:
         photos: how many crops of the photos of `datasets.alpaca`.
-        synthetic: how many synthetic images: three quarters are paintings, one quarter
+        extra: how many synthetic images: three quarters are paintings, one quarter
             landscapes.
         size: height and width of a crop in pixels.
+        synthetic: the synthetic images alone, which need no files.
+
+    Raises:
+        MissingFileError: if the photos are not on this machine.
     """
-    scenes = synthetic // 4
+    scenes = extra // 4
     shape = {"height": size, "width": size}
     parts = [
-        make_paintings(synthetic - scenes, seed=seed, **shape),
+        make_paintings(extra - scenes, seed=seed, **shape),
         make_scenes(scenes, seed=seed, **shape),
     ]
+    if synthetic:
+        return SyntheticCrops(np.concatenate(parts))
     if photos:
         parts.append(crops(alpaca.photos()[0], photos, size=size, seed=seed))
     return Crops(np.concatenate(parts))

@@ -12,24 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, readers
+from dls_keras.core import readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 
 Seed = int | np.random.RandomState | ModuleType
 
-# From the Deep Learning Specialization, course 2; licence: none stated.
-FOOTBALL = files.Remote(
-    name="courses12/french_football.npz",  # 6,511 bytes
-    sha256="5f80ad5229ab1c4f71b17ce34c1b398359b3b83254478dfc8f50bec0d7e0c2f0",
-    instead=(
-        "Run `git clone https://github.com/abdur75648/"
-        "Deep-Learning-Specialization-Coursera` (commit cd9cb9a), take data.mat of "
-        "course 2's regularization (sha256 1218828095bf91d215622d00b2a5b8784c359e29d9"
-        "d9c5734949b8e60c5bc231), read it with scipy.io.loadmat and save its X, y, "
-        "Xval and yval with np.savez at $DLS_KERAS_DATA/courses12/french_football.npz. "
-        "`make_moons` generates similar points."
-    ),
-)
+(FOOTBALL,) = catalog.DATA_SETS["football"].files
 
 
 class Points(NamedTuple):
@@ -48,18 +37,24 @@ class Football(NamedTuple):
     y_test: np.ndarray  # (1, 200) int64; 87 of them
 
 
-def load_football(path: str | Path | None = None) -> Football:
+def load_football(
+    path: str | Path | None = None, *, synthetic: bool = False
+) -> Football:
     """The points of "French football corporation", course 2's lesson on dropout.
 
     Args:
         path: french_football.npz; by default the one in `$DLS_KERAS_DATA/courses12`
             or in the cache.
+        synthetic: two moons in their place, with as many points, from `make_moons`.
 
     Raises:
         MissingFileError: if the file is in none of these places.
         InputError: if it is damaged or has other contents.
     """
-    path = files.find_data(FOOTBALL, path)
+    if synthetic:
+        train, test = make_moons(211, noise=0.35), make_moons(200, noise=0.35, seed=4)
+        return Football(*train, *test)
+    path = catalog.find(FOOTBALL, path)
     names = "X", "y", "Xval", "yval"
     arrays = readers.read_npz(
         path, "the file of football points", names, limit=readers.MEGABYTE

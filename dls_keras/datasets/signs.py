@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, readers
-from dls_keras.datasets import course_h5
+from dls_keras.core import readers
+from dls_keras.datasets import catalog, course_h5
 from dls_keras.datasets.draw import hands
 
 CLASSES = ("0", "1", "2", "3", "4", "5")
@@ -21,21 +21,11 @@ CLASSES = ("0", "1", "2", "3", "4", "5")
 # near-duplicates. Those of the 12 test images are below 4.6, the next one is at 6.2.
 DUPLICATE_RMS = 5.5
 
-TRAIN = files.Remote(
-    name="signs/train_signs.h5",
-    url="https://raw.githubusercontent.com/itsayushthada/Residual-Networks/"
-    "e7f3097c4126cc2ab670e057ed24c284cb664e15/datasets/train_signs.h5",
-    sha256="47480709d99f2ea6ae428ecc491fc6f65ff1d05336736dd859d5565e0ad3cf74",
-)
-TEST = files.Remote(
-    name="signs/test_signs.h5",
-    url="https://raw.githubusercontent.com/itsayushthada/Residual-Networks/"
-    "e7f3097c4126cc2ab670e057ed24c284cb664e15/datasets/test_signs.h5",
-    sha256="539fb746ed9e947eb244cfca73f4d1b03f9bf5524d609eeed2cd76ddb1b179be",
-)
+SYNTHETIC = (1080, 120)  # images in place of the training and the test photos
+TRAIN, TEST = catalog.DATA_SETS["signs"].files
 # The same 1080 + 120 images as JPEG files, {train,val,test}_signs/{label}_IMG_{id}.jpg
 # (CS230's copy); it does not preserve the order of train_signs.h5.
-JPEGS = "signs/signs_64x64_jpg.zip"
+JPEGS = catalog.JPEGS.name
 JPEG = re.compile(r"(?:train|val)_signs/([0-5])_.*\.jpg")
 
 
@@ -48,33 +38,40 @@ class Signs(NamedTuple):
     y_test: np.ndarray
 
 
-def load_signs() -> Signs:
+def load_signs(*, synthetic: bool = False) -> Signs:
     """The course's images: 1080 for training, 120 for testing.
 
     They are read from `$DLS_KERAS_DATA/signs` (the h5 files, or the JPEG archive in
-    place of train_signs.h5), from the user's cache, or downloaded.
+    place of train_signs.h5), or from the user's cache.
+
+    Args:
+        synthetic: images of `make_signs` in their place, which need no files.
 
     Raises:
-        MissingFileError: if they are not found and cannot be downloaded.
+        MissingFileError: if they are not on this machine.
         InputError: if a file is damaged or holds something else.
     """
+    if synthetic:
+        m, m_test = SYNTHETIC
+        return Signs(*make_signs(m), *make_signs(m_test, seed=10_001))
     x_test, y_test = course_h5.read(TEST)
-    archive = files.in_data_folder(JPEGS)
-    if archive and not files.in_data_folder(TRAIN.name):
+    archive = catalog.place(catalog.JPEGS)
+    if archive and not catalog.place(TRAIN):
         x, y = _read_jpegs(archive)
     else:
         x, y = course_h5.read(TRAIN)
     return Signs(x, y, x_test, y_test)
 
 
-def load_scaled(synthetic: int = 0, *, seed: int = 0) -> Signs:
+def load_scaled(extra: int = 0, *, seed: int = 0, synthetic: bool = False) -> Signs:
     """The course's images as float32 in [0, 1].
 
     Args:
-        synthetic: how many images of `make_signs` are appended to the training images.
+        extra: how many images of `make_signs` are appended to the training images.
+        synthetic: as in `load_signs`.
     """
-    data = load_signs()
-    x, y = make_signs(synthetic, seed=seed)
+    data = load_signs(synthetic=synthetic)
+    x, y = make_signs(extra, seed=seed)
     return Signs(
         np.concatenate([data.x, x]).astype("float32") / 255,
         np.concatenate([data.y, y]),

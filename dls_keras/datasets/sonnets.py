@@ -1,36 +1,31 @@
 """Shakespeare's sonnets as text for a character-level model.
 
-The course's file with all sonnets is not shipped; it is found or downloaded. Seven
-sonnets (1, 18, 30, 55, 73, 116 and 130; published in 1609, in the public domain) are
-part of this module, so that a model can be trained without any file.
+The course's file with all sonnets is not shipped. Seven sonnets (1, 18, 30, 55, 73, 116
+and 130; published in 1609, in the public domain) are part of this module, so that a
+model can be trained without any file.
 """
 
 from pathlib import Path
 
-from dls_keras.core import files, readers
+from dls_keras.core import readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 
 CHARACTERS = "\n !'(),-.:;?abcdefghijklmnopqrstuvwxyz"  # all of the course's file
 
 LARGEST = 16 * readers.MEGABYTE  # of a file; the course's has 94 kB
 
-COURSE = files.Remote(
-    name="dinosaurus/shakespeare.txt",
-    url="https://raw.githubusercontent.com/abdur75648/"
-    "Deep-Learning-Specialization-Coursera/cd9cb9a20b62aa2e1fbe52766a09f12edbb19001/"
-    "Sequence%20Models/week1/w1a2/shakespeare.txt",
-    sha256="1b454b67b44e6f367c83a17ed295c46c5d4a1173cf5d09161882af4041bae023",
-)
+(COURSE,) = catalog.DATA_SETS["sonnets"].files
 
 
 def load_text(path: str | Path | None = None) -> str:
     """The text of a file in lower case; by default the course's file.
 
     Raises:
-        MissingFileError: if the file does not exist or cannot be downloaded.
+        MissingFileError: if the file does not exist.
         InputError: if it is not UTF-8 text, is empty, or `check` refuses it.
     """
-    path = files.find_data(COURSE, path)
+    path = catalog.find(COURSE, path)
     advice = "Save it with the encoding UTF-8."
     text = readers.read_text(path, "UTF-8 text", limit=LARGEST, advice=advice).lower()
     if not text.strip():

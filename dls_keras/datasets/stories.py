@@ -25,8 +25,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dls_keras.core import files, readers
+from dls_keras.core import readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 
 PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
 STEPS = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
@@ -37,26 +38,7 @@ LARGEST = 4 * readers.MEGABYTE  # of a file; the course's have 220 kB
 MOST_FACTS = 100  # of a story in a file
 HELD_OUT = 5  # facts whose number is a multiple of this are held out
 
-# The publisher offers one archive of all tasks, 15,719,851 bytes. The course has Arrow
-# files; the files below have the same content.
-ARCHIVE = "https://www.thespermwhale.com/jaseweston/babi/tasks_1-20_v1-2.tar.gz"
-_INSTEAD = (
-    f"Unpack {ARCHIVE} and read its en/qa4_two-arg-relations_train.txt and _test.txt "
-    "with dls_keras.datasets.stories.read, or generate stories of the same grammar "
-    "with dls_keras.datasets.stories.make_stories."
-)
-TRAIN = files.Remote(
-    name="transformers/qa/babi_en_qa4_train.json",
-    sha256="c110d2b54e21329aef6f9990599f66073546ca5de61df2325e23ad21fa618c33",
-    licence="CC BY 3.0",
-    instead=_INSTEAD,
-)
-TEST = files.Remote(
-    name="transformers/qa/babi_en_qa4_test.json",
-    sha256="3166b8c5b63601b0a2ae1072a3f0d6a6d201a38a66c7857e65ac109d9fe89f95",
-    licence="CC BY 3.0",
-    instead=_INSTEAD,
-)
+TRAIN, TEST = catalog.DATA_SETS["babi"].files
 
 
 class Story(NamedTuple):
@@ -79,9 +61,9 @@ def load_stories() -> Stories:
     """The original stories of bAbI.
 
     Raises:
-        MissingFileError: if the files are not in the data folder.
+        MissingFileError: if the files are not on this machine.
     """
-    return Stories(read(files.find_data(TRAIN)), read(files.find_data(TEST)))
+    return Stories(read(catalog.find(TRAIN)), read(catalog.find(TEST)))
 
 
 def read(path: str | Path) -> list[Story]:

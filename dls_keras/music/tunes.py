@@ -13,6 +13,7 @@ import numpy as np
 
 from dls_keras.core import files, readers
 from dls_keras.core.errors import InputError
+from dls_keras.datasets import catalog
 from dls_keras.music import harmony, midi_reader
 
 MEASURE = 4  # quarter notes
@@ -23,13 +24,7 @@ MOST_NOTES = 10_000  # in a part
 MOST_TOGETHER = 128  # notes that begin within a 64th note
 LONGEST = 40_000  # quarter notes of a tune
 
-COURSE = files.Remote(
-    name="jazz/original_metheny.mid",
-    url="https://raw.githubusercontent.com/jisungk/deepjazz/"
-    "9c3b11245db196311b9f0176e984a38725a7113a/midi/original_metheny.mid",
-    sha256="0da8322ceab36b036682b5ece0c315193f7b701a3340a0ca5a523b107c6f428d",
-    licence="none stated for the tune; carried by deepjazz, Apache-2.0",
-)
+(COURSE,) = catalog.DATA_SETS["metheny"].files
 # The course's file: of the parts with notes the guitar (5) plays the solo and the piano
 # (0) the chords; the span is where the solo begins and ends, in quarter notes.
 COURSE_PARTS, COURSE_SPAN = (5, 0), (476, 548)
@@ -91,11 +86,11 @@ def load_tune(
             file; for the course's file the course's solo.
 
     Raises:
-        MissingFileError: if there is no such file.
+        MissingFileError: if there is no such file on this machine.
         InputError: if the file is not a MIDI file, or has no solo with chords in 4/4
             there.
     """
-    path = files.find_data(COURSE) if path is None else Path(path)
+    path = catalog.find(COURSE) if path is None else Path(path)
     with readers.reading(path, "a MIDI file"):
         readers.check_size(path, LARGEST_FILE)
         if parts is None and span is None and files.sha256(path) == COURSE.sha256:

@@ -171,7 +171,7 @@ def test_evaluate_gives_the_numbers_of_the_course():
 @pytest.mark.data
 def test_synthetic_pictures_are_appended_to_the_photos():
     """The first 209 columns are the photos, the rest synthetic."""
-    data = dna.load_data(synthetic=3, seed=5)
+    data = dna.load_data(extra=3, seed=5)
     assert data.x.shape == (12288, 212) and data.y.shape == (1, 212)
     x, y = cats.make_cats(3, seed=5)
     np.testing.assert_array_equal(data.x[:, 211].reshape(64, 64, 3) * 255, x[2])

@@ -190,7 +190,7 @@ def test_evaluate_gives_the_numbers_of_the_course():
 @pytest.mark.data
 def test_synthetic_pictures_are_appended_to_the_photos():
     """The first 209 columns are the photos, the rest `make_cats`; all in [0, 1]."""
-    data = lr.load_data(synthetic=3, seed=5)
+    data = lr.load_data(extra=3, seed=5)
     assert data.x.shape == (12288, 212) and data.x_test.shape == (12288, 50)
     assert data.y.shape == (1, 212) and data.y_test.shape == (1, 50)
     assert data.x.min() == 0 and data.x.max() == 1

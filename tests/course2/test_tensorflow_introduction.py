@@ -205,7 +205,7 @@ def test_the_printed_run_gives_the_printed_numbers(pretrained):
 @pytest.mark.data
 def test_load_data_appends_synthetic_images():
     """1080 photos, then `make_signs`, all in [0, 1]."""
-    data = ti.load_data(synthetic=3, seed=5)
+    data = ti.load_data(extra=3, seed=5)
     x, y = signs.make_signs(3, seed=5)
     assert data.x.shape == (1083, 64, 64, 3) and data.x.dtype == "float32"
     np.testing.assert_allclose(data.x[1080:] * 255, x, atol=1e-4)

@@ -411,7 +411,7 @@ def test_the_test_accuracy_reaches_its_goal(pretrained):
 @pytest.mark.data
 def test_load_data_appends_synthetic_digits():
     """To the 60,000 training digits, all zero-padded to 32 x 32."""
-    data = cn.load_data(synthetic=10)
+    data = cn.load_data(extra=10)
     assert data.x.shape == (60_010, 32, 32, 1)
     assert data.x_test.shape == (10_000, 32, 32, 1)
     np.testing.assert_array_equal(data.y[-10:], np.arange(10))

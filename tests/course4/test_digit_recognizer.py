@@ -125,7 +125,7 @@ def test_kaggle_s_table_replaces_mnist(tmp_path):
     """Its last tenth is the test set; synthetic digits are appended to the rest."""
     x, y = digits.make_digits(30, seed=3)
     write_table(tmp_path / "train.csv", x, y)
-    data = dr.load_data(synthetic=5, train_csv=tmp_path / "train.csv")
+    data = dr.load_data(extra=5, train_csv=tmp_path / "train.csv")
     np.testing.assert_array_equal(data.x[:27], x[:27])
     np.testing.assert_array_equal(data.x_test, x[27:])
     assert len(data.x) == len(data.y) == 32 and data.y_test.tolist() == [7, 8, 9]

@@ -64,7 +64,7 @@ def test_saved_and_cloned_models_give_the_same_outputs(pretrained, tmp_path):
 
 def test_without_the_training_photos_the_last_fifty_are_held_out(folder):
     """The others are the training set, and synthetic faces are appended to them."""
-    x, y, x_test, y_test = hh.load_data(synthetic=4)
+    x, y, x_test, y_test = hh.load_data(extra=4)
     photos = smiles.load_happy()
     assert len(x) == len(y) == 14 and len(x_test) == 50
     np.testing.assert_array_equal(x_test, hh.preprocess(photos.x_test[10:]))

@@ -328,7 +328,7 @@ def test_a_saved_network_gives_the_same_activations(dtype, tmp_path):
 def test_training_lowers_the_distillation_loss():
     """Twelve steps on four crops."""
     keras.utils.set_random_seed(1)
-    data = nst.load_data(photos=2, synthetic=2)
+    data = nst.load_data(photos=2, extra=2)
     losses = nst.train(nst.build_model(), data, epochs=12, batch_size=4, seed=1)
     assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4])
 
