@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from dls_keras import catalog
-from dls_keras.core import files, readers, weights
+from dls_keras.core import files, origin, readers, weights
 from dls_keras.core.errors import InputError
 
 SPARE = 100_000  # numbers of the states of dropout and the like, not in a file
@@ -127,10 +127,15 @@ def load(name: str, choice: str = "default") -> Any:
         entry(f"{name}/{choice}")  # raises, and lists the variants
     arrays = weights.load_arrays(choice)  # and here for other kinds of file
     count = sum(array.size for array in arrays.values())
+    stated = weights.load_settings(choice)
+    settings = {key: stated[key] for key in stated if key != origin.KEY}
     if hasattr(module, "from_arrays"):
+        _check_taken(module.from_arrays, settings, name)
         with _at_most(count):
-            return module.from_arrays(arrays)
-    settings = weights.load_settings(choice)
+            model = module.from_arrays(arrays, **settings)
+        if hasattr(network(model), "layers"):
+            origin.restore(network(model), stated)
+        return model
     _check_settings(module, settings, arrays)
     with _at_most(count):
         model = build(module, settings)
@@ -140,6 +145,7 @@ def load(name: str, choice: str = "default") -> Any:
         raise InputError(f"{name} reads no weight files. Choose one of its variants.")
     del arrays  # `load_file` reads them again
     weights.load_file(network(model), choice)
+    origin.restore(network(model), stated)
     return model
 
 
@@ -207,13 +213,7 @@ def build(module: ModuleType, settings: Mapping[str, Any]) -> Any:
         InputError: if `build_model` does not take such a setting, or not this value.
     """
     name = module.__name__.rpartition(".")[2]
-    takes = inspect.signature(module.build_model).parameters
-    for key in settings:
-        if key not in takes:
-            raise InputError(
-                f"The file was saved with the setting {readers.quoted(key)}, which the "
-                f"model of {name} does not have. The file belongs to another model."
-            )
+    _check_taken(module.build_model, settings, name)
     if not settings:
         return module.build_model()
     try:
@@ -226,6 +226,17 @@ def build(module: ModuleType, settings: Mapping[str, Any]) -> Any:
             f"{readers.quoted(repr(settings))}: {error}. The file is damaged, or "
             "belongs to another model."
         ) from error
+
+
+def _check_taken(function, settings, name):
+    """Raise InputError unless a function of the assignment takes all settings."""
+    takes = inspect.signature(function).parameters
+    for key in settings:
+        if key not in takes:
+            raise InputError(
+                f"The file was saved with the setting {readers.quoted(key)}, which the "
+                f"model of {name} does not have. The file belongs to another model."
+            )
 
 
 def network(model: Any) -> Any:
@@ -247,15 +258,20 @@ def save(
 ) -> None:
     """Write a trained model of an assignment to a new file that `load` reads.
 
+    A network that a converter filled is marked in the file, too, see `core.origin`.
+
     Args:
         settings: arguments of `build_model` that `load` needs, as JSON knows them.
     """
+    stated = dict(settings or {})
+    if not isinstance(model, Mapping) and hasattr(network(model), "layers"):
+        stated |= origin.settings(network(model))
     if hasattr(module, "to_arrays"):
         arrays = module.to_arrays(model)
     else:
         by_name = isinstance(model, Mapping)
         arrays = model if by_name else weights.arrays(network(model))
-    weights.save_arrays(arrays, path, settings=settings)
+    weights.save_arrays(arrays, path, settings=stated)
 
 
 def _quietly_loaded(name):
