@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -42,7 +42,8 @@ def open_assignment(name: str, *needed: str) -> ModuleType:
         InputError: if there is no such assignment, or it does not offer all of
             `needed`, such as "train".
     """
-    module = _quietly_loaded(name)
+    with quietly():
+        module = catalog.load(name)
     offers = catalog.BY_NAME[name].offers
     for function in needed:
         if function not in offers:
@@ -274,14 +275,17 @@ def save(
     weights.save_arrays(arrays, path, settings=stated)
 
 
-def _quietly_loaded(name):
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Drop TensorFlow's first log lines under TF_CPP_MIN_LOG_LEVEL=3."""
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3":
-        return catalog.load(name)
+        yield
+        return
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
         try:
-            return catalog.load(name)
+            yield
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)

@@ -114,7 +114,8 @@ class Step(NamedTuple):
             return f"the activation {self.facts['function']}"
         if self.kind == "Lambda":
             return "a Lambda layer, whose program is not read"
-        return f"a layer {self.facts.get('pooling', '')}{self.kind}"
+        kind = self.kind.replace("Pooling", f"{self.facts.get('pooling', '')}Pooling")
+        return f"a layer {kind}"
 
 
 class Graph(NamedTuple):
@@ -596,6 +597,19 @@ class _Pairing:
     def compare_steps(self, f, m) -> Iterable[tuple[tuple[int, int], tuple[int, int]]]:
         """Compare two steps; return pairs of their inputs."""
         step, other = self.file.steps[f], self.model.steps[m]
+        before = [self.file.steps[i] for i, _ in step.inputs[:1]]
+        before_other = [self.model.steps[i] for i, _ in other.inputs[:1]]
+        if not _alike(step, other):  # is there a step too many on one side?
+            surplus = any(_alike(one, other) for one in before)
+            missing = any(_alike(step, one) for one in before_other)
+            if surplus and not missing:
+                self.found.append((f, f"{step.layer} is {step}, this network has none there"))
+                return [(step.inputs[0], (m, 0))]
+            if missing and not surplus:
+                place = step.layer or "the input"
+                text = f"this network has {other} ({other.layer}) after {place}"
+                self.found.append((f, text))
+                return [((f, 0), other.inputs[0])]
         if step.kind == other.kind:
             if step.layer in self.weighted and step.kind not in ("activation", "input"):
                 self.pair(f, step.layer, other.layer)
@@ -608,24 +622,9 @@ class _Pairing:
                 )
                 self.found.append((f, text))
             return zip(*inputs, strict=False)
-        # Is there a step too many on one side?
-        after = [self.file.steps[i].kind for i, _ in step.inputs[:1]]
-        others = [self.model.steps[i].kind for i, _ in other.inputs[:1]]
-        if other.kind in after and step.kind not in others:
-            self.found.append((f, f"{step.layer} is {step}, this network has none there"))
-            return [(step.inputs[0], (m, 0))]
-        if step.kind in others and other.kind not in after:
-            place = step.layer or "the input"
-            text = f"this network has {other} ({other.layer}) after {place}"
-            self.found.append((f, text))
-            return [((f, 0), other.inputs[0])]
-        if step.kind == "input" or other.kind == "input":
-            first = f"{step.layer} is {step}" if step.layer else "the file ends"
-            second = f"{other} ({other.layer})" if other.layer else "its input"
-            self.found.append((f, f"{first} where this network has {second}"))
-            return []
-        self.found.append((f, f"{step.layer} is {step}, {other.layer} of this network "
-                              f"{other}"))
+        first = f"{step.layer} is {step}" if step.layer else "the file has its input"
+        second = f"{other} ({other.layer})" if other.layer else "its input"
+        self.found.append((f, f"{first} where this network has {second}"))
         return zip(step.inputs, other.inputs, strict=False)
 
     def pair(self, f, layer, other):
@@ -674,6 +673,12 @@ def _forms(graph: Graph, numbers: dict[Any, int]) -> list[int]:
             inputs.sort()
         forms.append(numbers.setdefault((step.kind, *inputs), len(numbers)))
     return forms
+
+
+def _alike(step: Step, other: Step) -> bool:
+    """Whether two steps are of one kind, and of one function if they are activations."""
+    functions = step.facts.get("function"), other.facts.get("function")
+    return step.kind == other.kind and functions[0] == functions[1]
 
 
 def _equal(a, b) -> bool:

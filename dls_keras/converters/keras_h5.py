@@ -71,6 +71,26 @@ def keras2_hard_sigmoid(x: Any) -> Any:
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
+def gate_activation(gates: Any) -> Any:
+    """The `recurrent_activation` of a layer for the gates that a file names.
+
+    Args:
+        gates: "sigmoid", "keras2_hard_sigmoid" or any other activation of Keras.
+
+    Raises:
+        InputError: if there is no such activation.
+    """
+    if gates == keras2_hard_sigmoid.__name__:
+        return keras2_hard_sigmoid
+    try:
+        return keras.activations.get(gates)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Expected the activation of the gates, such as 'sigmoid' or "
+            f"'keras2_hard_sigmoid', received {readers.quoted(str(gates))}."
+        ) from error
+
+
 class Layer(NamedTuple):
     """One layer of a file, with the names that the file has."""
 
@@ -175,6 +195,36 @@ def gates(contents: Contents) -> str | None:
             "Build each one with the `gates` of its own layer in `contents.layers`."
         )
     return named.pop() if named else None
+
+
+def default_gates(contents: Contents) -> str | None:
+    """The gate activation that layers had by default in the version of the file.
+
+    None for the one version of Keras where this depends on that of TensorFlow.
+    """
+    version = contents.keras_version
+    major, minor = (int(n) for n in re.findall(r"[0-9]+", f"{version}.0")[:2])
+    if version == "2.2.4-tf":  # TensorFlow 1.13 to 2.1
+        return None
+    return "sigmoid" if (major, minor) >= (2, 3) else "keras2_hard_sigmoid"
+
+
+def is_recurrent(contents: Contents) -> bool:
+    """Whether a layer of the file has the arrays of an LSTM, a GRU or a simple RNN."""
+    names = (name for layer in contents.layers for name in layer.weights)
+    return any("recurrent_kernel" in name for name in names)
+
+
+def reset_after(contents: Contents) -> bool | None:
+    """Whether the file's GRUs have `reset_after`, by their biases; None without GRU."""
+    found = None
+    for layer in contents.layers:
+        shapes = [array.shape for array in layer.weights.values()]
+        if len(shapes) == 3 and len(shapes[0]) == len(shapes[1]) == 2:
+            (_, columns), (units, same), bias = shapes
+            if columns == same == 3 * units:
+                found = bias == (2, columns)
+    return found
 
 
 def fill(

@@ -163,10 +163,10 @@ def infer(model: keras.Model, image: Any) -> Answer:
     """Predict whether a person is happy.
 
     Args:
-        image: a photo of any size (path, PIL image or array) with a face in the middle;
-            it is resized to 64 x 64 without keeping the aspect ratio.
         model: one of ours, or one that was trained on x / 255 as in the course, such as
             a converted file.
+        image: a photo of any size (path, PIL image or array) with a face in the middle;
+            it is resized to 64 x 64 without keeping the aspect ratio.
 
     Returns:
         An `Answer`, "happy" or "not happy". Its confidence is the probability of that
