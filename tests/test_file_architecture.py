@@ -7,18 +7,15 @@ spelling of Keras 1 by hand. What tf_keras predicts is the expected output.
 import json
 import re
 
-import h5py
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from dls_keras import models
-from dls_keras.converters import architecture, keras_h5
-from dls_keras.core import origin
+from dls_keras.converters import keras_h5
 from dls_keras.core.errors import InputError
-from dls_keras.course4 import happy_house, residual_networks, transfer_learning
-from dls_keras.course5 import emojify, trigger_word
+from dls_keras.course4 import image_segmentation as segmentation
+from dls_keras.course4 import transfer_learning
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # tf_keras warns of old formats
 
@@ -354,3 +351,46 @@ def test_a_large_pretrained_base_is_filled(tk, tmp_path):
     x = 255 * images(2, (32, 32, 3))
     expected = stored(x, training=False)
     np.testing.assert_allclose(model(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def unet(tk, n_filters=2, n_classes=23, last="linear"):
+    """The course's U-Net, as its notebook of 2021 builds it."""
+    of = tk.layers
+
+    def convolve(x, filters):
+        for _ in range(2):
+            x = of.Conv2D(filters, 3, activation="relu", padding="same")(x)
+        return x
+
+    x = inputs = tk.Input((96, 128, 3))
+    skips = []
+    for multiple in (1, 2, 4, 8):
+        x = convolve(x, multiple * n_filters)
+        x = of.Dropout(0.3)(x) if multiple == 8 else x
+        skips.append(x)
+        x = of.MaxPooling2D(pool_size=(2, 2))(x)
+    x = of.Dropout(0.3)(convolve(x, 16 * n_filters))
+    for multiple in (8, 4, 2, 1):
+        up = of.Conv2DTranspose(multiple * n_filters, 3, strides=2, padding="same")(x)
+        merge = of.concatenate([up, skips.pop()], axis=3)
+        x = convolve(merge, multiple * n_filters)
+    x = of.Conv2D(n_filters, 3, activation="relu", padding="same")(x)
+    x = of.Conv2D(n_classes, 1, padding="same", activation=last)(x)
+    return tk.Model(inputs, x)
+
+
+def test_the_courses_unet_is_converted_and_answers(tk, tmp_path):
+    """23 classes, at the course's size; a softmax at its end is refused."""
+    stored = randomised(unet(tk))
+    model = segmentation.build_model(2, n_classes=23)
+    keras_h5.fill(model, keras_h5.read(saved(stored, tmp_path)))
+    x = images(1, (96, 128, 3))
+    np.testing.assert_allclose(model(x), stored(x), rtol=0, atol=1e-5)
+    photo = (255 * x[0]).astype("uint8")
+    answer = segmentation.infer(model, photo)
+    expected = np.argmax(stored(photo[None] / np.float32(255)), axis=-1)[0]
+    assert np.mean(answer.details["mask"] == expected) > 0.999
+    assert len(answer.details["shares"]) == 23
+    assert segmentation.picture(photo, answer).axes
+    contents = keras_h5.read(saved(unet(tk, last="softmax"), tmp_path))
+    assert "softmax" in message_of(keras_h5.fill, model, contents)
