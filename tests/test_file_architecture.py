@@ -66,7 +66,13 @@ def images(m=4, size=SIZE, seed=1):
 def plain(of, **changes):
     """A chain of layers; each change replaces one option."""
     get = {
-        **{"pad": 1, "padding": "valid", "strides": 1, "dilation": 1, "function": "relu"},
+        **{
+            "pad": 1,
+            "padding": "valid",
+            "strides": 1,
+            "dilation": 1,
+            "function": "relu",
+        },
         **{"epsilon": 1e-3, "pool": of.MaxPooling2D, "pool_size": 2, "pool_strides": 2},
         **{"pool_padding": "valid", "end": "sigmoid", "axis": -1},
     } | changes
@@ -102,7 +108,10 @@ def sequential(library, parts, size=SIZE):
         ({"pool_size": 3}, "max_pooling2d has pool_size (3, 3), this network (2, 2)"),
         ({"pool_strides": 1}, "max_pooling2d has strides (1, 1), this network (2, 2)"),
         ({"pool_padding": "same"}, "has padding 'same', this network 'valid'"),
-        ({"end": "softmax"}, "dense is the activation softmax, in this network the act"),
+        (
+            {"end": "softmax"},
+            "dense is the activation softmax, in this network the act",
+        ),
         ({"end": None}, "this network has the activation sigmoid (dense"),
         ({"axis": 1}, ""),
     ],
@@ -275,9 +284,7 @@ def test_a_dense_layer_may_be_wrapped_or_not(tk, tmp_path):
 
 def test_sums_merged_in_other_ways_are_refused(tk, tmp_path):
     """Forward and backward outputs multiplied instead of added: the same arrays."""
-    path = saved(
-        sequential(tk, reader(tk.layers, merge_mode="mul"), (7,)), tmp_path
-    )
+    path = saved(sequential(tk, reader(tk.layers, merge_mode="mul"), (7,)), tmp_path)
     model = sequential(keras, reader(layers, merge_mode="sum"), (7,))
     message = message_of(keras_h5.fill, model, keras_h5.read(path))
     assert "has merge_mode 'mul', this network 'sum'" in message
@@ -302,7 +309,9 @@ def nested(library, *, trainable=True, scaling="operations"):
         for layer in base.layers[:3]:
             layer.trainable = False
     inputs = library.Input(SIZE)
-    augmenter = library.Sequential([of.RandomFlip("horizontal"), of.RandomRotation(0.2)])
+    augmenter = library.Sequential(
+        [of.RandomFlip("horizontal"), of.RandomRotation(0.2)]
+    )
     x = augmenter(inputs) if library is not keras else of.Identity()(inputs)
     x = x / 127.5 - 1.0 if scaling == "operations" else of.Rescaling(1 / 127.5, -1)(x)
     x = of.GlobalAveragePooling2D()(base(x, training=False))
@@ -337,7 +346,7 @@ def test_differences_within_a_nested_model_are_named(tk, tmp_path):
 
 
 def test_a_large_pretrained_base_is_filled(tk, tmp_path):
-    """The alpaca model of the course, with the layers of MobileNetV2 above 120 tuned."""
+    """The course's alpaca model, the layers of MobileNetV2 from 120 on tuned."""
     base = tk.applications.MobileNetV2((32, 32, 3), include_top=False, weights=None)
     for layer in base.layers[:120]:
         layer.trainable = False

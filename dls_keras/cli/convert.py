@@ -107,10 +107,9 @@ def _filled(module, contents, settings, arguments) -> tuple[Any, dict[str, Any]]
         built = models.network(model)
         try:
             keras_h5.fill(built, contents)
-        except InputError as error:
+        except InputError as problem:
             count = sum(len(layer.weights) for layer in contents.layers)
-            errors.append((len(built.weights) != count, error))
+            errors.append((len(built.weights) != count, problem))
         else:
             return model, chosen
-    _, error = min(errors, key=lambda pair: pair[0])
-    raise error
+    raise min(errors, key=lambda pair: pair[0])[1]

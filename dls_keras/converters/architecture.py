@@ -22,74 +22,15 @@ Only configurations are read. A Lambda layer is a step with an unknown function.
 
 import itertools
 import math
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from dls_keras.converters import spelling
 
 MOST_CALLS = 20_000  # of layers in an architecture
 DEEPEST = 10  # models in models
 
 CONTAINERS = {"Model", "Functional", "Sequential", "Graph"}
-
-# Older names of layer classes; a suffix V1 or V2 is dropped, too.
-CLASSES = {
-    "Convolution1D": "Conv1D",
-    "Convolution2D": "Conv2D",
-    "AtrousConvolution1D": "Conv1D",
-    "AtrousConvolution2D": "Conv2D",
-    "Deconvolution2D": "Conv2DTranspose",
-    "Convolution2DTranspose": "Conv2DTranspose",
-    "SeparableConvolution1D": "SeparableConv1D",
-    "SeparableConvolution2D": "SeparableConv2D",
-    "DepthwiseConvolution2D": "DepthwiseConv2D",
-    "TimeDistributedDense": "Dense",
-    "SyncBatchNormalization": "BatchNormalization",
-}
-# Keras 1's names of options, and Keras 2's.
-OPTIONS = {
-    "border_mode": "padding",
-    "subsample": "strides",
-    "subsample_length": "strides",
-    "stride": "strides",
-    "atrous_rate": "dilation_rate",
-    "pool_length": "pool_size",
-    "length": "size",
-    "dim_ordering": "data_format",
-    "concat_axis": "axis",
-    "dot_axes": "axes",
-    "alpha": "negative_slope",
-    "theta": "threshold",
-}
-MERGES = {  # the mode of Keras 1's Merge
-    **{"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum"},
-    **{"concat": "Concatenate", "dot": "Dot"},
-}
-ANY_ORDER = {"Add", "Multiply", "Average", "Maximum", "Minimum"}
-
-# Layers that return their input unless they are trained.
-IDLE = re.compile(
-    "(Spatial|Alpha|Gaussian)?Dropout([123]D)?|GaussianNoise|ActivityRegularization|"
-    "Identity|Random[A-Z].*|Cast"
-)
-WRAPPED_BY_STEP = {"Dense", "activation", "Dropout"}  # act on each time step anyway
-
-# Options that change no number in inference, that the shapes of the arrays show, or, as
-# the gates, that `keras_h5.fill` compares.
-IGNORED = re.compile(
-    "name|dtype|trainable|batch_(input_)?shape|input_(shape|dtype|dim|length)|sparse|"
-    "ragged|seed|rate|p|noise_shape|momentum|.*_(initializer|regularizer|constraint)|"
-    "[WUb]_(regularizer|constraint)|init|inner_init|forget_bias_init|weights|"
-    "beta_init|gamma_init|"
-    "(recurrent_)?dropout|dropout_[WU]|implementation|consume_less|unroll|stateful|"
-    "return_state|unit_forget_bias|time_major|zero_output_for_mask|use_cudnn|"
-    "recurrent_activation|inner_activation|reset_after|use_bias|bias|center|scale|"
-    "filters|kernel_size|nb_filter|nb_row|nb_col|filter_length|units|output_dim|"
-    "depth_multiplier|nb_output|renorm.*|fused|virtual_batch_size|adjustment|"
-    "synchronized|mode|output_shape|output_mask|arguments|node_def|quantization.*|"
-    "lora.*|.*_axes|axes_of.*|optional|build_config|shared_axes|output_padding"
-)
-NUMBERS = {"strides", "dilation_rate", "pool_size", "size"}
-ACTIVATIONS = {"swish": "silu", "None": "linear"}
 
 
 class Step(NamedTuple):
@@ -205,7 +146,9 @@ class _Builder:
             raise ValueError("two layers have the same name")
         inputs = [name for name, _, _ in _references(config.get("input_layers"))]
         inputs = inputs or [n for n in by_name if _is_input(by_name[n])]
-        outputs = _references(config.get("output_layers")) or [(_name(entries[-1]), 0, 0)]
+        outputs = _references(config.get("output_layers")) or [
+            (_name(entries[-1]), 0, 0)
+        ]
         calls = {name: _calls(entry) for name, entry in by_name.items()}
         first = _first_calls(calls, outputs)
         done: dict[tuple[str, int], list[tuple[int, int]]] = {}
@@ -218,7 +161,7 @@ class _Builder:
             return name, call if (name, call) in done else call - first[name]
 
         waiting = [key(reference) for reference in outputs]
-        begun = set()
+        begun: set[tuple[str, int]] = set()
         while waiting:
             now = waiting[-1]
             if now in done:
@@ -249,14 +192,14 @@ class _Builder:
         shape = (entry.get("build_config") or {}).get("input_shape")
         if rank is None and shape and not isinstance(shape[0], list):
             rank = len(shape)
-        for kind, facts in _steps(kind, config, options, self.old):
-            if kind == "affine":
+        for what, facts in spelling.steps(kind, config, options, old=self.old):
+            if what == "affine":
                 given, facts = self.joined(given, facts)
                 if facts == {"scale": 1.0, "offset": 0.0}:
                     continue
             if len(self.steps) >= MOST_CALLS:
                 raise ValueError(f"it has more than {MOST_CALLS:,} layers")
-            self.steps.append(Step(path, kind, facts, tuple(given), rank))
+            self.steps.append(Step(path, what, facts, tuple(given), rank))
             given = [(len(self.steps) - 1, 0)]
         return given
 
@@ -301,7 +244,9 @@ def _references(value) -> list[tuple[str, int, int]]:
     return [(name, call, output) for name, call, output, *_ in several]
 
 
-def _calls(entry) -> list[tuple[list[tuple[str, int, int]], dict[str, Any], int | None]]:
+def _calls(
+    entry,
+) -> list[tuple[list[tuple[str, int, int]], dict[str, Any], int | None]]:
     """The tensors and the other arguments of each call of a layer, and the rank."""
     found = []
     for node in entry.get("inbound_nodes") or []:
@@ -310,7 +255,7 @@ def _calls(entry) -> list[tuple[list[tuple[str, int, int]], dict[str, Any], int 
             for tensor in _tensors([node["args"], node["kwargs"]]):
                 tensors.append(tuple(tensor["keras_history"]))
                 rank = rank or len(tensor["shape"])
-            numbers = [arg for arg in node["args"][1:] if _is_number(arg)]
+            numbers = [arg for arg in node["args"][1:] if spelling.is_number(arg)]
             found.append((tensors, {"y": numbers[0]} if numbers else {}, rank))
             continue
         node = [node] if isinstance(node[0], str) else node
@@ -353,7 +298,9 @@ def _first_calls(calls, outputs) -> dict[str, int]:
     A model has been called when it was made, so that its first call in another model
     has the number 1.
     """
-    used = itertools.chain(outputs, *(t for several in calls.values() for t, *_ in several))
+    used = itertools.chain(
+        outputs, *(t for several in calls.values() for t, *_ in several)
+    )
     last: dict[str, int] = {}
     for name, call, _ in used:
         last[name] = max(last.get(name, 0), call)
@@ -361,195 +308,6 @@ def _first_calls(calls, outputs) -> dict[str, int]:
         name: max(0, last.get(name, 0) + 1 - len(several))
         for name, several in calls.items()
     }
-
-
-# Steps: one spelling for the layers of all versions.
-
-
-def _steps(kind, config, options, old) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Kind and facts of each step of a layer; none if it does nothing."""
-    kind = re.sub("V[12]$", "", kind)
-    kind = CLASSES.get(kind, kind)
-    if kind == "Merge":
-        kind = MERGES.get(config.get("mode"), kind)
-    if IDLE.fullmatch(kind):
-        return
-    if affine := _affine(kind, config, options):
-        yield "affine", affine
-        return
-    if kind in ("TimeDistributed", "Bidirectional"):
-        yield from _wrapped(kind, config, old)
-        return
-    if kind == "Lambda":
-        yield kind, {}
-        return
-    if kind in ("Activation", "ReLU", "LeakyReLU", "ThresholdedReLU", "ELU", "Softmax"):
-        yield from _activation(kind, config, old)
-        return
-    facts = {}
-    if pooling := re.fullmatch("(Global)?(Max|Average|Avg)Pool(?:ing)?([123]D)", kind):
-        whole, how, rank = pooling.groups()
-        facts["pooling"] = "Max" if how == "Max" else "Average"
-        kind = f"{'Global' if whole else ''}Pooling{rank}"
-    facts |= _facts(config)
-    if kind.startswith("Pooling") and not facts.get("strides"):
-        facts["strides"] = facts.get("pool_size")
-    if kind in ("LSTM", "GRU", "SimpleRNN"):
-        facts["activation"] = _function(config.get("activation", "tanh"), old)
-        yield kind, facts
-        return
-    yield kind, facts
-    yield from _activation("Activation", config, old)
-
-
-def _wrapped(kind, config, old):
-    """The steps of the layer that a wrapper applies."""
-    inner = config["layer"]
-    (first, facts), *rest = _steps(inner["class_name"], inner["config"], {}, old)
-    if kind == "Bidirectional":
-        facts = facts | {"merge_mode": config.get("merge_mode", "concat")}
-        first = f"{kind} {first}"
-    elif first not in WRAPPED_BY_STEP:
-        first = f"{kind} {first}"
-    yield first, facts
-    yield from rest
-
-
-def _facts(config) -> dict[str, Any]:
-    """The options of a layer that change its outputs, under one name each."""
-    facts = {}
-    for option, value in config.items():
-        option = OPTIONS.get(option, option)
-        if IGNORED.fullmatch(option) or option == "activation":
-            continue
-        if option == "data_format":
-            value = {None: "channels_last", "tf": "channels_last"}.get(value, value)
-            value = "channels_first" if value == "th" else value
-            if value == "default":
-                continue
-        elif option in NUMBERS and value is not None:
-            value = tuple(value) if isinstance(value, list | tuple) else (value,)
-        elif option in ("padding", "cropping") and not isinstance(value, str):
-            value = _margins(value)
-        elif option == "axis" and isinstance(value, list | tuple) and len(value) == 1:
-            (value,) = value
-        elif isinstance(value, list):
-            value = _tuples(value)
-        facts[option] = value
-    return facts
-
-
-def _tuples(value):
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-
-
-def _margins(value):
-    """What is added or cut before and after each axis, as pairs, or as one number."""
-    flat = [value] if isinstance(value, int) else value
-    if all(isinstance(one, int) for one in flat):
-        if len({*flat}) == 1:
-            return flat[0]
-        if len(flat) == 4:  # Keras 1: top, bottom, left, right
-            return (tuple(flat[:2]), tuple(flat[2:]))
-        return tuple(flat)
-    pairs = tuple((one, one) if isinstance(one, int) else tuple(one) for one in flat)
-    sides = {side for pair in pairs for side in pair}
-    return sides.pop() if len(sides) == 1 else pairs
-
-
-def _activation(kind, config, old):
-    """The step of an activation, whether it is a layer or an argument."""
-    if kind == "Softmax":
-        yield "activation", {"function": "softmax", "axis": config.get("axis", -1)}
-        return
-    if kind == "ELU":
-        slope = config.get("alpha", 1.0)
-        yield "activation", {"function": "elu", "alpha": float(slope)}
-        return
-    if kind == "Activation":
-        name = _function(config.get("activation", "linear"), old)
-        largest, slope, threshold = None, 0.0, 0.0
-        if name == "linear":
-            return
-        if name == "softmax_over_time":  # the course's own function named softmax
-            yield "activation", {"function": "softmax"}
-            return
-        if name == "relu6":
-            name, largest = "relu", 6.0
-        elif name == "leaky_relu":
-            name, slope = "relu", 0.2
-        elif name != "relu":
-            facts = {"softmax": {"axis": -1}, "elu": {"alpha": 1.0}}.get(name, {})
-            yield "activation", {"function": name, **facts}
-            return
-    else:
-        largest = config.get("max_value")
-        slope = config.get("negative_slope", config.get("alpha"))
-        if slope is None:
-            slope = 0.3 if kind == "LeakyReLU" else 0.0
-        theta = 1.0 if kind == "ThresholdedReLU" else 0.0
-        threshold = config.get("threshold", config.get("theta", theta))
-    yield "activation", {
-        "function": "relu",
-        "max_value": largest,
-        "negative_slope": float(_number(slope)),
-        "threshold": float(_number(threshold or 0.0)),
-    }
-
-
-def _number(value):
-    """A number, also where Keras wrote it as an array: {"value": 0.3}."""
-    return value["value"] if isinstance(value, Mapping) else value
-
-
-def _function(value, old) -> str:
-    """The name of an activation function, without its package."""
-    while isinstance(value, Mapping):
-        value = value.get("config") or value.get("class_name")
-        if isinstance(value, Mapping) and "name" in value:
-            value = value["name"]
-    name = str(value).rpartition(">")[2]
-    if old and name == "hard_sigmoid":
-        return "keras2_hard_sigmoid"
-    return ACTIVATIONS.get(name, name)
-
-
-def _affine(kind, config, options) -> dict[str, float] | None:
-    """scale and offset, if a layer computes scale x + offset with two numbers."""
-    if kind == "Rescaling":
-        scale, offset = config.get("scale"), config.get("offset", 0.0)
-        if _is_number(scale) and _is_number(offset):
-            return {"scale": float(scale), "offset": float(offset)}
-        return None
-    operation, number = kind, options.get("y")
-    if kind == "TFOpLambda":
-        operation = str(config.get("function", "")).rpartition(".")[2]
-    elif kind == "TensorFlowOpLayer":
-        operation = re.sub('.*"?op"?: "([A-Za-z]+)".*', r"\1", _op(config))
-        number = next(iter((config.get("constants") or {}).values()), None)
-    if operation.lower() == "cast":
-        return {"scale": 1.0, "offset": 0.0}
-    if not _is_number(number):
-        return None
-    number = float(number)
-    if operation.lower() in ("truediv", "true_divide", "truedivide", "divide", "realdiv"):
-        return {"scale": 1 / number, "offset": 0.0} if number else None
-    if operation.lower() in ("multiply", "mul"):
-        return {"scale": number, "offset": 0.0}
-    if operation.lower() in ("add", "addv2", "subtract", "sub"):
-        sign = -1 if operation.lower().startswith("sub") else 1
-        return {"scale": 1.0, "offset": sign * number}
-    return None
-
-
-def _op(config) -> str:
-    """The operation of a TensorFlowOpLayer, whose node is an object or its text."""
-    node = config.get("node_def", "")
-    return f'"op": "{node.get("op")}"' if isinstance(node, Mapping) else str(node)
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 # Comparison.
@@ -603,7 +361,9 @@ class _Pairing:
             surplus = any(_alike(one, other) for one in before)
             missing = any(_alike(step, one) for one in before_other)
             if surplus and not missing:
-                self.found.append((f, f"{step.layer} is {step}, this network has none there"))
+                self.found.append(
+                    (f, f"{step.layer} is {step}, this network has none there")
+                )
                 return [(step.inputs[0], (m, 0))]
             if missing and not surplus:
                 place = step.layer or "the input"
@@ -632,16 +392,22 @@ class _Pairing:
         expected = self.pairs.setdefault(layer, other)
         back = self.counterparts.setdefault(other, layer)
         if (expected, back) != (other, layer):
-            self.found.append((f, f"{layer} is used in other places than in this network"))
+            self.found.append(
+                (f, f"{layer} is used in other places than in this network")
+            )
 
     def compare_facts(self, f, step, other):
         """Record each fact that both steps state, with other values."""
         for fact in step.facts.keys() & other.facts.keys():
             mine, built = step.facts[fact], other.facts[fact]
-            if fact == "epsilon" and _is_number(mine) and 0 < mine < 1:
+            if fact == "epsilon" and spelling.is_number(mine) and 0 < mine < 1:
                 if not _equal(mine, built):
                     self.epsilons[other.layer] = float(mine)
-            elif fact == "axis" and _is_number(mine) and _is_number(built):
+            elif (
+                fact == "axis"
+                and spelling.is_number(mine)
+                and spelling.is_number(built)
+            ):
                 if not _same_axis(mine, built, other.rank):
                     self.differ(f, step, other, fact)
             elif not _equal(mine, built):
@@ -653,13 +419,15 @@ class _Pairing:
         if fact in ("function", "pooling"):
             text = f"{step.layer} is {step}, in this network {other}"
         else:
-            text = f"{step.layer} has {fact} {_shown(mine)}, this network {_shown(built)}"
+            text = (
+                f"{step.layer} has {fact} {_shown(mine)}, this network {_shown(built)}"
+            )
         self.found.append((f, text))
 
     def inputs(self, side, number) -> Sequence[tuple[int, int]]:
         """The inputs of a step, those of a sum in an order that both graphs share."""
         step = (self.file, self.model)[side].steps[number]
-        if step.kind not in ANY_ORDER:
+        if step.kind not in spelling.ANY_ORDER:
             return step.inputs
         return sorted(step.inputs, key=lambda one: self.forms[side][one[0]])
 
@@ -669,21 +437,21 @@ def _forms(graph: Graph, numbers: dict[Any, int]) -> list[int]:
     forms: list[int] = []
     for step in graph.steps:
         inputs = [forms[i] for i, _ in step.inputs]
-        if step.kind in ANY_ORDER:
+        if step.kind in spelling.ANY_ORDER:
             inputs.sort()
         forms.append(numbers.setdefault((step.kind, *inputs), len(numbers)))
     return forms
 
 
 def _alike(step: Step, other: Step) -> bool:
-    """Whether two steps are of one kind, and of one function if they are activations."""
+    """Whether two steps are of one kind; activations, of one function."""
     functions = step.facts.get("function"), other.facts.get("function")
     return step.kind == other.kind and functions[0] == functions[1]
 
 
 def _equal(a, b) -> bool:
     """Whether two values of a fact mean the same."""
-    if _is_number(a) and _is_number(b):
+    if spelling.is_number(a) and spelling.is_number(b):
         return math.isclose(a, b, rel_tol=1e-6)
     if isinstance(a, tuple) and isinstance(b, tuple) and 1 in (len(a), len(b)):
         return all(one == a[0] for one in (*a, *b))

@@ -61,6 +61,7 @@ EXPECTED = "a model or its weights, saved by Keras 1 or 2"
 
 # Keras 1's "lstm_1_W_i:0": kernel (W), recurrent kernel (U) or bias (b) of gate i.
 ONE_GATE = re.compile(r"(?P<layer>.+)_(?P<part>[WUb])_(?P<gate>[ifcozrh])(:0)?")
+SHOWN = 3  # differences that a message lists
 STATE = re.compile("StateVar|seed_generator")  # of random layers, not a weight
 PARTS = {"W": "kernel", "U": "recurrent_kernel", "b": "bias"}
 
@@ -263,7 +264,8 @@ def fill(
     ]
     compared = _compared(model, contents.graph, layers)
     places = {path: i for i, path in enumerate(leaves)}
-    if compared and {l.name for l in layers if l.weights} <= compared.pairs.keys():
+    weighted = {layer.name for layer in layers if layer.weights}
+    if compared and weighted <= compared.pairs.keys():
         layers.sort(key=lambda one: places.get(compared.pairs.get(one.name, ""), -1))
     stored = [
         _Slot(layer, name.removesuffix(":0").rpartition("/")[-1], array)
@@ -298,18 +300,18 @@ def fill(
                 "hard_sigmoid of Keras 1 and 2 is keras_h5.keras2_hard_sigmoid), or "
                 'keep its gates with fill(..., gates="as built").'
             )
-    if compared and compared.differences:
-        first, *more = compared.differences
+    if compared and (found := compared.differences):
         raise InputError(
             f"{contents.path} describes another network than {model.name!r}, so that "
-            f"its numbers would mean something else: {'; '.join([first, *more[:2]])}"
-            f"{f'; and {len(more) - 2} more' if len(more) > 2 else ''}. Build the "
-            "model like the file, or save the file from a model like this one."
+            f"its numbers would mean something else: {'; '.join(found[:SHOWN])}"
+            f"{f'; and {len(found) - SHOWN} more' if len(found) > SHOWN else ''}. "
+            "Build the model like the file, or save the file from a model like this "
+            "one."
         )
     for source, target in plan:
         target.value.assign(source.value)
-    for path, epsilon in compared.epsilons.items() if compared else ():
-        getattr(leaves[path], "layer", leaves[path]).epsilon = epsilon
+    for place, epsilon in compared.epsilons.items() if compared else ():
+        getattr(leaves[place], "layer", leaves[place]).epsilon = epsilon
         model.predict_function = None  # it was compiled with the old one
     origin.mark(model)
     return model

@@ -117,7 +117,8 @@ def train(
 ) -> list[float]:
     """Train `model` in place, with random affine transforms, flips and colour jitter.
 
-    Afterwards it is one of ours: `infer` gives it square roots. The last layer has L2 regularisation. The learning rate has a cosine decay to zero.
+    Afterwards it is one of ours: `infer` gives it square roots. The last layer has L2
+    regularisation. The learning rate has a cosine decay to zero.
 
     Args:
         settings: further arguments of `core.training.fit`.
