@@ -7,6 +7,7 @@ spelling of Keras 1 by hand. What tf_keras predicts is the expected output.
 import json
 import re
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -403,3 +404,92 @@ def test_the_courses_unet_is_converted_and_answers(tk, tmp_path):
     assert segmentation.picture(photo, answer).axes
     contents = keras_h5.read(saved(unet(tk, last="softmax"), tmp_path))
     assert "softmax" in message_of(keras_h5.fill, model, contents)
+
+
+# Keras 1, whose options had other names.
+
+KERAS_1 = [
+    ("ZeroPadding2D", {"padding": [1, 1], "dim_ordering": "tf"}),
+    (
+        "Convolution2D",
+        {
+            **{"nb_filter": 4, "nb_row": 3, "nb_col": 3, "activation": "linear"},
+            **{"border_mode": "valid", "subsample": [1, 1], "dim_ordering": "tf"},
+            **{"init": "glorot_uniform", "bias": True, "W_regularizer": None},
+        },
+    ),
+    ("BatchNormalization", {"mode": 0, "axis": -1, "momentum": 0.99, "epsilon": 1e-5}),
+    ("Activation", {"activation": "relu"}),
+    (
+        "MaxPooling2D",
+        {
+            **{"pool_size": [2, 2], "strides": [2, 2], "border_mode": "valid"},
+            **{"dim_ordering": "tf"},
+        },
+    ),
+    (
+        "Convolution2D",
+        {
+            **{"nb_filter": 3, "nb_row": 2, "nb_col": 2, "activation": "relu"},
+            **{"border_mode": "same", "subsample": [1, 1], "dim_ordering": "default"},
+        },
+    ),
+    ("GlobalAveragePooling2D", {"dim_ordering": "tf"}),
+    ("Dropout", {"p": 0.5}),
+    ("Dense", {"output_dim": 2, "activation": "sigmoid", "input_dim": None}),
+]
+
+
+def keras_1_file(folder, model, layers_of_file):
+    """A whole-model file as Keras 1 wrote it, with the arrays of `model`."""
+    path = folder / "keras1.h5"
+    entries = [
+        {"class_name": kind, "config": options | {"name": f"layer_{i}"}}
+        for i, (kind, options) in enumerate(layers_of_file)
+    ]
+    config = {"class_name": "Sequential", "config": entries}
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = np.bytes_(json.dumps(config))
+        group = file.create_group("model_weights")
+        names = [entry["config"]["name"] for entry in entries]
+        group.attrs["layer_names"] = np.asarray([*map(str.encode, names)])
+        for name, layer in zip(names, model.layers, strict=True):
+            inner = group.create_group(name)
+            arrays = {f"{name}_{i}": w.numpy() for i, w in enumerate(layer.weights)}
+            inner.attrs["weight_names"] = np.asarray([*map(str.encode, arrays)])
+            for key, array in arrays.items():
+                inner[key] = array
+    return path
+
+
+def test_the_options_of_keras_1_have_other_names(tmp_path):
+    """The file of an equal network fits; the epsilon is Keras 1's."""
+    network = randomised(sequential(keras, plain(layers, epsilon=1e-5)))
+    model = sequential(keras, plain(layers))
+    path = keras_1_file(tmp_path, network, KERAS_1)
+    keras_h5.fill(model, keras_h5.read(path))
+    np.testing.assert_array_equal(model(images()), network(images()))
+
+
+@pytest.mark.parametrize(
+    ("number", "option", "value", "said"),
+    [
+        (0, "padding", [2, 2], "layer_0 has padding 2, this network 1"),
+        (1, "border_mode", "same", "layer_1 has padding 'same', this network 'valid'"),
+        (1, "subsample", [2, 2], "layer_1 has strides (2, 2), this network (1, 1)"),
+        (2, "axis", 1, "layer_2 has axis 1, this network -1"),
+        (4, "strides", [1, 1], "layer_4 has strides (1, 1), this network (2, 2)"),
+        (6, "dim_ordering", "th", "Theano"),
+        (8, "activation", "softmax", "layer_8 is the activation softmax"),
+    ],
+)
+def test_differences_in_the_names_of_keras_1_are_found(
+    tmp_path, number, option, value, said
+):
+    """Each is told in the names of Keras 3."""
+    stated = [(kind, dict(options)) for kind, options in KERAS_1]
+    stated[number][1][option] = value
+    network = sequential(keras, plain(layers))
+    contents = [keras_1_file(tmp_path, network, stated)]
+    message = message_of(lambda: keras_h5.fill(network, keras_h5.read(*contents)))
+    assert said in message
