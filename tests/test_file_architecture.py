@@ -493,3 +493,40 @@ def test_differences_in_the_names_of_keras_1_are_found(
     contents = [keras_1_file(tmp_path, network, stated)]
     message = message_of(lambda: keras_h5.fill(network, keras_h5.read(*contents)))
     assert said in message
+
+
+def test_the_shape_of_the_input_is_compared(tk, tmp_path):
+    """Where the file and the model both state it: pooling hides the size."""
+    contents = keras_h5.read(saved(sequential(tk, plain(tk.layers)), tmp_path))
+    for size, said in [
+        ((14, 14, 3), "the input has shape (12, 12, 3), this network (14, 14, 3)"),
+        ((None, None, 3), None),
+    ]:
+        model = sequential(keras, plain(layers), size)
+        if said:
+            assert said in message_of(keras_h5.fill, model, contents)
+        else:
+            keras_h5.fill(model, contents)
+
+
+def test_operations_on_tensors_are_layers_too(tk, tmp_path):
+    """x + y instead of Add, a function or a layer as the activation, x * 2."""
+
+    def build(library, simple):
+        of = library.layers
+        x = library.Input(SIZE)
+        y = of.Conv2D(3, 1, activation=of.LeakyReLU(0.1) if simple else None)(x)
+        y = y if simple else of.LeakyReLU(0.1)(y)
+        y = of.Conv2D(3, 3, padding="same")(y)
+        y = y + x if simple else of.Add()([y, x])
+        y = tk.backend.relu(y) if library is tk and simple else of.ReLU()(y)
+        y = y * 2.0 if simple else of.Rescaling(2.0)(y)
+        return library.Model(x, of.Dense(1)(y))
+
+    stored = randomised(build(tk, True))
+    model = build(keras, False)
+    keras_h5.fill(model, keras_h5.read(saved(stored, tmp_path)))
+    np.testing.assert_allclose(model(images()), stored(images()), rtol=0, atol=1e-5)
+    other = keras.Model(model.inputs, model.layers[-1](model.layers[-3].output))
+    message = message_of(keras_h5.fill, other, keras_h5.read(tmp_path / "m.h5"))
+    assert "a scaling, 2 x + 0, this network has none there" in message

@@ -53,8 +53,12 @@ class Step(NamedTuple):
     def __str__(self) -> str:
         if self.kind == "activation":
             return f"the activation {self.facts['function']}"
+        if self.kind == "affine":
+            return f"a scaling, {self.facts['scale']:g} x + {self.facts['offset']:g}"
         if self.kind == "Lambda":
             return "a Lambda layer, whose program is not read"
+        if self.kind == "input":
+            return "the input"
         kind = self.kind.replace("Pooling", f"{self.facts.get('pooling', '')}Pooling")
         return f"a layer {kind}"
 
@@ -116,12 +120,19 @@ def graph(config: Any, *, old: bool) -> Graph:
             an architecture.
     """
     builder = _Builder(old)
-    # One input for each input layer; a Sequential of Keras 1 and 2 may have none.
-    count = max(1, sum(e["class_name"] == "InputLayer" for e in _entries(config)))
-    sources = []
-    for i in range(count):
-        builder.steps.append(Step("", "input", {"number": i}))
-        sources.append((i, 0))
+    entries = _entries(config)
+    # A Sequential of Keras 1 and 2 may have no input layer.
+    found = [e for e in entries if _is_input(e)] or [*entries[:1]]
+    order = [] if isinstance(config, list) else _references(config.get("input_layers"))
+    names = [name for name, _, _ in order]
+    found.sort(key=lambda e: names.index(_name(e)) if _name(e) in names else 0)
+    sources = [(i, 0) for i in range(len(found))]
+    for i, entry in enumerate(found):
+        shape = entry["config"].get(
+            "batch_input_shape", entry["config"].get("batch_shape")
+        )
+        facts = {"number": i} | ({"shape": tuple(shape[1:])} if shape else {})
+        builder.steps.append(Step("the input", "input", facts))
     return Graph(builder.steps, builder.run(config, sources, ""))
 
 
@@ -366,8 +377,7 @@ class _Pairing:
                 )
                 return [(step.inputs[0], (m, 0))]
             if missing and not surplus:
-                place = step.layer or "the input"
-                text = f"this network has {other} ({other.layer}) after {place}"
+                text = f"this network has {other} ({other.layer}) after {step.layer}"
                 self.found.append((f, text))
                 return [((f, 0), other.inputs[0])]
         if step.kind == other.kind:
@@ -382,9 +392,8 @@ class _Pairing:
                 )
                 self.found.append((f, text))
             return zip(*inputs, strict=False)
-        first = f"{step.layer} is {step}" if step.layer else "the file has its input"
-        second = f"{other} ({other.layer})" if other.layer else "its input"
-        self.found.append((f, f"{first} where this network has {second}"))
+        text = f"{step.layer} is {step} where this network has {other} ({other.layer})"
+        self.found.append((f, text))
         return zip(step.inputs, other.inputs, strict=False)
 
     def pair(self, f, layer, other):
@@ -409,6 +418,9 @@ class _Pairing:
                 and spelling.is_number(built)
             ):
                 if not _same_axis(mine, built, other.rank):
+                    self.differ(f, step, other, fact)
+            elif fact == "shape" and step.kind == "input":
+                if not _same_shape(mine, built):
                     self.differ(f, step, other, fact)
             elif not _equal(mine, built):
                 self.differ(f, step, other, fact)
@@ -453,6 +465,8 @@ def _equal(a, b) -> bool:
     """Whether two values of a fact mean the same."""
     if spelling.is_number(a) and spelling.is_number(b):
         return math.isclose(a, b, rel_tol=1e-6)
+    if isinstance(a, tuple) != isinstance(b, tuple):
+        a, b = (one if isinstance(one, tuple) else (one,) for one in (a, b))
     if isinstance(a, tuple) and isinstance(b, tuple) and 1 in (len(a), len(b)):
         return all(one == a[0] for one in (*a, *b))
     return a == b
@@ -463,6 +477,14 @@ def _same_axis(a, b, rank) -> bool:
     if a == b:
         return True
     return (a < 0) != (b < 0) and (rank is None or abs(a - b) == rank)
+
+
+def _same_shape(a, b) -> bool:
+    """Whether two shapes agree where both state a size."""
+    pairs = zip(a, b, strict=False)
+    return len(a) == len(b) and all(
+        None in pair or pair[0] == pair[1] for pair in pairs
+    )
 
 
 def _shown(value) -> str:

@@ -44,7 +44,11 @@ MERGES = {  # the mode of Keras 1's Merge
     **{"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum"},
     **{"concat": "Concatenate", "dot": "Dot"},
 }
+FUNCTIONS = {"relu", "relu6", "sigmoid", "tanh", "softmax", "elu", "selu", "silu"}
 ANY_ORDER = {"Add", "Multiply", "Average", "Maximum", "Minimum"}
+
+# Layers that are activations.
+LAYERS = {"Activation", "ReLU", "LeakyReLU", "ThresholdedReLU", "ELU", "Softmax"}
 
 # Layers that return their input unless they are trained.
 IDLE = re.compile(
@@ -98,7 +102,16 @@ def steps(
     if kind == "Lambda":
         yield kind, {}
         return
-    if kind in ("Activation", "ReLU", "LeakyReLU", "ThresholdedReLU", "ELU", "Softmax"):
+    if kind == "TFOpLambda":
+        operation = str(config.get("function", "")).rpartition(".")[2]
+        if operation in FUNCTIONS:
+            yield from _activation("Activation", {"activation": operation}, old)
+            return
+        kind = operation.title() if operation.title() in ANY_ORDER else operation
+        config = {}
+    if kind == "BatchNormalization" and config.get("mode"):  # Keras 1: of the input
+        kind = f"BatchNormalization with mode {config['mode']}"
+    if kind in LAYERS:
         yield from _activation(kind, config, old)
         return
     facts: dict[str, Any] = {}
@@ -185,6 +198,10 @@ def _activation(kind, config, old):
         yield "activation", {"function": "elu", "alpha": float(slope)}
         return
     if kind == "Activation":
+        given = config.get("activation")
+        if isinstance(given, Mapping) and given.get("class_name") in LAYERS:
+            yield from _activation(given["class_name"], given["config"], old)
+            return
         name = _function(config.get("activation", "linear"), old)
         largest, slope, threshold = None, 0.0, 0.0
         if name == "linear":

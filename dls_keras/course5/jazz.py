@@ -380,7 +380,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     n_a = arrays["dense_kernel"].shape[:1] if "dense_kernel" in arrays else ()
     (n_a,) = n_a or (0,)
     shapes = (n, 4 * n_a), (n_a, 4 * n_a), (4 * n_a,), (n_a, n), (n,)
-    zero = np.float32(0)  # stretched to each shape, without memory
+    zero = np.float32(0)  # takes each shape without memory
     expected = {
         name: np.broadcast_to(zero, shape)
         for name, shape in zip(PARAMETERS, shapes, strict=True)
