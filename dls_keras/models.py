@@ -134,7 +134,7 @@ def load(name: str, choice: str = "default") -> Any:
         _check_taken(module.from_arrays, settings, name)
         with _at_most(count):
             model = module.from_arrays(arrays, **settings)
-        if hasattr(network(model), "layers"):
+        if _is_of_keras(model):
             origin.restore(network(model), stated)
         return model
     _check_settings(module, settings, arrays)
@@ -250,6 +250,11 @@ def network(model: Any) -> Any:
     return getattr(model, "model", model)
 
 
+def _is_of_keras(model):
+    """Whether a model is a Keras model, or has one."""
+    return not isinstance(model, Mapping) and hasattr(network(model), "layers")
+
+
 def save(
     module: ModuleType,
     model: Any,
@@ -265,7 +270,7 @@ def save(
         settings: arguments of `build_model` that `load` needs, as JSON knows them.
     """
     stated = dict(settings or {})
-    if not isinstance(model, Mapping) and hasattr(network(model), "layers"):
+    if _is_of_keras(model):
         stated |= origin.settings(network(model))
     if hasattr(module, "to_arrays"):
         arrays = module.to_arrays(model)
