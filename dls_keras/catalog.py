@@ -444,7 +444,7 @@ def load(name: str) -> ModuleType:
     """
     check(name)
     try:
-        with _without_first_log_lines():
+        with quietly():
             return importlib.import_module(BY_NAME[name].module)
     except ModuleNotFoundError as error:
         if error.name in ("jax", "torch", "openvino"):
@@ -456,8 +456,8 @@ def load(name: str) -> ModuleType:
 
 
 @contextlib.contextmanager
-def _without_first_log_lines() -> Iterator[None]:
-    """Drop what TensorFlow logs when it is imported, if the user wants no log."""
+def quietly() -> Iterator[None]:
+    """Drop what TensorFlow logs when the block imports it, if the user wants no log."""
     quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3"
     try:
         stderr = os.dup(2) if quiet and "tensorflow" not in sys.modules else None

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from dls_keras import catalog
-from dls_keras.core import files, pretrained, weights
+from dls_keras.core import files, origin, pretrained, weights
 from dls_keras.core.errors import InputError
 from dls_keras.core.pretrained import build, network
 
@@ -123,12 +123,17 @@ def save(
 ) -> None:
     """Write a trained model of an assignment to a new file that `load` reads.
 
+    A network that a converter filled is marked in the file, too, see `core.origin`.
+
     Args:
         settings: arguments of `build_model` that `load` needs, as JSON knows them.
     """
+    stated = dict(settings or {})
+    if pretrained.is_of_keras(model):
+        stated |= origin.settings(network(model))
     if hasattr(module, "to_arrays"):
         arrays = module.to_arrays(model)
     else:
         by_name = isinstance(model, Mapping)
         arrays = model if by_name else weights.arrays(network(model))
-    weights.save_arrays(arrays, path, settings=settings)
+    weights.save_arrays(arrays, path, settings=stated)

@@ -584,11 +584,13 @@ def test_a_frozen_layer_is_filled_like_a_trainable_one(tmp_path):
         np.testing.assert_array_equal(weight, array)
 
 
-def test_a_nested_model_is_rejected(tmp_path):
+def test_a_model_for_each_time_step_is_rejected(tmp_path):
     """The order of its arrays in old files is unknown."""
     contents = keras_h5.read(write(tmp_path / "m.h5", reader_weights()))
-    model = keras.Sequential([keras.Input((6, 4)), build_reader()])
-    assert "itself a model" in message_of(keras_h5.fill, model, contents)
+    model = keras.Sequential(
+        [keras.Input((2, 6, 4)), layers.TimeDistributed(build_reader())]
+    )
+    assert "applies a model" in message_of(keras_h5.fill, model, contents)
 
 
 def test_shared_variables_with_different_values_are_an_error(tmp_path):

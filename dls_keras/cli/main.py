@@ -528,26 +528,27 @@ def convert() -> None:
     metavar="FILE.json",
     help="Architecture from model.to_json(), if FILE holds weights only.",
 )
+@click.option(
+    "--glove",
+    type=FILE,
+    metavar="FILE.txt",
+    help="Word vectors of the network's words, for emojify.",
+)
 @_written("--out", _new, "The converted weights, a new file.", required=True)
-def convert_keras_h5(file: Path, name: str, model_json: Path | None, out: Path) -> None:
+def convert_keras_h5(
+    file: Path, name: str, model_json: Path | None, glove: Path | None, out: Path
+) -> None:
     """Convert a FILE of Keras 1 or 2.
 
     Use the result with `dls-keras infer NAME INPUT --weights OUT.h5`.
     """
     from dls_keras import models
 
-    module = models.open_assignment(name, "build_model")
-    from dls_keras.converters import keras_h5  # lazy import of Keras
+    models.open_assignment(name, "build_model")
+    with catalog.quietly():
+        from dls_keras.cli import convert as conversion  # lazy import of Keras
 
-    contents = keras_h5.read(file, model_json=model_json)
-    gates = keras_h5.gates(contents)
-    takes_gates = "gates" in inspect.signature(module.build_model).parameters
-    settings = {"gates": gates} if gates and takes_gates else {}
-    model = models.build(module, settings)
-    network = keras_h5.fill(models.network(model), contents)
-    models.save(module, model, out, settings=settings)
-    with_gates = f", {gates} gates" if gates else ""
-    source = f"Keras {contents.keras_version}{with_gates}"
+    source, network = conversion.from_keras_h5(file, name, model_json, glove, out)
     _print_converted(file, source, network, out)
 
 

@@ -7,6 +7,9 @@ code, and the arrays are assigned to it in layer order:
     contents = keras_h5.read("model.h5")
     model = keras_h5.fill(build_model(), contents)
 
+A file that also states its architecture is compared with the model in every option that
+changes numbers, see `architecture`: an epsilon is taken over, anything else is refused.
+
 No array is transposed: Keras 3 keeps the axes and the gate order (LSTM i, f, c, o;
 GRU z, r, h) of Keras 2 with TensorFlow. Only the arrays of Keras 1, which saved each
 gate separately, are concatenated. Files that were saved with Theano are rejected if
@@ -33,7 +36,7 @@ import itertools
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -41,7 +44,8 @@ import h5py
 import keras
 import numpy as np
 
-from dls_keras.core import files, hdf5, readers
+from dls_keras.converters import architecture
+from dls_keras.core import files, hdf5, origin, readers
 from dls_keras.core.errors import InputError
 
 # Names with the same meaning in all versions: arrays of equal shape are distinguished
@@ -57,6 +61,8 @@ EXPECTED = "a model or its weights, saved by Keras 1 or 2"
 
 # Keras 1's "lstm_1_W_i:0": kernel (W), recurrent kernel (U) or bias (b) of gate i.
 ONE_GATE = re.compile(r"(?P<layer>.+)_(?P<part>[WUb])_(?P<gate>[ifcozrh])(:0)?")
+SHOWN = 3  # differences that a message lists
+STATE = re.compile("StateVar|seed_generator")  # of random layers, not a weight
 PARTS = {"W": "kernel", "U": "recurrent_kernel", "b": "bias"}
 
 
@@ -64,6 +70,26 @@ PARTS = {"W": "kernel", "U": "recurrent_kernel", "b": "bias"}
 def keras2_hard_sigmoid(x: Any) -> Any:
     """The `hard_sigmoid` of Keras 1 and 2: clip(0.2 x + 0.5, 0, 1)."""
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+
+def gate_activation(gates: Any) -> Any:
+    """The `recurrent_activation` of a layer for the gates that a file names.
+
+    Args:
+        gates: "sigmoid", "keras2_hard_sigmoid" or any other activation of Keras.
+
+    Raises:
+        InputError: if there is no such activation.
+    """
+    if gates == keras2_hard_sigmoid.__name__:
+        return keras2_hard_sigmoid
+    try:
+        return keras.activations.get(gates)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Expected the activation of the gates, such as 'sigmoid' or "
+            f"'keras2_hard_sigmoid', received {readers.quoted(str(gates))}."
+        ) from error
 
 
 class Layer(NamedTuple):
@@ -87,6 +113,7 @@ class Contents(NamedTuple):
     layers: tuple[Layer, ...]
     path: Path
     keras_version: str  # "2.1.3"; "1" if the file does not state it
+    graph: architecture.Graph | None = None  # its architecture, if it is stated
 
 
 def read(path: str | Path, *, model_json: str | Path | None = None) -> Contents:
@@ -129,7 +156,7 @@ def read(path: str | Path, *, model_json: str | Path | None = None) -> Contents:
             )
         arrays = _arrays(file, {name: f"{root}/{name}" for name in names})
         text = facts.get("model_config") if text is None else text
-        known = _architecture(text, model_json or path)
+        known, graph = _architecture(text, model_json or path)
         if known and not known.keys() >= arrays.keys():
             raise InputError(
                 f"The architecture in {model_json or path} has not all layers of "
@@ -145,10 +172,13 @@ def read(path: str | Path, *, model_json: str | Path | None = None) -> Contents:
                 "TensorFlow's; save the file again by Keras 2 with TensorFlow."
             )
         layers = [
-            Layer(name, _join_gates(several), *known.get(name, (None, {})))
+            leaf
             for name, several in arrays.items()
+            for leaf in _leaves_of(
+                Layer(name, _join_gates(several), *known.get(name, (None, {})))
+            )
         ]
-    return Contents(tuple(layers), path, version)
+    return Contents(tuple(layers), path, version, graph)
 
 
 def gates(contents: Contents) -> str | None:
@@ -168,6 +198,36 @@ def gates(contents: Contents) -> str | None:
     return named.pop() if named else None
 
 
+def default_gates(contents: Contents) -> str | None:
+    """The gate activation that layers had by default in the version of the file.
+
+    None for the one version of Keras where this depends on that of TensorFlow.
+    """
+    version = contents.keras_version
+    major, minor = (int(n) for n in re.findall(r"[0-9]+", f"{version}.0")[:2])
+    if version == "2.2.4-tf":  # TensorFlow 1.13 to 2.1
+        return None
+    return "sigmoid" if (major, minor) >= (2, 3) else "keras2_hard_sigmoid"
+
+
+def is_recurrent(contents: Contents) -> bool:
+    """Whether a layer of the file has the arrays of an LSTM, a GRU or a simple RNN."""
+    names = (name for layer in contents.layers for name in layer.weights)
+    return any("recurrent_kernel" in name for name in names)
+
+
+def reset_after(contents: Contents) -> bool | None:
+    """Whether the file's GRUs have `reset_after`, by their biases; None without GRU."""
+    found = None
+    for layer in contents.layers:
+        shapes = [array.shape for array in layer.weights.values()]
+        if len(shapes) == 3 and len(shapes[0]) == len(shapes[1]) == 2:
+            (_, columns), (units, same), bias = shapes
+            if columns == same == 3 * units:
+                found = bias == (2, columns)
+    return found
+
+
 def fill(
     model: keras.Model,
     contents: Contents,
@@ -177,11 +237,14 @@ def fill(
     """Assign the file's arrays to `model`, in layer order; return it.
 
     The number of arrays, every shape and the gates are compared before the model is
-    changed. A file of weights only does not name its gates: `read` it with its
+    changed, and so is the architecture, if the file states it. An epsilon of the file
+    is taken over. A file of weights only does not name its gates: `read` it with its
     `model_json`, or find them out in another way.
 
+    The model is marked, see `core.origin`: `infer` then gives it the course's inputs.
+
     Args:
-        model: built in code, without models as layers.
+        model: built in code; a Sequential or functional model within it is filled, too.
         gates: "as built" keeps the model's gates although the file names others,
             as the 2021 course does with its date translator.
 
@@ -193,19 +256,25 @@ def fill(
         raise InputError(
             f'gates must be "as in file" or "as built", received {gates!r}.'
         )
-    for layer in model.layers:
-        if isinstance(getattr(layer, "layer", layer), keras.Model):
-            raise InputError(
-                f"Layer {layer.name} is itself a model. Keras 2 saved its arrays in an "
-                "order that depends on which were trainable. Build the model without "
-                "nested models."
-            )
+    leaves = dict(_leaves(model))
+    layers = [
+        leaf
+        for layer in contents.layers
+        for leaf in _split(layer, [path for path in leaves if "/" in path])
+    ]
+    compared = _compared(model, contents.graph, layers)
+    places = {path: i for i, path in enumerate(leaves)}
+    weighted = {layer.name for layer in layers if layer.weights}
+    if compared and weighted <= compared.pairs.keys():
+        layers.sort(key=lambda one: places.get(compared.pairs.get(one.name, ""), -1))
     stored = [
         _Slot(layer, name.removesuffix(":0").rpartition("/")[-1], array)
-        for layer in contents.layers
+        for layer in layers
         for name, array in layer.weights.items()
     ]
-    wanted = [_Slot(layer, v.name, v) for layer in model.layers for v in layer.weights]
+    wanted = [
+        _Slot(layer, v.name, v) for layer in leaves.values() for v in layer.weights
+    ]
     plan = list(itertools.zip_longest(stored, wanted))
     values: dict[int, np.ndarray] = {}  # of each variable, by its id
     for source, target in plan:
@@ -231,8 +300,20 @@ def fill(
                 "hard_sigmoid of Keras 1 and 2 is keras_h5.keras2_hard_sigmoid), or "
                 'keep its gates with fill(..., gates="as built").'
             )
+    if compared and (found := compared.differences):
+        raise InputError(
+            f"{contents.path} describes another network than {model.name!r}, so that "
+            f"its numbers would mean something else: {'; '.join(found[:SHOWN])}"
+            f"{f'; and {len(found) - SHOWN} more' if len(found) > SHOWN else ''}. "
+            "Build the model like the file, or save the file from a model like this "
+            "one."
+        )
     for source, target in plan:
         target.value.assign(source.value)
+    for place, epsilon in compared.epsilons.items() if compared else ():
+        getattr(leaves[place], "layer", leaves[place]).epsilon = epsilon
+        model.predict_function = None  # it was compiled with the old one
+    origin.mark(model)
     return model
 
 
@@ -258,6 +339,8 @@ def _arrays(file: hdf5.File, groups: Mapping[str, str]) -> dict[str, dict]:
             raise ValueError(f"more than {readers.MOST_ARRAYS:,} arrays")
         arrays[layer] = {}
         for name in names:
+            if STATE.search(name):
+                continue
             array = file.array(f"{group}/{name}")
             if array.dtype.kind not in "fiu":
                 raise ValueError(f"{name} has the type {array.dtype}")
@@ -265,11 +348,16 @@ def _arrays(file: hdf5.File, groups: Mapping[str, str]) -> dict[str, dict]:
     return arrays
 
 
-def _architecture(text: Any, origin: str | Path) -> dict[str, tuple[str, dict]]:
-    """Class and configuration of each layer of an architecture in JSON, by name."""
+def _architecture(
+    text: Any, source: str | Path
+) -> tuple[dict[str, tuple[str, dict]], architecture.Graph | None]:
+    """Class and configuration of each layer of an architecture in JSON, and its graph.
+
+    The layers of models within the model are not among the former, by name.
+    """
     if text is None:
-        return {}
-    with readers.reading(origin, ARCHITECTURE):
+        return {}, None
+    with readers.reading(source, ARCHITECTURE):
         if len(text) > LARGEST_JSON:
             raise ValueError(f"it has more than {LARGEST_JSON:,} characters")
         config = json.loads(text)["config"]
@@ -283,7 +371,67 @@ def _architecture(text: Any, origin: str | Path) -> dict[str, tuple[str, dict]]:
             if not texts or not isinstance(inner, dict) or name in known:
                 raise ValueError(f"wrong entry {readers.quoted(str(entry))}")
             known[name] = kind, inner
-        return known
+        return known, architecture.graph(config, old=True)
+
+
+def _leaves_of(layer: Layer) -> list[Layer]:
+    """The layers of a model within the model; other layers are returned alone."""
+    if layer.class_name not in architecture.CONTAINERS:
+        return [layer]
+    inner = dict(architecture.layers(layer.config, f"{layer.name}/"))
+    return [
+        leaf._replace(class_name=entry["class_name"], config=entry["config"])
+        if (entry := inner.get(leaf.name))
+        else leaf
+        for leaf in _split(layer, [*inner])
+    ]
+
+
+def _split(layer: Layer, paths: Sequence[str]) -> list[Layer]:
+    """A layer with the arrays of several, such as "outer/inner", as these layers.
+
+    Keras 2 saved the arrays of a model within the model as those of one layer, in an
+    order that depends on which were trainable. Their names are "inner/kernel:0".
+    """
+    if layer.class_name is not None and layer.class_name not in architecture.CONTAINERS:
+        return [layer]
+    owners = {path.rpartition("/")[-1]: path for path in paths}
+    parts: dict[str, dict[str, np.ndarray]] = {path: {} for path in paths}
+    for name, array in layer.weights.items():
+        owner = next((owners[p] for p in name.split("/")[:-1] if p in owners), None)
+        if owner is None:
+            return [layer]
+        parts[owner][name] = array
+    if not layer.weights:
+        return [layer]
+    return [Layer(path, arrays, None, {}) for path, arrays in parts.items() if arrays]
+
+
+def _leaves(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The layers of a model by name, those of models within it as "outer/inner"."""
+    for layer in model.layers:
+        if isinstance(getattr(layer, "layer", None), keras.Model):
+            raise InputError(
+                f"Layer {layer.name} applies a model to each time step. Keras 2 saved "
+                "its arrays in an order that depends on which were trainable. Build "
+                "the model without it."
+            )
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer, f"{prefix}{layer.name}/")
+        else:
+            yield f"{prefix}{layer.name}", layer
+
+
+def _compared(model, stated, layers) -> architecture.Comparison | None:
+    """The comparison of the file's architecture with the model's, if it is stated."""
+    if stated is None:
+        return None
+    config = model.get_config()
+    if "layers" not in config or not model.layers:  # a class of its own
+        return None
+    built = architecture.graph(json.loads(json.dumps(config, default=str)), old=False)
+    weighted = {layer.name for layer in layers if layer.weights}
+    return architecture.compare(stated, built, weighted)
 
 
 def _join_gates(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

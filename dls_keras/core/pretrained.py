@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dls_keras.core import files, readers, settings, weights
+from dls_keras.core import files, origin, readers, settings, weights
 from dls_keras.core.errors import InputError, MissingFileError
 
 SPARE = 100_000  # numbers of the states of dropout and the like, not in a file
@@ -71,25 +71,31 @@ def load_file(module: ModuleType, path: str | Path) -> Any:
     """
     path = files.expanded(path)
     arrays = weights.load_arrays(path)
+    stated = weights.load_settings(path)
     with settings.undisturbed() if "keras" in sys.modules else contextlib.nullcontext():
-        return _filled(module, arrays, path)
+        own = {key: stated[key] for key in stated if key != origin.KEY}
+        model = _filled(module, arrays, own, path)
+        if is_of_keras(model):
+            origin.restore(network(model), stated)
+        return model
 
 
-def _filled(module, arrays, path):
-    """The model of an assignment, with the arrays of a file."""
+def _filled(module, arrays, own, path):
+    """The model of an assignment, with the arrays and the settings of a file."""
     count = sum(array.size for array in arrays.values())
     if hasattr(module, "from_arrays"):
+        _check_taken(module, module.from_arrays, own)
         with _at_most(count):
-            return module.from_arrays(arrays)
-    own = weights.load_settings(path)
+            return module.from_arrays(arrays, **own)
     _check_settings(module, own, arrays)
     with _at_most(count):
         model = build(module, own)
     if isinstance(model, dict):
         return weights.like(model, arrays, path)
     if not hasattr(network(model), "weights"):
-        name = module.__name__.rpartition(".")[2]
-        raise InputError(f"{name} reads no weight files. Choose one of its variants.")
+        raise InputError(
+            f"{_name(module)} reads no weight files. Choose one of its variants."
+        )
     del arrays  # `weights.load_file` reads them again
     weights.load_file(network(model), path)
     return model
@@ -158,14 +164,7 @@ def build(module: ModuleType, settings: Mapping[str, Any]) -> Any:
     Raises:
         InputError: if `build_model` does not take such a setting, or not this value.
     """
-    name = module.__name__.rpartition(".")[2]
-    takes = inspect.signature(module.build_model).parameters
-    for key in settings:
-        if key not in takes:
-            raise InputError(
-                f"The file was saved with the setting {readers.quoted(key)}, which the "
-                f"model of {name} does not have. The file belongs to another model."
-            )
+    _check_taken(module, module.build_model, settings)
     if not settings:
         return module.build_model()
     try:
@@ -174,10 +173,32 @@ def build(module: ModuleType, settings: Mapping[str, Any]) -> Any:
         raise
     except Exception as error:  # Keras and NumPy raise many kinds for wrong values
         raise InputError(
-            f"{name} cannot be built with the settings of the file, "
+            f"{_name(module)} cannot be built with the settings of the file, "
             f"{readers.quoted(repr(settings))}: {error}. The file is damaged, or "
             "belongs to another model."
         ) from error
+
+
+def _check_taken(module, function, settings):
+    """Raise InputError unless a function of the assignment takes all settings."""
+    takes = inspect.signature(function).parameters
+    for key in settings:
+        if key not in takes:
+            raise InputError(
+                f"The file was saved with the setting {readers.quoted(key)}, which the "
+                f"model of {_name(module)} does not have. The file belongs to another "
+                "model."
+            )
+
+
+def _name(module):
+    """The name of an assignment."""
+    return module.__name__.rpartition(".")[2]
+
+
+def is_of_keras(model: Any) -> bool:
+    """Whether a model is a Keras model, or has one."""
+    return not isinstance(model, Mapping) and hasattr(network(model), "layers")
 
 
 def network(model: Any) -> Any:

@@ -55,6 +55,7 @@ CROP = (144, 192)  # height and width of the crops in training, in pixels
 
 STRIDE = 16  # of the deepest layer, after four poolings: sides are multiples of it
 LONGEST = 768  # limit of the longer side of an image in `infer`, in pixels
+N_CLASSES = len(camvid.CLASSES)
 SCALES = (0.75, 1.0, 1.25)  # of test-time augmentation, relative to the image
 
 # Shipped weights: mean IoU 0.552 over 11 classes, see `weights/records.toml`.
@@ -177,7 +178,9 @@ def load_data(
     return camvid.load_streets(extra, seed=seed, synthetic=synthetic)
 
 
-def build_model(n_filters: int = 32, dtype: str = "float32") -> keras.Model:
+def build_model(
+    n_filters: int = 32, dtype: str = "float32", *, n_classes: int = N_CLASSES
+) -> keras.Model:
     """U-Net for street scenes, untrained, for images of any size in multiples of 16.
 
     Args:
@@ -185,9 +188,10 @@ def build_model(n_filters: int = 32, dtype: str = "float32") -> keras.Model:
         dtype: a Keras dtype policy; "mixed_bfloat16" computes in half precision, with
             the same weights. Training is then 1.8 times as fast on CPUs that multiply
             bfloat16, and 3 times with AMX.
+        n_classes: 23 for weights of the course.
     """
     with settings.keras_defaults(dtype):
-        return unet_model((None, None, 3), n_filters, len(camvid.CLASSES))
+        return unet_model((None, None, 3), n_filters, n_classes)
 
 
 @examples.accepted(label_axes=2, pixels="uint8")
@@ -294,7 +298,7 @@ def class_weights(y: np.ndarray) -> np.ndarray:
     Returns:
         (n_C,) float32; a class without pixels has the weight of one with one pixel.
     """
-    n_classes = len(camvid.CLASSES)
+    n_classes = N_CLASSES
     counts = np.bincount(np.ravel(y), minlength=n_classes)[:n_classes]
     return np.sqrt(np.median(counts) / np.maximum(counts, 1)).astype("float32")
 
@@ -342,30 +346,51 @@ def infer(model: keras.Model, photos: Any) -> list[Answer]:
         photos: a photo of any size (path, PIL image, array, bytes), or a list of them;
             the network gets it at `network_size`.
 
+    A network with the 23 classes of the course gets it as in the course: at 96 x 128,
+    without keeping the aspect ratio, and once.
+
     Returns:
         An `Answer` with the three largest classes, "road 41 %, sky 22 %, car 9 %". Its
         confidence is the softmax probability of a pixel's class, averaged over all
         pixels. `details["mask"]` is (height, width) uint8, of the photo's own size,
-        with indices of `camvid.CLASSES`; `details["shares"]` is the fraction of the
-        pixels of each class.
+        with indices of the classes; `details["shares"]` is the fraction of the pixels
+        of each class.
     """
     photos = [images.read(photo) for photo in photos]
-    x = [images.resized(p, *network_size(p.height, p.width)) for p in photos]
-    y_hat = inputs.by_shape(x, functools.partial(probabilities, model))
+    n_classes = model.output_shape[-1]
+    if n_classes == N_CLASSES:
+        x = [images.resized(p, *network_size(p.height, p.width)) for p in photos]
+        y_hat = inputs.by_shape(x, functools.partial(probabilities, model))
+    else:
+        x = [_as_in_the_course(photo) for photo in photos]
+        y_hat = tf.nn.softmax(model(np.stack(x), training=False))
     sizes = [photo.size for photo in photos]
-    return [_answer(*pair) for pair in zip(y_hat, sizes, strict=True)]
+    return [_answer(*pair, n_classes) for pair in zip(y_hat, sizes, strict=True)]
 
 
-def _answer(y_hat, size):
+def _as_in_the_course(photo):
+    """The input of a network with the course's classes: (96, 128, 3)."""
+    pixels = np.asarray(photo, "float32") / 255
+    x, _ = preprocess(pixels, pixels[..., :1])
+    return x
+
+
+def _answer(y_hat, size, n_classes):
     """The answer for a photo of a size (width, height), from the probabilities."""
     confidence = tf.reduce_mean(tf.reduce_max(y_hat, axis=-1))
     small = create_mask(y_hat[tf.newaxis]).numpy()[..., 0].astype("uint8")
     mask = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.NEAREST))
-    counts = np.bincount(mask.ravel(), minlength=len(camvid.CLASSES))
-    shares = dict(zip(camvid.CLASSES, (counts / mask.size).tolist(), strict=True))
+    classes = [*_colours(n_classes)]
+    counts = np.bincount(mask.ravel(), minlength=n_classes)
+    shares = dict(zip(classes, (counts / mask.size).tolist(), strict=True))
     largest = sorted(shares, key=shares.__getitem__, reverse=True)[:3]
     text = ", ".join(f"{name} {shares[name]:.0%}" for name in largest if shares[name])
     return Answer(text.replace("%", " %"), confidence, shares=shares, mask=mask)
+
+
+def _colours(n_classes):
+    """The names and colours of CamVid's 11 classes, or of the course's 23."""
+    return camvid.COLOURS if n_classes == N_CLASSES else camvid.CARLA_COLOURS
 
 
 def network_size(height: int, width: int) -> tuple[int, int]:
@@ -415,7 +440,7 @@ def confusion(
     Returns:
         (n_C, n_C) int64.
     """
-    n_classes = len(camvid.CLASSES)
+    n_classes = N_CLASSES
     predict = tf.function(lambda x: tf.argmax(probabilities(model, x), axis=-1))
     counts = np.zeros(n_classes**2, "int64")
     for start in range(0, len(x), batch_size):
@@ -462,8 +487,9 @@ def evaluate(model: keras.Model | None = None, *, synthetic: bool = False) -> li
 
 def picture(image: Any, answer: Answer) -> Figure:
     """The photo, and the same photo in the colours of the predicted classes."""
+    shares = answer.details["shares"]
     return plots.segmentation(
-        images.read(image), answer.details["mask"], camvid.COLOURS
+        images.read(image), answer.details["mask"], _colours(len(shares))
     )
 
 

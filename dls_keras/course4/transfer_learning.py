@@ -285,7 +285,7 @@ def load_data(
     )
 
 
-def build_model(dtype: str = "float32") -> keras.Model:
+def build_model(dtype: str = "float32", *, network: str = "compact") -> keras.Model:
     """A compact residual network without pretrained base, untrained.
 
     It replaces MobileNetV2 where its weights are not available; input, output and the
@@ -294,7 +294,15 @@ def build_model(dtype: str = "float32") -> keras.Model:
     Args:
         dtype: a Keras dtype policy; "mixed_bfloat16" trains faster and has the same
             weights.
+        network: "compact", or "mobilenet_v2" for an untrained `alpaca_model`.
     """
+    if network == "mobilenet_v2":
+        return alpaca_model(data_augmentation=layers.Identity(), weights=None)
+    if network != "compact":
+        raise InputError(
+            "transfer_learning has the networks compact and mobilenet_v2, not "
+            f"{network!r}."
+        )
     return compact_resnet.compact_resnet((SIZE, SIZE, 3), dtype=dtype)
 
 

@@ -205,8 +205,7 @@ def build_model(gates: Any = "sigmoid") -> keras.Model:
     Args:
         gates: as in `modelf`, or "keras2_hard_sigmoid" for weights of Keras 1 and 2.
     """
-    if gates == "keras2_hard_sigmoid":
-        gates = keras_h5.keras2_hard_sigmoid
+    gates = keras_h5.gate_activation(gates)
     vocab_sizes = len(dates.HUMAN_VOCAB), len(dates.MACHINE_VOCAB)
     model = modelf(TX, TY, N_A, N_S, *vocab_sizes, gates=gates)
     # Only the differences between energies count in the softmax. At 5 they start above

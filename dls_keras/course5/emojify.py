@@ -145,16 +145,24 @@ def pretrained_embedding_layer(word_to_vec_map, word_to_index):
 
 
 @settings.keras_defaults()
-def Emojify_V2(input_shape, word_to_vec_map, word_to_index):
-    """A model from indices (m, *input_shape) to softmaxes (m, 5)."""
+def Emojify_V2(input_shape, word_to_vec_map, word_to_index, *, gates="sigmoid"):
+    """A model from indices (m, *input_shape) to softmaxes (m, 5).
+
+    Args:
+        gates: activation of the LSTMs' gates; "keras2_hard_sigmoid" for weights of
+            Keras 1 and 2.
+    """
     import keras
     from keras import layers
 
+    from dls_keras.converters import keras_h5
+
+    gate = {"recurrent_activation": keras_h5.gate_activation(gates)}
     sentence_indices = keras.Input(input_shape, dtype="int32")
     X = pretrained_embedding_layer(word_to_vec_map, word_to_index)(sentence_indices)
-    X = layers.LSTM(128, return_sequences=True)(X)
+    X = layers.LSTM(128, return_sequences=True, **gate)(X)
     X = layers.Dropout(0.5)(X)
-    X = layers.LSTM(128)(X)
+    X = layers.LSTM(128, **gate)(X)
     X = layers.Dropout(0.5)(X)
     X = layers.Dense(5)(X)
     X = layers.Activation("softmax")(X)
@@ -196,18 +204,21 @@ def vocabulary(
     return {word: vectors[word] for word in words if word in vectors}
 
 
-def build_model(word_to_vec_map: Mapping[str, np.ndarray] | None = None) -> Emojifier:
+def build_model(
+    word_to_vec_map: Mapping[str, np.ndarray] | None = None, *, gates: str = "sigmoid"
+) -> Emojifier:
     """The second version, untrained, for a vocabulary of word vectors.
 
     Args:
         word_to_vec_map: by default that of the shipped weights; for your own sentences
             `vocabulary(sentences, glove.load_glove())`, or all of GloVe.
+        gates: as in `Emojify_V2`.
     """
     if word_to_vec_map is None:
         path = weights.verify(weights.record("emojify"))
         word_to_vec_map = _vectors(weights.load_arrays(path, known=True))
     word_to_index = _numbered(word_to_vec_map)
-    network = Emojify_V2((MAX_LEN,), word_to_vec_map, word_to_index)
+    network = Emojify_V2((MAX_LEN,), word_to_vec_map, word_to_index, gates=gates)
     return Emojifier(network, word_to_index)
 
 
@@ -273,9 +284,11 @@ def to_arrays(model: Emojifier) -> dict[str, np.ndarray]:
     return arrays
 
 
-def from_arrays(arrays: Mapping[str, np.ndarray]) -> Emojifier:
+def from_arrays(
+    arrays: Mapping[str, np.ndarray], *, gates: str = "sigmoid"
+) -> Emojifier:
     """The model from the content of a weight file; the inverse of `to_arrays`."""
-    model = build_model(_vectors(arrays))
+    model = build_model(_vectors(arrays), gates=gates)
     _, *trained = model.model.weights  # all but the embedding
     names = [f"trained/{i}" for i in range(len(trained))]
     weights.check_names(arrays, [*names, "words", "vectors"], "emojify")

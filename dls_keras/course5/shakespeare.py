@@ -88,8 +88,7 @@ def build_model(gates: str | Callable = "sigmoid") -> keras.Model:
         gates: activation of the LSTMs' gates; "keras2_hard_sigmoid" for weights of
             Keras 1 and 2.
     """
-    if gates == "keras2_hard_sigmoid":
-        gates = keras_h5.keras2_hard_sigmoid
+    gates = keras_h5.gate_activation(gates)
     lstm = functools.partial(layers.LSTM, N_A, recurrent_activation=gates)
     x = keras.Input((TX, len(CHARACTERS)))
     a = layers.Dropout(0.5)(lstm(return_sequences=True)(x))

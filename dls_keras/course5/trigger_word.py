@@ -156,17 +156,27 @@ def create_training_example(background, activates, negatives, Ty):
 
 
 @settings.keras_defaults()
-def modelf(input_shape):
-    """The course's network from (Tx, 101) to (Ty, 1), untrained."""
+def modelf(input_shape, *, gates="sigmoid", reset_after=True):
+    """The course's network from (Tx, 101) to (Ty, 1), untrained.
+
+    Args:
+        gates, reset_after: of the GRUs; "keras2_hard_sigmoid" and False for the files
+            of 2017.
+    """
+    kind = {
+        "return_sequences": True,
+        "recurrent_activation": keras_h5.gate_activation(gates),
+        "reset_after": reset_after,
+    }
     X_input = keras.Input(input_shape)
     X = layers.Conv1D(196, KERNEL, strides=STRIDE)(X_input)
     X = layers.BatchNormalization()(X)
     X = layers.Activation("relu")(X)
     X = Dropout(0.8)(X)
-    X = GRU(128, return_sequences=True)(X)
+    X = GRU(128, **kind)(X)
     X = Dropout(0.8)(X)
     X = layers.BatchNormalization()(X)
-    X = GRU(128, return_sequences=True)(X)
+    X = GRU(128, **kind)(X)
     X = Dropout(0.8)(X)
     X = layers.BatchNormalization()(X)
     X = Dropout(0.8)(X)
@@ -239,11 +249,27 @@ def log1p(x: tf.Tensor) -> tf.Tensor:
 
 
 @settings.keras_defaults()
-def build_model(units: int = 64) -> keras.Model:
+def build_model(
+    units: int = 64,
+    *,
+    network: str = "small",
+    gates: str = "sigmoid",
+    reset_after: bool = True,
+) -> keras.Model:
     """A smaller network than the course's, for spectrograms of any length, untrained.
 
-    Its input is the logarithm of the power, as loudness is perceived.
+    It computes the logarithm of the power, as loudness is perceived.
+
+    Args:
+        network: "small", or "course" for the course's network, which has no logarithm
+            and more units; `gates` and `reset_after` are those of `modelf`.
     """
+    if network == "course":
+        return modelf((None, N_FREQ), gates=gates, reset_after=reset_after)
+    if network != "small":
+        raise InputError(
+            f"trigger_word has the networks small and course, not {network!r}."
+        )
     X_input = keras.Input((None, N_FREQ))
     X = layers.Rescaling(10.0)(X_input)
     X = layers.Activation(log1p, name="logarithm")(X)

@@ -43,6 +43,32 @@ COLOURS = {  # of each class in figures, (red, green, blue) to 255
     "bicyclist": (20, 190, 190),
 }
 CLASSES = tuple(COLOURS)  # in CamVid's order: values 0 to 10 of a mask
+# The 23 classes of the simulator CARLA, which the course's network has.
+CARLA_COLOURS = {
+    "unlabelled": (0, 0, 0),
+    "building": (70, 70, 70),
+    "fence": (100, 40, 40),
+    "other": (55, 90, 80),
+    "pedestrian": (220, 20, 60),
+    "pole": (153, 153, 153),
+    "road line": (157, 234, 50),
+    "road": (128, 64, 128),
+    "pavement": (244, 35, 232),
+    "vegetation": (107, 142, 35),
+    "car": (0, 0, 142),
+    "wall": (102, 102, 156),
+    "sign": (220, 220, 0),
+    "sky": (70, 130, 180),
+    "ground": (81, 0, 81),
+    "bridge": (150, 100, 100),
+    "rail track": (230, 150, 140),
+    "guard rail": (180, 165, 180),
+    "traffic light": (250, 170, 30),
+    "static": (110, 190, 160),
+    "dynamic": (170, 120, 50),
+    "water": (45, 60, 150),
+    "terrain": (145, 170, 100),
+}
 MOST = 2_000  # images of a split; CamVid has 367
 
 SYNTHETIC = (120, 30, 40)  # scenes in place of the three splits

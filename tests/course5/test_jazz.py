@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from dls_keras import models
 from dls_keras.cli.main import main
 from dls_keras.core import files, weights
 from dls_keras.core.errors import InputError
@@ -359,3 +360,32 @@ def test_the_course_s_data_have_the_course_s_shapes():
     assert X.shape == (60, 30, 78) and Y.shape == (30, 60, 78) and n_values == 78
     assert sorted(indices_values) == list(range(78)) and len(chords) == 18
     np.testing.assert_array_equal(jazz.load_data().X, X)
+
+
+def test_a_file_keeps_a_vocabulary_of_its_own(data, tmp_path):
+    """With other numbers of tokens and units than the shipped file; it can be trained.
+
+    Files whose arrays do not belong together are refused.
+    """
+    model = jazz.build_model(data.vocabulary, n_a=3)
+    models.save(jazz, model, tmp_path / "mine.h5")
+    loaded = models.load("jazz", str(tmp_path / "mine.h5"))
+    assert loaded.keys() == model.keys()
+    for name, array in model.items():
+        np.testing.assert_array_equal(loaded[name], array)
+    jazz.train(loaded, data, epochs=1, batch_size=4)
+    assert jazz.infer(loaded, CHORDS).details["tune"].notes
+    for name, wrong in [
+        ("kernel", model["kernel"][:-1]),
+        ("bias", model["bias"][:-1]),
+        ("dense_kernel", np.zeros((10**6, 0), "float32")),
+        ("dense_kernel", np.float32(1.0)),
+        ("dense_bias", np.append(model["dense_bias"], 0)),
+        ("values", model["values"][1:]),
+        ("values", model["dense_bias"]),
+        ("extra", model["bias"]),
+    ]:
+        with pytest.raises(InputError):
+            jazz.from_arrays(model | {name: wrong})
+    with pytest.raises(InputError):
+        jazz.from_arrays({})
