@@ -4,15 +4,12 @@ The command line, the tour, the checker, the tables of the README and the tests 
 assignments here; a new assignment is one module and one row.
 """
 
-import contextlib
 import importlib
-import os
-import re
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import ModuleType
 from typing import NamedTuple
+
+from dls_keras.core import log_lines
 
 COURSES = {
     1: "Neural networks and deep learning",
@@ -21,11 +18,6 @@ COURSES = {
     4: "Convolutional neural networks",
     5: "Sequence models",
 }
-
-# What TensorFlow's libraries log to stderr when they are loaded.
-NOTES = re.compile(
-    rb"(WARNING: All log messages before absl|[IW]0000 |To enable the following).*\n"
-)
 
 FIVE = ("load_data", "build_model", "train", "load_pretrained", "infer")
 
@@ -435,8 +427,7 @@ def search(text: str) -> list[str]:
 def load(name: str) -> ModuleType:
     """The module of the assignment `name`, imported now.
 
-    Under TF_CPP_MIN_LOG_LEVEL=3, which the command line sets where the user has not,
-    TensorFlow's first log lines are dropped, too: that variable does not reach them.
+    `core.log_lines` says when TensorFlow's first log lines are dropped.
 
     Raises:
         InputError: if there is no such assignment; close names are suggested; or if
@@ -444,7 +435,7 @@ def load(name: str) -> ModuleType:
     """
     check(name)
     try:
-        with quietly():
+        with log_lines.first_dropped():
             return importlib.import_module(BY_NAME[name].module)
     except ModuleNotFoundError as error:
         if error.name in ("jax", "torch", "openvino"):
@@ -453,29 +444,6 @@ def load(name: str) -> ModuleType:
 
             raise InputError(settings.WRONG_BACKEND.format(error.name)) from error
         raise
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Drop what TensorFlow logs when the block imports it, if the user wants no log."""
-    quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3"
-    try:
-        stderr = os.dup(2) if quiet and "tensorflow" not in sys.modules else None
-    except OSError:  # stderr is closed
-        stderr = None
-    if stderr is None:
-        yield
-        return
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            said.seek(0)
-            with contextlib.suppress(OSError):  # stderr may be full
-                os.write(2, NOTES.sub(b"", said.read()))
 
 
 def lazy(package: str, course: int | None = None) -> tuple[Callable, Callable]:

@@ -433,6 +433,18 @@ def test_an_import_in_python_prints_no_log_lines():
     assert (done.stdout, done.stderr) == ("", "")
 
 
+def test_a_stream_that_cannot_encode_gets_escape_sequences():
+    """Such as cp1252, which has no emoji; TensorFlow, imported late, logs nothing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dls_keras", "infer", "emojify", "I love you"],
+        env=os.environ | {"PYTHONIOENCODING": "cp1252", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [rb"\u2764\ufe0f" + b"\t> 99.9 %"]
+    assert done.stderr == b""
+
+
 def test_infer_prints_one_line_and_nothing_on_stderr(tmp_path):
     """In a process of its own, with the real date translator and TensorFlow."""
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}

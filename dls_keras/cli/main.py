@@ -30,6 +30,7 @@ from dls_keras.cli.data import data_group
 from dls_keras.cli.options import FILE, JSON, NAME, Number
 from dls_keras.cli.options import in_a_folder as _in_a_folder
 from dls_keras.cli.options import written as _written
+from dls_keras.core import log_lines
 from dls_keras.core.errors import InputError
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -545,7 +546,7 @@ def convert_keras_h5(
     from dls_keras import models
 
     models.open_assignment(name, "build_model")
-    with catalog.quietly():
+    with log_lines.first_dropped():
         from dls_keras.cli import convert as conversion  # lazy import of Keras
 
     source, network = conversion.from_keras_h5(file, name, model_json, glove, out)

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dls_keras.core import log_lines
 from dls_keras.core.errors import InputError
 
 # Keras and TensorFlow are imported where they are needed: some assignments with
@@ -78,8 +79,9 @@ def undisturbed() -> Iterator[None]:
 
 
 def _check_runtime():
-    import keras
-    import tensorflow as tf
+    with log_lines.first_dropped():
+        import keras
+        import tensorflow as tf
 
     if (backend := keras.config.backend()) != "tensorflow":
         raise InputError(WRONG_BACKEND.format(backend))
