@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from dls_keras import models
 from dls_keras.cli.main import main
 from dls_keras.core import files, weights
 from dls_keras.core.errors import InputError
@@ -202,6 +203,20 @@ def test_with_the_switch_the_tunes_are_composed(monkeypatch):
     assert any(token.startswith("R") for token in data.vocabulary)
     assert data.X.shape == (60, jazz.TX_TUNE, len(data.vocabulary))
     assert len(jazz.build_model()["values"]) == len(data.vocabulary)
+
+
+def test_a_file_has_its_own_vocabulary(tmp_path):
+    """Whatever tunes the model was trained on; a damaged file is an error."""
+    data = jazz.load_data(tunes.make_tunes(range(2)), m=10)
+    model = jazz.build_model(data.vocabulary, n_a=8)
+    models.save(jazz, model, tmp_path / "mine.h5")
+    loaded = models.load("jazz", str(tmp_path / "mine.h5"))
+    for name, array in model.items():
+        np.testing.assert_array_equal(loaded[name], array)
+    del model["dense_bias"]
+    models.save(jazz, model, tmp_path / "cut.h5")
+    with pytest.raises(InputError, match="no such array for dense_bias"):
+        models.load("jazz", str(tmp_path / "cut.h5"))
 
 
 # Solos.
