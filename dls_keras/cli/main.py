@@ -447,7 +447,7 @@ def train(
 
     data = module.load_data(synthetic=True) if synthetic else module.load_data()
     sizes = inspect.signature(module.build_model).parameters
-    fields = getattr(data, "_asdict", dict)()  # such as a vocabulary
+    fields: dict[str, Any] = getattr(data, "_asdict", dict)()  # such as a vocabulary
     model = module.build_model(**{k: v for k, v in fields.items() if k in sizes})
     start = time.perf_counter()
     with np.errstate(all="ignore"):  # the losses and the weights are checked
