@@ -104,7 +104,8 @@ def decision_boundary(
         grid = np.stack(np.meshgrid(across, up))  # (2, rows, columns)
         predict = predict(grid.reshape(2, -1))
     classes = np.reshape(predict, (rows, columns)).astype(int)
-    colours = {"vmin": 0, "vmax": max(classes.max(), Y.max(), 1), "cmap": "Spectral"}
+    most = max(classes.max(), Y.max(initial=1))
+    colours = {"vmin": 0, "vmax": most, "cmap": "Spectral"}
     figure, axes = _new(4.8, 4.2)
     axes.pcolormesh(across, up, classes, alpha=0.4, rasterized=True, **colours)
     axes.scatter(*X, c=Y, s=16, edgecolors="#444444", linewidths=0.4, **colours)

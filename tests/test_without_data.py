@@ -22,6 +22,8 @@ from dls_keras.datasets import (
 )
 
 WITH_DATA = [row.name for row in catalog.ASSIGNMENTS if "load_data" in row.offers]
+TRAINED = [row.name for row in catalog.ASSIGNMENTS if "train" in row.offers]
+EVALUATED = [row.name for row in catalog.ASSIGNMENTS if "evaluate" in row.offers]
 SMALL = {"m": 8, "extra": 4, "composed": 4, "photos": 4}  # arguments where there are
 SIZES = {  # of the generated data sets, so that the tests are quick
     alpaca: (4, 2),
@@ -174,3 +176,24 @@ def test_the_switch_changes_nothing_where_data_are_generated_anyway(name, nothin
     """The arrays are equal."""
     for one, other in zip(load(name), load(name, synthetic=True), strict=True):
         np.testing.assert_equal(one, other)
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("name", [n for n in WITH_DATA if n in TRAINED])
+def test_training_needs_no_files(name, nothing):
+    """One epoch on a few generated examples; the model is built for the data."""
+    module, data = catalog.load(name), load(name, synthetic=True)
+    fields, takes = data._asdict(), inspect.signature(module.build_model).parameters
+    model = module.build_model(**{k: v for k, v in fields.items() if k in takes})
+    settings = inspect.signature(module.train).parameters
+    batch = {"batch_size": 2} if "batch_size" in settings else {}
+    losses = module.train(model, data, epochs=1, **batch)
+    assert np.isfinite(losses).all() and len(losses) >= 1
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("name", EVALUATED)
+def test_evaluation_needs_no_files(name, nothing):
+    """Every row has a finite number."""
+    rows = catalog.load(name).evaluate(synthetic=True)
+    assert rows and np.isfinite([row.ours for row in rows]).all()

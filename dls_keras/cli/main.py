@@ -386,7 +386,9 @@ def train(
         sys.modules["keras"].utils.set_random_seed(seed)
 
     data = module.load_data(synthetic=True) if synthetic else module.load_data()
-    model = module.build_model()
+    sizes = inspect.signature(module.build_model).parameters
+    fields: dict[str, Any] = getattr(data, "_asdict", dict)()  # such as a vocabulary
+    model = module.build_model(**{k: v for k, v in fields.items() if k in sizes})
     start = time.perf_counter()
     with np.errstate(all="ignore"):  # the losses and the weights are checked
         losses = module.train(model, data, **settings)

@@ -21,6 +21,7 @@ so every training step uses the same masks. This is the default here, too; the a
 https://jmlr.org/papers/v15/srivastava14a.html
 """
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +29,7 @@ import numpy as np
 
 from dls_keras.core import examples, inputs
 from dls_keras.core.answers import Answer, Row
-from dls_keras.core.errors import InputError
+from dls_keras.core.errors import InputError, MissingFileError
 from dls_keras.course2 import initialization
 from dls_keras.course2.initialization import (  # noqa: F401
     compute_loss,
@@ -435,6 +436,9 @@ def evaluate(*, synthetic: bool = False) -> list[Row]:
 def picture(place: Any, answer: Answer) -> Any:
     """The position as a star among the data, on the network's classes of the plane.
 
-    A matplotlib figure.
+    A matplotlib figure. The course's points are shown where they are available.
     """
-    return initialization.picture(place, answer, data=load_data())
+    points: tuple = (np.empty((2, 0)), np.empty((1, 0), "int64"))
+    with contextlib.suppress(MissingFileError):
+        points = load_data()
+    return initialization.picture(place, answer, data=points)

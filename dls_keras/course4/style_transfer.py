@@ -438,8 +438,9 @@ def evaluate(model: keras.Model | None = None, *, synthetic: bool = False) -> li
         teacher, name = model, "the model itself, synthetic landscape"
         results = {"our result": infer(model, pair, size=200).details["image"]}
     else:
-        teacher, name = load_pretrained("vgg19_layers"), "VGG-19"
-        rows, pair = _explained(model, teacher), paintings.load_pictures()
+        pair, name = paintings.load_pictures(), "VGG-19"
+        teacher = load_pretrained("vgg19_layers")
+        rows = _explained(model, teacher)
         results = {
             "the result of VGG-19": infer(teacher, pair, size=200).details["image"],
             "our result": infer(model, pair, size=200).details["image"],

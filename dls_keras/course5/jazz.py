@@ -245,7 +245,8 @@ def build_model(
     """An untrained model for a vocabulary: a dict of float32 arrays, and the tokens.
 
     Args:
-        vocabulary: n_values distinct tokens; by default `load_data().vocabulary`.
+        vocabulary: n_values distinct tokens; by default those of the composed tunes,
+            `load_data(synthetic=True).vocabulary`.
 
     Returns:
         "kernel" (n_values, 4*n_a), "recurrent_kernel" (n_a, 4*n_a) and "bias" (4*n_a,)
@@ -253,7 +254,8 @@ def build_model(
         "dense_bias" (n_values,) of the output layer; "values" (n_values,) bytes, the
         tokens.
     """
-    vocabulary = load_data().vocabulary if vocabulary is None else vocabulary
+    if vocabulary is None:
+        vocabulary = load_data(synthetic=True).vocabulary
     rng = np.random.default_rng(seed)
     n = len(vocabulary)
 
@@ -287,6 +289,18 @@ def course_layers(model: dict[str, np.ndarray]) -> tuple[Any, Any, Any]:
 def parameters(model: dict[str, np.ndarray]) -> list[np.ndarray]:
     """The model's trainable arrays in the order of `PARAMETERS`."""
     return [model[name] for name in PARAMETERS]
+
+
+def from_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The model in a weight file, with the vocabulary of the file."""
+    n = len(weights.texts(arrays, "values"))
+    n_a = np.size(arrays.get("bias", range(4 * N_A))) // 4
+    shapes = ((n, 4 * n_a), (n_a, 4 * n_a), (4 * n_a,), (n_a, n), (n,))
+    expected = {
+        name: np.broadcast_to(np.float32(0), shape)
+        for name, shape in zip(PARAMETERS, shapes, strict=True)
+    }
+    return weights.like({**expected, "values": arrays["values"]}, arrays)
 
 
 def train(

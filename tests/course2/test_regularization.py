@@ -276,6 +276,17 @@ def test_the_first_costs_on_the_football_points_are_those_of_the_course():
         assert loss == pytest.approx(printed[0], rel=1e-10), name
 
 
+def test_the_picture_without_the_course_s_points_shows_the_position(
+    monkeypatch, tmp_path
+):
+    """And the network's classes of the plane."""
+    for name in ("DLS_KERAS_DATA", "DLS_KERAS_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    answer = reg.infer(reg.build_model(), (0.3, -0.5))
+    (axes,) = reg.picture((0.3, -0.5), answer).axes
+    assert len(axes.collections[1].get_offsets()) == 0 and len(axes.lines) == 1
+
+
 @pytest.mark.data
 def test_infer_names_the_team_and_the_picture_shows_the_position():
     """France is in the upper left part, the other team in the lower right."""

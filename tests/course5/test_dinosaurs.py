@@ -168,12 +168,9 @@ def test_decoding_is_greedy_at_a_temperature_near_zero(model):
     assert len(set(first.details["names"])) == 1
 
 
-def test_the_shipped_model_halves_the_perplexity_of_letter_frequencies(
-    model, monkeypatch
-):
+def test_the_shipped_model_halves_the_perplexity_of_letter_frequencies(model):
     """On held-out names; most of the names that it generates are new."""
-    monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
-    baseline, held_out, distinct, new = ds.evaluate(model)
+    baseline, held_out, distinct, new = ds.evaluate(model, synthetic=True)
     assert held_out.at_most == baseline.ours
     assert held_out.ours < 0.5 * baseline.ours
     assert distinct.ours > 0.9
@@ -216,10 +213,9 @@ def test_generating_names_does_not_import_tensorflow():
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
-def test_names_come_from_the_argument_or_from_the_package(monkeypatch, tmp_path):
-    """A file or a list; without the course's file the package's list, shuffled."""
-    monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
-    data = ds.load_data()
+def test_names_come_from_the_argument_or_from_the_package(tmp_path):
+    """A file or a list; with the switch the package's list, shuffled."""
+    data = ds.load_data(synthetic=True)
     assert sorted(data.names) == list(dinosaur_names.make_names())
     assert list(data.names) != sorted(data.names)
     (tmp_path / "trees.txt").write_text("Ash\nBirch\nElm\n")

@@ -194,16 +194,29 @@ def test_data_that_do_not_fit_raise_an_input_error(data):
         jazz.train(jazz.build_model(["C,1.000", "R,1.000"]), data)
 
 
-def test_without_the_course_s_file_the_tunes_are_composed(monkeypatch):
+def test_with_the_switch_the_tunes_are_composed(monkeypatch):
     """With their rests, in windows of a whole tune."""
-    monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
     monkeypatch.setattr(jazz, "TRAINING_SEEDS", range(3))
-    data = jazz.load_data()
+    data = jazz.load_data(synthetic=True)
     corpus = grammar.tokens(tunes.make_tunes(range(3)))
     assert data.vocabulary == tuple(sorted(set(corpus)))
     assert any(token.startswith("R") for token in data.vocabulary)
     assert data.X.shape == (60, jazz.TX_TUNE, len(data.vocabulary))
     assert len(jazz.build_model()["values"]) == len(data.vocabulary)
+
+
+def test_a_file_has_its_own_vocabulary(tmp_path):
+    """Whatever tunes the model was trained on; a damaged file is an error."""
+    data = jazz.load_data(tunes.make_tunes(range(2)), m=10)
+    model = jazz.build_model(data.vocabulary, n_a=8)
+    models.save(jazz, model, tmp_path / "mine.h5")
+    loaded = models.load("jazz", str(tmp_path / "mine.h5"))
+    for name, array in model.items():
+        np.testing.assert_array_equal(loaded[name], array)
+    del model["dense_bias"]
+    models.save(jazz, model, tmp_path / "cut.h5")
+    with pytest.raises(InputError, match="no such array for dense_bias"):
+        models.load("jazz", str(tmp_path / "cut.h5"))
 
 
 # Solos.

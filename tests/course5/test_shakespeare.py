@@ -62,10 +62,11 @@ def test_windows_of_the_data_are_those_that_the_model_reads(tmp_path):
     assert following == [text[i + 40].lower() for i in starts]
 
 
-def test_without_the_course_s_file_the_text_is_that_of_the_package(monkeypatch):
+def test_with_the_switch_the_text_is_that_of_the_package():
     """Seven sonnets."""
-    monkeypatch.delenv("DLS_KERAS_DATA", raising=False)
-    assert len(sp.load_data().x) == len(range(0, len(sonnets.TEXT) - 40, 3))
+    assert len(sp.load_data(synthetic=True).x) == len(
+        range(0, len(sonnets.TEXT) - 40, 3)
+    )
 
 
 def test_training_lowers_the_cross_entropy(monkeypatch):

@@ -360,13 +360,17 @@ def test_training_lowers_the_loss():
 
 
 def test_data_need_no_files(monkeypatch, tmp_path):
-    """Without the course's recordings everything is generated."""
+    """Everything is generated; the course's recordings are asked for by name."""
     monkeypatch.setenv("DLS_KERAS_DATA", str(tmp_path))
     monkeypatch.setenv("DLS_KERAS_HOME", str(tmp_path))
     made = keyword_clips.make_recordings(2, 2, 1)
     monkeypatch.setattr(keyword_clips, "make_recordings", lambda *_, **__: made)
     found, expected = tw.load_data(2, seed=3), keyword_clips.mix(made, 2, seed=3)
     np.testing.assert_array_equal(found.x, expected.x)
+    found = tw.load_data(2, seed=3, recordings=True, synthetic=True)
+    np.testing.assert_array_equal(found.x, expected.x)
+    with pytest.raises(MissingFileError, match="data fetch recordings"):
+        tw.load_data(2, recordings=True)
 
 
 def test_an_unknown_variant_is_an_error():
