@@ -273,6 +273,8 @@ def test_an_embedding_of_unknown_words_is_refused(tk, tmp_path, glove):
 def test_the_settings_of_the_courses_networks_are_accepted():
     """By `build_model`; those networks are not the ones that we train."""
     for name, settings in convert.COURSE.items():
+        if name == "car_detection":  # 51 million parameters
+            continue
         module = catalog.load(name)
         course, ours = module.build_model(**settings), module.build_model()
         assert course.count_params() != ours.count_params()

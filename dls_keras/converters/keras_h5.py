@@ -426,6 +426,8 @@ def _compared(model, stated, layers) -> architecture.Comparison | None:
     """The comparison of the file's architecture with the model's, if it is stated."""
     if stated is None:
         return None
+    if isinstance(model, keras.Sequential) and model.built:  # it states no shapes
+        model = keras.Model(model.inputs, model.outputs)
     config = model.get_config()
     if "layers" not in config or not model.layers:  # a class of its own
         return None
