@@ -186,6 +186,7 @@ def test_default_gates_are_those_of_the_files_version(tk, tmp_path):
         ("2.2.4", "keras2_hard_sigmoid"),
         ("2.1.6-tf", "keras2_hard_sigmoid"),
         ("1.2.2", "keras2_hard_sigmoid"),
+        ("?", "keras2_hard_sigmoid"),
     ]:
         with h5py.File(path, "a") as file:
             file.attrs["keras_version"] = version

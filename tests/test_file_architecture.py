@@ -564,3 +564,23 @@ def larger(graph):
         for step in graph.steps
     ]
     return graph._replace(steps=steps)
+
+
+def test_damaged_architectures_are_refused(tk, tmp_path):
+    """Tensors of wrong types, layers in a circle, and without an input."""
+    stored = block(tk, ("main", "shortcut"))
+    path, model_json = tmp_path / "m.h5", tmp_path / "m.json"
+    stored.save_weights(path)
+    text = stored.to_json()
+    name = stored.layers[-1].name
+    first = re.search('"(conv2d[_0-9]*)"', text)[1]
+    for old, new in [
+        (f'[["{name}", 0, 0]]', f'[["{name}", 0, {{}}]]'),
+        (f'[["{name}", 0, 0]]', f'[["{name}", [], 0]]'),
+        (f'[["{name}", 0, 0]]', '[["nowhere", 0, 0]]'),
+        (f'["{stored.input_names[0]}", 0, 0, {{}}]', f'["{first}", 0, 0, {{}}]'),
+    ]:
+        assert old in text
+        model_json.write_text(text.replace(old, new, 1))
+        message = message_of(keras_h5.read, path, model_json=model_json)
+        assert "is not an architecture" in message

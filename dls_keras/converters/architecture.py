@@ -26,6 +26,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dls_keras.converters import spelling
+from dls_keras.core.readers import quoted
 
 MOST_CALLS = 20_000  # of layers in an architecture
 DEEPEST = 10  # models in models
@@ -253,7 +254,10 @@ def _references(value) -> list[tuple[str, int, int]]:
     if isinstance(value, Mapping):
         value = list(value.values())
     several = [value] if isinstance(value[0], str) else value
-    return [(name, call, output) for name, call, output, *_ in several]
+    found = [(name, call, output) for name, call, output, *_ in several]
+    if not all(tuple(map(type, one)) == (str, int, int) for one in found):
+        raise ValueError(f"wrong tensors {quoted(str(found))}")
+    return found
 
 
 def _calls(entry) -> list[Call]:

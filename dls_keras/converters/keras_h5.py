@@ -204,7 +204,8 @@ def default_gates(contents: Contents) -> str | None:
     None for the one version of Keras where this depends on that of TensorFlow.
     """
     version = contents.keras_version
-    major, minor = (int(n) for n in re.findall(r"[0-9]+", f"{version}.0")[:2])
+    numbers = re.findall("[0-9]{1,4}", f"{version}.0.0")
+    major, minor = map(int, numbers[:2])
     if version == "2.2.4-tf":  # TensorFlow 1.13 to 2.1
         return None
     return "sigmoid" if (major, minor) >= (2, 3) else "keras2_hard_sigmoid"
