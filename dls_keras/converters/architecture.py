@@ -414,7 +414,7 @@ class _Pairing:
         """Record each fact that both steps state, with other values."""
         for fact in step.facts.keys() & other.facts.keys():
             mine, built = step.facts[fact], other.facts[fact]
-            if fact == "epsilon" and spelling.is_number(mine) and 0 < mine < 1:
+            if fact == "epsilon" and isinstance(mine, float) and 0 < mine < 1:
                 if not _equal(mine, built):
                     self.epsilons[other.layer] = float(mine)
             elif (
@@ -470,11 +470,11 @@ def _alike(step: Step, other: Step) -> bool:
 
 def _equal(a, b) -> bool:
     """Whether two values of a fact mean the same."""
-    if spelling.is_number(a) and spelling.is_number(b):
+    if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=1e-6)
     if isinstance(a, tuple) != isinstance(b, tuple):
         a, b = (one if isinstance(one, tuple) else (one,) for one in (a, b))
-    if isinstance(a, tuple) and isinstance(b, tuple) and 1 in (len(a), len(b)):
+    if isinstance(a, tuple) and min(len(a), len(b)) == 1:  # one number for all axes
         return all(one == a[0] for one in (*a, *b))
     return a == b
 
