@@ -186,6 +186,7 @@ def test_default_gates_are_those_of_the_files_version(tk, tmp_path):
         ("2.2.4", "keras2_hard_sigmoid"),
         ("2.1.6-tf", "keras2_hard_sigmoid"),
         ("1.2.2", "keras2_hard_sigmoid"),
+        ("?", "keras2_hard_sigmoid"),
     ]:
         with h5py.File(path, "a") as file:
             file.attrs["keras_version"] = version
@@ -273,6 +274,8 @@ def test_an_embedding_of_unknown_words_is_refused(tk, tmp_path, glove):
 def test_the_settings_of_the_courses_networks_are_accepted():
     """By `build_model`; those networks are not the ones that we train."""
     for name, settings in convert.COURSE.items():
+        if name == "car_detection":  # 51 million parameters
+            continue
         module = catalog.load(name)
         course, ours = module.build_model(**settings), module.build_model()
         assert course.count_params() != ours.count_params()

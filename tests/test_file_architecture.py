@@ -108,7 +108,7 @@ def sequential(library, parts, size=SIZE):
         ({"function": "hard_sigmoid"}, "the activation keras2_hard_sigmoid"),
         ({"pool_size": 3}, "max_pooling2d has pool_size (3, 3), this network (2, 2)"),
         ({"pool_strides": 1}, "max_pooling2d has strides (1, 1), this network (2, 2)"),
-        ({"pool_padding": "same"}, "has padding 'same', this network 'valid'"),
+        ({"pool_strides": 1, "pool_padding": "same"}, "has padding 'same', this net"),
         (
             {"end": "softmax"},
             "dense is the activation softmax, in this network the act",
@@ -530,3 +530,57 @@ def test_operations_on_tensors_are_layers_too(tk, tmp_path):
     other = keras.Model(model.inputs, model.layers[-1](model.layers[-3].output))
     message = message_of(keras_h5.fill, other, keras_h5.read(tmp_path / "m.h5"))
     assert "a scaling, 2 x + 0, this network has none there" in message
+
+
+def test_padding_that_adds_nothing_is_not_compared(tk, tmp_path):
+    """Around pools that cover the image, and kernels of one pixel."""
+
+    def build(of, padding):
+        return [
+            of.Conv2D(4, 1, padding=padding),
+            of.MaxPooling2D(2, padding=padding),
+            of.Conv2D(3, 1, 2, padding=padding),
+            of.AveragePooling2D(3, padding=padding),
+            of.Flatten(),
+        ]
+
+    stored = randomised(sequential(tk, build(tk.layers, "same")))
+    contents = keras_h5.read(saved(stored, tmp_path))
+    model = sequential(keras, build(layers, "valid"))
+    keras_h5.fill(model, contents)
+    np.testing.assert_allclose(model(images()), stored(images()), rtol=0, atol=1e-5)
+    other = sequential(keras, build(layers, "valid"), (13, 13, 3))
+    assert "padding 'same'" in message_of(
+        keras_h5.fill, other, contents._replace(graph=larger(contents.graph))
+    )
+
+
+def larger(graph):
+    """A graph whose input is 13 pixels wide."""
+    steps = [
+        step._replace(facts=step.facts | {"shape": (13, 13, 3)})
+        if step.kind == "input"
+        else step
+        for step in graph.steps
+    ]
+    return graph._replace(steps=steps)
+
+
+def test_damaged_architectures_are_refused(tk, tmp_path):
+    """Tensors of wrong types, layers in a circle, and without an input."""
+    stored = block(tk, ("main", "shortcut"))
+    path, model_json = tmp_path / "m.h5", tmp_path / "m.json"
+    stored.save_weights(path)
+    text = stored.to_json()
+    name = stored.layers[-1].name
+    first = re.search('"(conv2d[_0-9]*)"', text)[1]
+    for old, new in [
+        (f'[["{name}", 0, 0]]', f'[["{name}", 0, {{}}]]'),
+        (f'[["{name}", 0, 0]]', f'[["{name}", [], 0]]'),
+        (f'[["{name}", 0, 0]]', '[["nowhere", 0, 0]]'),
+        (f'["{stored.input_names[0]}", 0, 0, {{}}]', f'["{first}", 0, 0, {{}}]'),
+    ]:
+        assert old in text
+        model_json.write_text(text.replace(old, new, 1))
+        message = message_of(keras_h5.read, path, model_json=model_json)
+        assert "is not an architecture" in message

@@ -15,6 +15,7 @@ from dls_keras.core.errors import InputError
 
 # Settings of `build_model` for the course's network, where ours is another one.
 COURSE: dict[str, dict[str, Any]] = {
+    "car_detection": {"network": "yolo_v2"},
     "image_segmentation": {"n_classes": 23},
     "transfer_learning": {"network": "mobilenet_v2"},
     "trigger_word": {"network": "course"},
@@ -23,7 +24,8 @@ COURSE: dict[str, dict[str, Any]] = {
 # Assignments that have files of Keras in the course.
 WITH_FILES = (
     "happy_house, convolution_application, residual_networks, transfer_learning, "
-    "image_segmentation, date_translation, emojify, shakespeare and trigger_word"
+    "car_detection, image_segmentation, date_translation, emojify, shakespeare and "
+    "trigger_word"
 )
 
 

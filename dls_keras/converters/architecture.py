@@ -26,11 +26,16 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dls_keras.converters import spelling
+from dls_keras.core.readers import quoted
 
 MOST_CALLS = 20_000  # of layers in an architecture
 DEEPEST = 10  # models in models
 
 CONTAINERS = {"Model", "Functional", "Sequential", "Graph"}
+
+
+# The tensors, as (layer, call, output); the other arguments; the shape of the input.
+Call = tuple[list[tuple[str, int, int]], dict[str, Any], tuple[int | None, ...]]
 
 
 class Step(NamedTuple):
@@ -41,14 +46,14 @@ class Step(NamedTuple):
         kind: "Conv2D", "activation", "pooling2D" and so on.
         facts: what changes its outputs, apart from its arrays.
         inputs: (step, which of its outputs) each.
-        rank: number of axes of its input, where that is known.
+        shape: of its layer's input, where that is known.
     """
 
     layer: str
     kind: str
     facts: dict[str, Any]
     inputs: tuple[tuple[int, int], ...] = ()
-    rank: int | None = None
+    shape: tuple[int | None, ...] = ()
 
     def __str__(self) -> str:
         if self.kind == "activation":
@@ -150,7 +155,7 @@ class _Builder:
         entries = _entries(config)
         if not any(entry.get("inbound_nodes") for entry in entries):
             for entry in entries:
-                sources = self.call(entry, sources, {}, f"{prefix}{_name(entry)}", None)
+                sources = self.call(entry, sources, {}, f"{prefix}{_name(entry)}", ())
             return sources
         by_name = {_name(entry): entry for entry in entries}
         if len(by_name) < len(entries):
@@ -179,7 +184,7 @@ class _Builder:
                 waiting.pop()
                 continue
             name, call = now
-            tensors, options, rank = calls[name][call]
+            tensors, options, shape = calls[name][call]
             missing = [key(t) for t in tensors if key(t) not in done]
             if missing:
                 if now in begun or len(begun) > MOST_CALLS:
@@ -189,20 +194,17 @@ class _Builder:
                 continue
             given = [_pick(done[key(t)], t[2]) for t in tensors]
             path = f"{prefix}{name}"
-            done[now] = self.call(by_name[name], given, options, path, rank)
+            done[now] = self.call(by_name[name], given, options, path, shape)
             waiting.pop()
         return [_pick(done[key(reference)], reference[2]) for reference in outputs]
 
-    def call(self, entry, given, options, path, rank) -> list[tuple[int, int]]:
+    def call(self, entry, given, options, path, shape) -> list[tuple[int, int]]:
         """The outputs of one call of a layer, after its steps are added."""
         if _is_input(entry):
             return given
         kind, config = entry["class_name"], entry["config"]
         if kind in CONTAINERS:
             return self.run(config, given, f"{path}/")
-        shape = (entry.get("build_config") or {}).get("input_shape")
-        if rank is None and shape and not isinstance(shape[0], list):
-            rank = len(shape)
         for what, facts in spelling.steps(kind, config, options, old=self.old):
             if what == "affine":
                 given, facts = self.joined(given, facts)
@@ -210,7 +212,7 @@ class _Builder:
                     continue
             if len(self.steps) >= MOST_CALLS:
                 raise ValueError(f"it has more than {MOST_CALLS:,} layers")
-            self.steps.append(Step(path, what, facts, tuple(given), rank))
+            self.steps.append(Step(path, what, facts, tuple(given), shape))
             given = [(len(self.steps) - 1, 0)]
         return given
 
@@ -252,22 +254,25 @@ def _references(value) -> list[tuple[str, int, int]]:
     if isinstance(value, Mapping):
         value = list(value.values())
     several = [value] if isinstance(value[0], str) else value
-    return [(name, call, output) for name, call, output, *_ in several]
+    found = [(name, call, output) for name, call, output, *_ in several]
+    if not all(tuple(map(type, one)) == (str, int, int) for one in found):
+        raise ValueError(f"wrong tensors {quoted(str(found))}")
+    return found
 
 
-def _calls(
-    entry,
-) -> list[tuple[list[tuple[str, int, int]], dict[str, Any], int | None]]:
-    """The tensors and the other arguments of each call of a layer, and the rank."""
-    found = []
+def _calls(entry) -> list[Call]:
+    """The calls of a layer in this model."""
+    found: list[Call] = []
     for node in entry.get("inbound_nodes") or []:
+        tensors: list[tuple[str, int, int]] = []
         if isinstance(node, Mapping):  # Keras 3
-            tensors, rank = [], None
+            shape: tuple[int | None, ...] = ()
             for tensor in _tensors([node["args"], node["kwargs"]]):
-                tensors.append(tuple(tensor["keras_history"]))
-                rank = rank or len(tensor["shape"])
+                name, call, output = tensor["keras_history"]
+                tensors.append((name, call, output))
+                shape = shape or tuple(tensor["shape"])
             numbers = [arg for arg in node["args"][1:] if spelling.is_number(arg)]
-            found.append((tensors, {"y": numbers[0]} if numbers else {}, rank))
+            found.append((tensors, {"y": numbers[0]} if numbers else {}, shape))
             continue
         node = [node] if isinstance(node[0], str) else node
         options: dict[str, Any] = {}
@@ -276,7 +281,7 @@ def _calls(
             options |= more[0] if more else {}
         for value in options.values():  # such as initial_state=[["s0", 0, 0], ...]
             tensors += _references_in(value)
-        found.append((tensors, options, None))
+        found.append((tensors, options, ()))
     return found
 
 
@@ -409,7 +414,7 @@ class _Pairing:
         """Record each fact that both steps state, with other values."""
         for fact in step.facts.keys() & other.facts.keys():
             mine, built = step.facts[fact], other.facts[fact]
-            if fact == "epsilon" and spelling.is_number(mine) and 0 < mine < 1:
+            if fact == "epsilon" and isinstance(mine, float) and 0 < mine < 1:
                 if not _equal(mine, built):
                     self.epsilons[other.layer] = float(mine)
             elif (
@@ -417,8 +422,10 @@ class _Pairing:
                 and spelling.is_number(mine)
                 and spelling.is_number(built)
             ):
-                if not _same_axis(mine, built, other.rank):
+                if not _same_axis(mine, built, len(other.shape)):
                     self.differ(f, step, other, fact)
+            elif fact == "padding" and _covers(step, other):
+                pass
             elif fact == "shape" and step.kind == "input":
                 if not _same_shape(mine, built):
                     self.differ(f, step, other, fact)
@@ -463,20 +470,32 @@ def _alike(step: Step, other: Step) -> bool:
 
 def _equal(a, b) -> bool:
     """Whether two values of a fact mean the same."""
-    if spelling.is_number(a) and spelling.is_number(b):
+    if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=1e-6)
     if isinstance(a, tuple) != isinstance(b, tuple):
         a, b = (one if isinstance(one, tuple) else (one,) for one in (a, b))
-    if isinstance(a, tuple) and isinstance(b, tuple) and 1 in (len(a), len(b)):
+    if isinstance(a, tuple) and min(len(a), len(b)) == 1:  # one number for all axes
         return all(one == a[0] for one in (*a, *b))
     return a == b
+
+
+def _covers(step: Step, other: Step) -> bool:
+    """Whether two poolings cover the whole image, so that no padding is added."""
+    size, strides = (other.facts.get(key) for key in ("pool_size", "strides"))
+    if not size or size != strides or step.facts.get("strides") != strides:
+        return False
+    sides = other.shape[1:-1]
+    return bool(sides) and all(
+        side is not None and side % stride == 0
+        for side, stride in zip(sides, strides, strict=False)
+    )
 
 
 def _same_axis(a, b, rank) -> bool:
     """Whether two numbers, one of which may count from the end, are one axis."""
     if a == b:
         return True
-    return (a < 0) != (b < 0) and (rank is None or abs(a - b) == rank)
+    return (a < 0) != (b < 0) and (not rank or abs(a - b) == rank)
 
 
 def _same_shape(a, b) -> bool:

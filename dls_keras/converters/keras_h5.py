@@ -204,7 +204,8 @@ def default_gates(contents: Contents) -> str | None:
     None for the one version of Keras where this depends on that of TensorFlow.
     """
     version = contents.keras_version
-    major, minor = (int(n) for n in re.findall(r"[0-9]+", f"{version}.0")[:2])
+    numbers = re.findall("[0-9]{1,4}", f"{version}.0.0")
+    major, minor = map(int, numbers[:2])
     if version == "2.2.4-tf":  # TensorFlow 1.13 to 2.1
         return None
     return "sigmoid" if (major, minor) >= (2, 3) else "keras2_hard_sigmoid"
@@ -426,6 +427,8 @@ def _compared(model, stated, layers) -> architecture.Comparison | None:
     """The comparison of the file's architecture with the model's, if it is stated."""
     if stated is None:
         return None
+    if isinstance(model, keras.Sequential) and model.built:  # it states no shapes
+        model = keras.Model(model.inputs, model.outputs)
     config = model.get_config()
     if "layers" not in config or not model.layers:  # a class of its own
         return None

@@ -72,6 +72,7 @@ IGNORED = re.compile(
     "synchronized|mode|output_shape|output_mask|arguments|node_def|quantization.*|"
     "lora.*|.*_axes|axes_of.*|optional|build_config|shared_axes|output_padding"
 )
+KERNEL_SIZES = ("kernel_size", "nb_row", "nb_col", "filter_length")
 NUMBERS = {"strides", "dilation_rate", "pool_size", "size"}
 ACTIVATIONS = {"swish": "silu", "None": "linear"}
 
@@ -100,7 +101,12 @@ def steps(
         yield from _wrapped(kind, config, old)
         return
     if kind == "Lambda":
-        yield kind, {}
+        # The one whose name says what it does: the passthrough of the course's yolo.h5.
+        passthrough = config.get("name") == "space_to_depth_x2"
+        if passthrough:
+            yield "Reorg", {"strides": (2,), "darknet": False}
+        else:
+            yield kind, {}
         return
     if kind == "TFOpLambda":
         operation = str(config.get("function", "")).rpartition(".")[2]
@@ -122,6 +128,9 @@ def steps(
     facts |= _facts(config)
     if kind.startswith("Pooling") and not facts.get("strides"):
         facts["strides"] = facts.get("pool_size")
+    sizes = [config[key] for key in KERNEL_SIZES if key in config]
+    if sizes and {*_flat(sizes)} == {1}:  # "same" and "valid" are one
+        facts.pop("padding", None)
     if kind in ("LSTM", "GRU", "SimpleRNN"):
         facts["activation"] = _function(config.get("activation", "tanh"), old)
         yield kind, facts
@@ -168,6 +177,11 @@ def _facts(config) -> dict[str, Any]:
             value = _tuples(value)
         facts[option] = value
     return facts
+
+
+def _flat(values):
+    """The items of a list of numbers and lists of them."""
+    return [n for one in values for n in (one if isinstance(one, list) else [one])]
 
 
 def _tuples(value):

@@ -292,17 +292,29 @@ def load_data(
 
 
 def build_model(
-    cfg: str | None = None, classes: Sequence[str] | None = None
+    cfg: str | None = None,
+    classes: Sequence[str] | None = None,
+    *,
+    network: str = "compact",
 ) -> Detector:
     """Our compact YOLOv2 for cars, untrained, or the network of a Darknet cfg.
 
     Args:
+        network: "yolo_v2" for the network of the course's `yolo.h5`, 80 classes.
         cfg: the text of a Darknet .cfg file.
         classes: the names of its classes; default: see `darknet_files.class_names`.
     """
     if cfg is not None:
-        network = darknet.build(darknet.parse(cfg))
-        return Detector(*network, darknet_files.class_names(network.heads, classes))
+        described = darknet.build(darknet.parse(cfg))
+        return Detector(*described, darknet_files.class_names(described.heads, classes))
+    if network == "yolo_v2":
+        course = yolo_v2.yolo_v2(darknet_reorg=False)
+        heads = (darknet.Head("region", yolo_v2.COCO_ANCHORS, 80, 32),)
+        return Detector(course, heads, darknet_files.COCO_CLASSES)
+    if network != "compact":
+        raise InputError(
+            f"car_detection has the networks compact and yolo_v2, not {network!r}."
+        )
     model = yolo_v2.compact_yolo_v2((HEIGHT, WIDTH, 3), len(ANCHORS), 1)
     # Most cells are empty: initial objectness logits of -4 save the first epochs.
     bias = np.zeros((len(ANCHORS), 6), "float32")
