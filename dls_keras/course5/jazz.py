@@ -386,25 +386,6 @@ def window_loss(X: Any, Y: Any, parameters: Sequence[Any]) -> Any:
     return tf.reduce_sum(tf.reduce_mean(losses, axis=1))
 
 
-def to_arrays(model: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The content of a weight file: the model, whose vocabulary is an array, too."""
-    return dict(model)
-
-
-def from_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The model from the content of a weight file, with the vocabulary of the file."""
-    n = len(weights.texts(arrays, "values"))
-    n_a = arrays["dense_kernel"].shape[:1] if "dense_kernel" in arrays else ()
-    (n_a,) = n_a or (0,)
-    shapes = (n, 4 * n_a), (n_a, 4 * n_a), (4 * n_a,), (n_a, n), (n,)
-    zero = np.float32(0)  # takes each shape without memory
-    expected = {
-        name: np.broadcast_to(zero, shape)
-        for name, shape in zip(PARAMETERS, shapes, strict=True)
-    }
-    return weights.like(expected | {"values": arrays["values"]}, arrays)
-
-
 @pretrained.or_own_file
 def load_pretrained(variant: str = "default") -> dict[str, np.ndarray]:
     """The model with the shipped weights and their vocabulary."""
