@@ -88,8 +88,8 @@ def unwritten(runner: CaseRunner, function: str) -> str:
     if found is None:
         return ""
     if empty := parse.gaps(found.text):
-        line = found.node.lineno + empty[0]
-        return f"Not implemented yet: no code follows the marker in line {line}."
+        first = found.node.lineno + empty[0]
+        return f"Not implemented yet: no code follows the marker in line {first}."
     errors = [result.call.error for result in runner.results.get(function, ())]
     error = next((error for error in errors if error), None)
     if line := from_source.placeholder(found.node, error):
