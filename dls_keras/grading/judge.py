@@ -161,7 +161,10 @@ class CaseRunner:
                 why = f"It is imported from {module}: only what the file defines itself"
                 why += " is checked"
         else:
-            provided = helper or function in space.provided
+            word = course_editions.NEEDED_WITH.get((self.assignment, function))
+            nodes = [found.node for found in space.definitions.values()]
+            needed = word and any(word in ast.unparse(node) for node in nodes)
+            provided = (helper and not needed) or function in space.provided
             status = "provided" if provided else "missing"
         return found | {"status": status, "why": why}
 
@@ -295,7 +298,7 @@ class CaseRunner:
                 self.assignment, function, found, self.signatures[function]
             )
             self._forms[function] = form
-            if form:
+            if form and form.note:
                 self._remark(function, form.note)
         return self._forms[function]
 

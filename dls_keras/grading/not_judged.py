@@ -86,7 +86,8 @@ def unwritten(runner: CaseRunner, function: str) -> str:
     """Where a placeholder is left in a function, "" if there is none."""
     found = runner.namespace.definitions.get(runner.name_in_file(function))
     if found is None:
-        return ""
+        why = runner.namespace.undefined.get(function, "")
+        return why if function in runner.namespace.unwritten else ""
     if empty := parse.gaps(found.text):
         first = found.node.lineno + empty[0]
         return f"Not implemented yet: no code follows the marker in line {first}."

@@ -35,7 +35,9 @@ NAMES = {
     "row_stack": np.vstack,
     "asscalar": lambda array: array.item(),
 }
-PREFIX = "__dls_"  # of the functions below among the learner's global names
+# Of the functions below among the learner's global names; a second underscore before it
+# would be read as that of a private name in a class.
+PREFIX = "_dls_keras_"
 
 
 def install() -> None:
