@@ -211,6 +211,9 @@ class Namespace:
 
     def _run(self, statement):
         node = statement.node
+        if self._older_stack and isinstance(node, IMPORTS):
+            if any(re.match(r"scipy\b", name) for name in imported_modules(node)):
+                older_numpy.install_pictures()
         if isinstance(node, ast.Import):
             for alias in node.names:
                 self._import(alias, statement)
@@ -316,6 +319,13 @@ class Namespace:
             note = f"{note}; the course's helpers come from dls_keras instead"
         if not any(known.startswith(opening) for known in self.notes):
             self.notes.append(note + ".")
+
+
+def imported_modules(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The full names of the modules that a statement imports."""
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or "."]
+    return [alias.name for alias in node.names]
 
 
 def execute(node: ast.stmt, cell: str, names: dict[str, Any]) -> None:
