@@ -155,7 +155,7 @@ class CaseRunner:
         why = space.undefined.get(function, "")
         if why:
             status = "not written" if function in space.unwritten else "wrong"
-        elif module := space.imported.get(function, ""):
+        elif module := {**space.taken(), **space.imported}.get(function, ""):
             status = "given"
             if not helper:
                 why = f"It is imported from {module}: only what the file defines itself"

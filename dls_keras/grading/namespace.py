@@ -179,13 +179,26 @@ class Namespace:
                     f"{key} failed: {str(error) or type(error).__name__}."
                 )
 
+    def taken(self) -> dict[str, str]:
+        """The functions of other modules that an assignment binds, and their modules.
+
+        As in `sigmoid = helpers.sigmoid`.
+        """
+        return {
+            name: value.__module__ or "another file"
+            for name, value in self.names.items()
+            if isinstance(value, types.FunctionType)
+            and name not in (*self.definitions, *self.provided, *self.imported)
+            and value.__module__ not in (MODULE, older_numpy.__name__)
+        }
+
     def own(self) -> dict[str, Any]:
         """The functions and classes that the file itself defines, by name.
 
         A name that was bound again to what the function returned, as in `model =
         model()`, still means the function.
         """
-        foreign = {*self.provided, *self.imported}
+        foreign = {*self.provided, *self.imported, *self.taken()}
         found = {
             name: value
             for name, value in self.names.items()
