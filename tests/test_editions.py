@@ -48,6 +48,7 @@ NUMPY_FILES = {
 STACK_FILES = {
     "car_detection_2017": {"yolo_eval": OLD},
     "convolution_application_2017": {},
+    "convolution_application_2021": {},
     "convolution_steps_arrays": {},
     "convolution_steps_v1": {"conv_single_step": "2017 v1", "conv_forward": "2017 v1"},
     "dinosaurs_2017": {"clip": OLD, "model": OLD},

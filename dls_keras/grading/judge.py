@@ -321,7 +321,8 @@ class CaseRunner:
         missing = {name for result in results for name in result.call.filled}
         if missing:
             words = ", ".join(sorted(missing))
-            self._remark(function, f"has no default for {words}, as before 2021")
+            words = f"has no default for {words}, as in the edition of 2017-2020"
+            self._remark(function, words)
         return self._remarks.get(function, [])
 
     def verdict(self, function: str) -> dict[str, Any]:
