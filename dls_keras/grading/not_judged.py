@@ -41,7 +41,11 @@ REFUSALS = {
     r"URL fetch failure|HTTPError|URLError": (
         "It needs a download, and a file under check has no network."
     ),
-    r"channels_first|NCHW|only supports NHWC": (
+    r"'types.SimpleNamespace' object has no attribute '(\w+)'": (
+        "{0} was in a part of TensorFlow 1 or Keras 2 that has no successor of this "
+        "name: use the layer or function of tf.keras."
+    ),
+    r"channels_first|NCHW|only supports .*NHWC": (
         "TensorFlow computes convolutions on a CPU with channels last only: leave out "
         "data_format='channels_first'."
     ),
