@@ -200,7 +200,7 @@ STACK_MISTAKES = [
         "tf.reduce_max",
         "compute_total_loss",
     ),
-    ("tensorflow_tutorial_2017", "axis = 0", "axis = 1", "one_hot_matrix"),
+    ("tensorflow_tutorial_2017", "axis=0", "axis=1", "one_hot_matrix"),
     ("tensorflow_tutorial_2017", "tf.sigmoid(x)", "tf.tanh(x)", "sigmoid"),
     (
         "transformer_spring_2021",

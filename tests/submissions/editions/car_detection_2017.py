@@ -39,8 +39,13 @@ def yolo_non_max_suppression(scores, boxes, classes, max_boxes=10, iou_threshold
     return scores, boxes, classes
 
 
-def yolo_eval(yolo_outputs, image_shape=(720.0, 1280.0), max_boxes=10,
-              score_threshold=0.6, iou_threshold=0.5):
+def yolo_eval(
+    yolo_outputs,
+    image_shape=(720.0, 1280.0),
+    max_boxes=10,
+    score_threshold=0.6,
+    iou_threshold=0.5,
+):
     box_confidence, box_xy, box_wh, box_class_probs = yolo_outputs
     boxes = yolo_boxes_to_corners(box_xy, box_wh)
     scores, boxes, classes = yolo_filter_boxes(

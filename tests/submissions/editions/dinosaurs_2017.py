@@ -47,8 +47,15 @@ def optimize(X, Y, a_prev, parameters, learning_rate=0.01):
     return loss, gradients, a[len(X) - 1]
 
 
-def model(data, ix_to_char, char_to_ix, num_iterations=35000, n_a=50, dino_names=7,
-          vocab_size=27):
+def model(
+    data,
+    ix_to_char,
+    char_to_ix,
+    num_iterations=35000,
+    n_a=50,
+    dino_names=7,
+    vocab_size=27,
+):
     n_x, n_y = vocab_size, vocab_size
     parameters = initialize_parameters(n_a, n_x, n_y)
     loss = get_initial_loss(vocab_size, dino_names)

@@ -26,7 +26,7 @@ def verify(image_path, identity, database, model):
 def who_is_it(image_path, database, model):
     encoding = img_to_encoding(image_path, model)
     min_dist = 100
-    for (name, db_enc) in database.items():
+    for name, db_enc in database.items():
         dist = np.linalg.norm(encoding - db_enc)
         if dist < min_dist:
             min_dist = dist

@@ -3,8 +3,17 @@
 import numpy as np
 from keras import layers
 from keras.layers import (
-    Activation, Add, AveragePooling2D, BatchNormalization, Conv2D, Dense, Flatten,
-    GlobalMaxPooling2D, Input, MaxPooling2D, ZeroPadding2D,
+    Activation,
+    Add,
+    AveragePooling2D,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalMaxPooling2D,
+    Input,
+    MaxPooling2D,
+    ZeroPadding2D,
 )
 from keras.models import Model, load_model
 from keras.preprocessing import image
@@ -24,16 +33,34 @@ def identity_block(X, f, filters, stage, block):
     bn_name_base = "bn" + str(stage) + block + "_branch"
     F1, F2, F3 = filters
     X_shortcut = X
-    X = Conv2D(F1, (1, 1), strides=(1, 1), padding="valid", name=conv_name_base + "2a",
-               kernel_initializer=glorot_uniform(seed=0))(X)
+    X = Conv2D(
+        F1,
+        (1, 1),
+        strides=(1, 1),
+        padding="valid",
+        name=conv_name_base + "2a",
+        kernel_initializer=glorot_uniform(seed=0),
+    )(X)
     X = BatchNormalization(axis=3, name=bn_name_base + "2a")(X)
     X = Activation("relu")(X)
-    X = Conv2D(F2, (f, f), strides=(1, 1), padding="same", name=conv_name_base + "2b",
-               kernel_initializer=glorot_uniform(seed=0))(X)
+    X = Conv2D(
+        F2,
+        (f, f),
+        strides=(1, 1),
+        padding="same",
+        name=conv_name_base + "2b",
+        kernel_initializer=glorot_uniform(seed=0),
+    )(X)
     X = BatchNormalization(axis=3, name=bn_name_base + "2b")(X)
     X = Activation("relu")(X)
-    X = Conv2D(F3, (1, 1), strides=(1, 1), padding="valid", name=conv_name_base + "2c",
-               kernel_initializer=glorot_uniform(seed=0))(X)
+    X = Conv2D(
+        F3,
+        (1, 1),
+        strides=(1, 1),
+        padding="valid",
+        name=conv_name_base + "2c",
+        kernel_initializer=glorot_uniform(seed=0),
+    )(X)
     X = BatchNormalization(axis=3, name=bn_name_base + "2c")(X)
     X = layers.add([X, X_shortcut])
     return Activation("relu")(X)
@@ -68,11 +95,17 @@ def ResNet50(input_shape=(64, 64, 3), classes=6):
     X = Activation("relu")(X)
     X = MaxPooling2D((3, 3), strides=(2, 2))(X)
     for stage, (filters, blocks) in enumerate(
-        [([64, 64, 256], "abc"), ([128, 128, 512], "abcd"),
-         ([256, 256, 1024], "abcdef"), ([512, 512, 2048], "abc")], start=2
+        [
+            ([64, 64, 256], "abc"),
+            ([128, 128, 512], "abcd"),
+            ([256, 256, 1024], "abcdef"),
+            ([512, 512, 2048], "abc"),
+        ],
+        start=2,
     ):
-        X = convolutional_block(X, f=3, filters=filters, stage=stage, block="a",
-                                s=1 if stage == 2 else 2)
+        X = convolutional_block(
+            X, f=3, filters=filters, stage=stage, block="a", s=1 if stage == 2 else 2
+        )
         for block in blocks[1:]:
             X = identity_block(X, 3, filters, stage=stage, block=block)
     X = AveragePooling2D(name="avg_pool")(X)

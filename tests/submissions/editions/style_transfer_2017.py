@@ -4,8 +4,13 @@ from nst_utils import *
 import numpy as np
 import tensorflow as tf
 
-STYLE_LAYERS = [("conv1_1", 0.2), ("conv2_1", 0.2), ("conv3_1", 0.2),
-                ("conv4_1", 0.2), ("conv5_1", 0.2)]
+STYLE_LAYERS = [
+    ("conv1_1", 0.2),
+    ("conv2_1", 0.2),
+    ("conv3_1", 0.2),
+    ("conv4_1", 0.2),
+    ("conv5_1", 0.2),
+]
 
 
 def compute_content_cost(a_C, a_G):

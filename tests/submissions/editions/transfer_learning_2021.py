@@ -2,7 +2,10 @@
 # transfer_learning of 2021: weights="imagenet", and layers at their experimental place.
 import tensorflow as tf
 import tensorflow.keras.layers as tfl
-from tensorflow.keras.layers.experimental.preprocessing import RandomFlip, RandomRotation
+from tensorflow.keras.layers.experimental.preprocessing import (
+    RandomFlip,
+    RandomRotation,
+)
 
 IMG_SIZE = (160, 160)
 preprocess_input = tf.keras.applications.mobilenet_v2.preprocess_input
@@ -11,7 +14,9 @@ preprocess_input = tf.keras.applications.mobilenet_v2.preprocess_input
 def data_augmenter():
     data_augmentation = tf.keras.Sequential()
     data_augmentation.add(RandomFlip("horizontal"))
-    data_augmentation.add(tf.keras.layers.experimental.preprocessing.RandomRotation(0.2))
+    data_augmentation.add(
+        tf.keras.layers.experimental.preprocessing.RandomRotation(0.2)
+    )
     return data_augmentation
 
 

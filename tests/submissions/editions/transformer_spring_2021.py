@@ -35,8 +35,14 @@ def FullyConnected(embedding_dim, fully_connected_dim):
 
 
 class EncoderLayer(tf.keras.layers.Layer):
-    def __init__(self, embedding_dim, num_heads, fully_connected_dim,
-                 dropout_rate=0.1, layernorm_eps=1e-6):
+    def __init__(
+        self,
+        embedding_dim,
+        num_heads,
+        fully_connected_dim,
+        dropout_rate=0.1,
+        layernorm_eps=1e-6,
+    ):
         super(EncoderLayer, self).__init__()
         self.mha = MultiHeadAttention(num_heads=num_heads, key_dim=embedding_dim)
         self.ffn = FullyConnected(embedding_dim, fully_connected_dim)
