@@ -48,6 +48,7 @@ NUMPY_FILES = {
 STACK_FILES = {
     "car_detection_2017": {"yolo_eval": OLD},
     "convolution_application_2017": {},
+    "convolution_application_2021": {},
     "convolution_steps_arrays": {},
     "convolution_steps_v1": {"conv_single_step": "2017 v1", "conv_forward": "2017 v1"},
     "dinosaurs_2017": {"clip": OLD, "model": OLD},
@@ -76,7 +77,9 @@ SLOW_FILES = {
     "jazz_2017": {"music_inference_model": OLD},
     "jazz_2021": {},
     "residual_networks_2017": {"ResNet50": OLD},
+    "residual_networks_2022": {"identity_block": "2022"},
     "transfer_learning_2021": {},
+    "transformer_2021": {},
     "trigger_word_2017": {"insert_audio_clip": OLD},
 }
 
@@ -197,7 +200,7 @@ STACK_MISTAKES = [
         "tf.reduce_max",
         "compute_total_loss",
     ),
-    ("tensorflow_tutorial_2017", "axis = 0", "axis = 1", "one_hot_matrix"),
+    ("tensorflow_tutorial_2017", "axis=0", "axis=1", "one_hot_matrix"),
     ("tensorflow_tutorial_2017", "tf.sigmoid(x)", "tf.tanh(x)", "sigmoid"),
     (
         "transformer_spring_2021",
@@ -590,6 +593,16 @@ def test_arrays_of_one_element_are_numbers_again():
         older_numpy.store(np.zeros(2), 0, np.ones(3))
     with pytest.raises(TypeError):
         older_numpy.as_float(np.ones(2))
+
+
+def test_methods_of_a_class_are_rewritten():
+    """A name with two underscores would be private to the class."""
+    text = "class Layer:\n    def call(self, a):\n        a['x'] = float(1)\n"
+    names = dict(older_numpy.FUNCTIONS)
+    tree = ast.Module([older_numpy.rewritten(ast.parse(text).body[0])], [])
+    exec(compile(ast.fix_missing_locations(tree), "cell", "exec"), names)
+    names["Layer"]().call(found := {})
+    assert found == {"x": 1.0}
 
 
 def test_lists_and_dicts_are_stored_as_they_are():

@@ -20,6 +20,12 @@ ONE_EDITION = {
     "optimization": ("update_lr", "schedule_lr_decay"),
 }
 
+# (assignment, function of `ONE_EDITION`) -> a word in files that should have it.
+NEEDED_WITH = {
+    ("optimization", "update_lr"): "decay",
+    ("optimization", "schedule_lr_decay"): "decay",
+}
+
 # (assignment, function) -> the names of the function in other editions.
 OLD_NAMES = {
     ("numpy_basics", "normalize_rows"): ("normalizeRows",),
@@ -76,7 +82,7 @@ def older_form(
                     [],
                     {k: v for k, v in arguments.items() if k not in left},
                 ),
-                f"takes no {' and '.join(left)}, as since 2022",
+                "",  # the edition says it
             )
     return OLD_FORMS.get((assignment, function, parameters[:4]))
 

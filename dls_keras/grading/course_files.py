@@ -100,7 +100,7 @@ def _load_music():
     """`load_music_utils` of music_utils and data_utils."""
 
     def load_music_utils(file=None):
-        """One-hot inputs and targets of 60 windows, drawn at random."""
+        """One-hot inputs and targets of 60 windows, sampled at random."""
         generator, size = np.random.RandomState(0), 90
         tokens = generator.randint(0, size, (60, 31))
         X, Y = np.eye(size)[tokens[:, :-1]], np.eye(size)[tokens[:, 1:]]

@@ -155,13 +155,16 @@ class CaseRunner:
         why = space.undefined.get(function, "")
         if why:
             status = "not written" if function in space.unwritten else "wrong"
-        elif module := space.imported.get(function, ""):
+        elif module := {**space.taken(), **space.imported}.get(function, ""):
             status = "given"
             if not helper:
                 why = f"It is imported from {module}: only what the file defines itself"
                 why += " is checked"
         else:
-            provided = helper or function in space.provided
+            word = course_editions.NEEDED_WITH.get((self.assignment, function))
+            nodes = [found.node for found in space.definitions.values()]
+            needed = word and any(word in ast.unparse(node) for node in nodes)
+            provided = (helper and not needed) or function in space.provided
             status = "provided" if provided else "missing"
         return found | {"status": status, "why": why}
 
@@ -295,7 +298,7 @@ class CaseRunner:
                 self.assignment, function, found, self.signatures[function]
             )
             self._forms[function] = form
-            if form:
+            if form and form.note:
                 self._remark(function, form.note)
         return self._forms[function]
 
@@ -318,7 +321,8 @@ class CaseRunner:
         missing = {name for result in results for name in result.call.filled}
         if missing:
             words = ", ".join(sorted(missing))
-            self._remark(function, f"has no default for {words}, as before 2021")
+            words = f"has no default for {words}, as in the edition of 2017-2020"
+            self._remark(function, words)
         return self._remarks.get(function, [])
 
     def verdict(self, function: str) -> dict[str, Any]:

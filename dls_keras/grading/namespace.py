@@ -179,13 +179,26 @@ class Namespace:
                     f"{key} failed: {str(error) or type(error).__name__}."
                 )
 
+    def taken(self) -> dict[str, str]:
+        """The functions of other modules that an assignment binds, and their modules.
+
+        As in `sigmoid = helpers.sigmoid`.
+        """
+        return {
+            name: value.__module__ or "another file"
+            for name, value in self.names.items()
+            if isinstance(value, types.FunctionType)
+            and name not in (*self.definitions, *self.provided, *self.imported)
+            and value.__module__ not in (MODULE, older_numpy.__name__)
+        }
+
     def own(self) -> dict[str, Any]:
         """The functions and classes that the file itself defines, by name.
 
         A name that was bound again to what the function returned, as in `model =
         model()`, still means the function.
         """
-        foreign = {*self.provided, *self.imported}
+        foreign = {*self.provided, *self.imported, *self.taken()}
         found = {
             name: value
             for name, value in self.names.items()
@@ -211,6 +224,9 @@ class Namespace:
 
     def _run(self, statement):
         node = statement.node
+        if self._older_stack and isinstance(node, IMPORTS):
+            if any(re.match(r"scipy\b", name) for name in imported_modules(node)):
+                older_numpy.install_pictures()
         if isinstance(node, ast.Import):
             for alias in node.names:
                 self._import(alias, statement)
@@ -316,6 +332,13 @@ class Namespace:
             note = f"{note}; the course's helpers come from dls_keras instead"
         if not any(known.startswith(opening) for known in self.notes):
             self.notes.append(note + ".")
+
+
+def imported_modules(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The full names of the modules that a statement imports."""
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or "."]
+    return [alias.name for alias in node.names]
 
 
 def execute(node: ast.stmt, cell: str, names: dict[str, Any]) -> None:

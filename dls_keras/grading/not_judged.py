@@ -41,7 +41,11 @@ REFUSALS = {
     r"URL fetch failure|HTTPError|URLError": (
         "It needs a download, and a file under check has no network."
     ),
-    r"channels_first|NCHW|only supports NHWC": (
+    r"'types.SimpleNamespace' object has no attribute '(\w+)'": (
+        "{0} was in a part of TensorFlow 1 or Keras 2 that has no successor of this "
+        "name: use the layer or function of tf.keras."
+    ),
+    r"channels_first|NCHW|only supports .*NHWC": (
         "TensorFlow computes convolutions on a CPU with channels last only: leave out "
         "data_format='channels_first'."
     ),
@@ -86,10 +90,11 @@ def unwritten(runner: CaseRunner, function: str) -> str:
     """Where a placeholder is left in a function, "" if there is none."""
     found = runner.namespace.definitions.get(runner.name_in_file(function))
     if found is None:
-        return ""
+        why = runner.namespace.undefined.get(function, "")
+        return why if function in runner.namespace.unwritten else ""
     if empty := parse.gaps(found.text):
-        line = found.node.lineno + empty[0]
-        return f"Not implemented yet: no code follows the marker in line {line}."
+        first = found.node.lineno + empty[0]
+        return f"Not implemented yet: no code follows the marker in line {first}."
     errors = [result.call.error for result in runner.results.get(function, ())]
     error = next((error for error in errors if error), None)
     if line := from_source.placeholder(found.node, error):

@@ -124,6 +124,8 @@ def _constructors(keras):
     for kind in layers:
         if "Pool" in kind.__name__:
             _change(kind, _pool_arguments(kind.__name__), always=_lower_padding)
+        elif "Conv" in kind.__name__ or kind is keras.layers.Dense:
+            _change(kind, dict, always=_whole_sizes)
     for kind in vars(keras.optimizers).values():
         if isinstance(kind, type) and "__init__" in vars(kind):
             _change(kind, _optimizer_arguments)
@@ -164,6 +166,14 @@ def _pool_arguments(name):
         return kwargs
 
     return arguments
+
+
+def _whole_sizes(kwargs):
+    for name in ("filters", "units"):
+        size = kwargs.get(name)
+        if isinstance(size, float) and size.is_integer():
+            kwargs[name] = int(size)
+    return kwargs
 
 
 def _lower_padding(kwargs):

@@ -2,8 +2,8 @@
 
 Arrays of one element were numbers: `float(a)`, `"%f" % a` and `Z[i, j] = a` took them.
 NumPy 2.4 refuses that, so `rewritten` puts calls of this module in their place.
-`install` gives NumPy the names back that it has lost, and SciPy its functions for
-pictures.
+`install` gives NumPy the names back that it has lost, `install_pictures` SciPy its
+functions for pictures.
 """
 
 import ast
@@ -35,14 +35,20 @@ NAMES = {
     "row_stack": np.vstack,
     "asscalar": lambda array: array.item(),
 }
-PREFIX = "__dls_"  # of the functions below among the learner's global names
+# Of the functions below among the learner's global names; a second underscore before it
+# would be read as that of a private name in a class.
+PREFIX = "_dls_keras_"
 
 
 def install() -> None:
-    """Define the names that NumPy and SciPy had."""
+    """Define the names that NumPy had."""
     for name, value in NAMES.items():
         if not hasattr(np, name):
             setattr(np, name, value)
+
+
+def install_pictures() -> None:
+    """Define the functions for pictures that SciPy had, whose import takes memory."""
     for name in ("scipy.misc", "scipy.ndimage"):
         _add_pictures(name)
 

@@ -103,8 +103,12 @@ class Report(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether some function is right, and none is wrong, missing or not written."""
-        bad = self.error or any(map(self.count, BAD))
+        """Whether some function is right, and none is wrong, missing or not written.
+
+        A function that the learner should write and imports instead is not right, too.
+        """
+        taken = any(v.status == "given" and v.problem for v in self.verdicts)
+        bad = self.error or taken or any(map(self.count, BAD))
         return not bad and self.count("ok") > 0
 
     def count(self, status: str) -> int:
@@ -349,10 +353,12 @@ class _Conversation:
         status, why = found["status"], _text(found["why"])
         if status not in DEFINED:
             raise ValueError("another status")
-        if status == "provided":
-            optional = course_helpers.optional(self.name, function)
-            if not optional and function not in course_helpers.helpers(self.name):
+        helper = course_helpers.optional(self.name, function)
+        if status == "provided" and not helper:
+            if function not in course_helpers.helpers(self.name):
                 status = "missing"
+        if status == "given" and not helper:
+            why = why or "It is imported from another file"
         parameters = found["parameters"]
         if parameters is not None:
             parameters = [str(parameter) for parameter in parameters]

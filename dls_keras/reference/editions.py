@@ -153,7 +153,7 @@ def recognised(edition: Edition, seen: Seen) -> bool:
 
 
 def _has(signs, seen):
-    """Whether a function has all signs that can be told."""
+    """Whether a function has all of some signs."""
     parameters = list(seen.parameters or ())
     first = signs.get("parameters", parameters[:0])
     absent = signs.get("without", ())

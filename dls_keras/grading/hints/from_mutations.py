@@ -103,18 +103,18 @@ def twins(
     function: FunctionNode, single: list[list[Mutation]]
 ) -> Iterator[list[Mutation]]:
     """The same mutation in lines that differ only in numbers, such as dW1 and dW2."""
-    found: dict[tuple[str, str], list[Mutation]] = {}
+    found: dict[tuple[str, str], dict[int, Mutation]] = {}
     for ((target, build, question),) in single:
         if isinstance(target, ast.expr | ast.stmt):
             text = re.sub(r"\d+", "0", ast.unparse(target))
             settings = "".join(map(_dumped, build.__defaults__ or ()))
             code = build.__code__.co_code
             key = text, f"{type(target).__name__} {question} {settings} {code!r}"
-            found.setdefault(key, []).append((target, build, question))
+            found.setdefault(key, {})[id(target)] = (target, build, question)
     for group in found.values():
-        lines = {target.lineno for target, _, _ in group if hasattr(target, "lineno")}
+        lines = {getattr(target, "lineno", 0) for target, _, _ in group.values()}
         if 2 <= len(group) == len(lines) <= 8:
-            yield group
+            yield list(group.values())
 
 
 def _dumped(value):

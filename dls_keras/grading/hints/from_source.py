@@ -169,7 +169,7 @@ def _placeholders(function: ast.AST) -> Iterator[int]:
                 yield node.lineno
             case ast.Call(func=func) if getattr(func, "id", "") not in TAKE_NONE:
                 operands = node.args[:2] if all(map(_is_none, node.args)) else []
-            case ast.keyword(arg=name) if name in SIZES:
+            case ast.keyword(arg=argument) if argument in SIZES:
                 operands = [node.value]
             case ast.BinOp():
                 operands = [node.left, node.right]
