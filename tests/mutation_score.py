@@ -24,7 +24,7 @@ import sys
 import textwrap
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from types import FunctionType
@@ -82,15 +82,28 @@ class Source(NamedTuple):
     definitions: list[Definition]  # of the function, then of its helpers
 
 
-def scores(assignment: str, functions: tuple[str, ...] = ()) -> list[Score]:
-    """The score of each function of an assignment that has cases."""
+def scores(
+    assignment: str, functions: Sequence[str] = (), every: int = 1
+) -> list[Score]:
+    """The score of each function of an assignment that has cases.
+
+    Args:
+        functions: their names; by default all.
+        every: run one mutant of so many, to save time.
+    """
     found = comparison.cases_by_function(comparison.references(assignment))
     comparison.preload(found)
     module = vars(catalog.load(assignment))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return [
-            score(assignment, name, source(assignment, name, module, found), its_cases)
+            score(
+                assignment,
+                name,
+                source(assignment, name, module, found),
+                its_cases,
+                every,
+            )
             for name, its_cases in found.items()
             if its_cases and (not functions or name in functions)
         ]
@@ -107,18 +120,22 @@ def source(assignment, name, module, tested) -> Source:
         definition = _definition(function)
         definitions.append(definition)
         done.add(definition.name)
-        silent = {id(n) for n in _silent(definition)}
-        used = {
-            n.id
-            for n in ast.walk(definition)
-            if isinstance(n, ast.Name) and id(n) not in silent
-        }
-        for helper in sorted(used - done - tested.keys() - OURS):
+        for helper in sorted(_globals(definition) - done - tested.keys() - OURS):
             value = _unwrapped(space.get(helper))
             if isinstance(value, FunctionType) and value.__name__ == helper:
                 if value.__module__ == space["__name__"] and value not in waiting:
                     waiting.append(value)
     return Source(plain, space, definitions)
+
+
+def _globals(definition):
+    """The names that a function reads and does not set, except in silent nodes."""
+    silent = {id(n) for n in _silent(definition)}
+    nodes = [n for n in ast.walk(definition) if id(n) not in silent]
+    names = [n for n in nodes if isinstance(n, ast.Name)]
+    own = {n.arg for n in nodes if isinstance(n, ast.arg)}
+    own |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    return {n.id for n in names} - own
 
 
 def _unwrapped(function):
@@ -144,9 +161,10 @@ def mutants(source: Source) -> Iterator[Mutant]:
             zeros = _zeros(part)
             for target, build, question in from_mutations.mutations(part):
                 old, new = ast.unparse(target), ast.unparse(build(_copied(target)))
+                context = _context(target, around)
                 if (
                     id(target) in silent
-                    or _same(target, old, new, question, zeros)
+                    or _same(target, old, new, question, zeros, context)
                     # The arguments of a helper are not those of the course.
                     or (number and NAMED_FACTOR.match(question))
                 ):
@@ -155,13 +173,17 @@ def mutants(source: Source) -> Iterator[Mutant]:
                 changed = from_mutations.mutated(definition, target, build)
                 definitions[number] = changed
                 line = getattr(target, "lineno", part.lineno)
-                change = f"{old} -> {new}"
-                while len(old) < 12 and id(target) in around:
-                    target = around[id(target)]
-                    old = ast.unparse(target)
-                if f"{old} ->" not in change:
-                    change += f" in {old[:60]}"
+                change = f"{old} -> {new}" + (f" in {context}" if context else "")
                 yield Mutant(line, change, question, definitions)
+
+
+def _context(node, around):
+    """The expression around a short one, "" if it is long itself."""
+    first, text = node, ast.unparse(node)
+    while len(text) < 12 and id(node) in around:
+        node = around[id(node)]
+        text = ast.unparse(node).split("\n")[0]
+    return "" if node is first else text
 
 
 def _copied(node):
@@ -179,15 +201,16 @@ def _with_parents(function):
 def _silent(function):
     """The nodes whose change no result shows: messages, output, checks of arguments."""
     for node in ast.walk(function):
-        silent = isinstance(node, ast.Raise | ast.Assert) or _is_print(node)
-        if isinstance(node, ast.If):
-            silent |= all(isinstance(n, ast.Raise) or _is_print(n) for n in node.body)
-        if silent:
+        if _is_silent(node):
             yield from ast.walk(node)
 
 
-def _is_print(node):
-    """Whether a statement or call prints."""
+def _is_silent(node):
+    """Whether a statement or call raises or prints, and nothing else."""
+    if isinstance(node, ast.Raise | ast.Assert):
+        return True
+    if isinstance(node, ast.If):
+        return all(map(_is_silent, node.body)) and not node.orelse
     if isinstance(node, ast.Expr):
         node = node.value
     return isinstance(node, ast.Call) and (
@@ -204,7 +227,7 @@ def _zeros(function):
                 yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name))
 
 
-def _same(target, old, new, question, zeros):
+def _same(target, old, new, question, zeros, context):
     """Whether a mutation changes no result, by a rule for all functions."""
     if old == new or question.startswith("this changes an argument in place"):
         return True  # a new array instead of a changed one is right
@@ -220,11 +243,16 @@ def _same(target, old, new, question, zeros):
             return True
         if question.startswith("is a minus before") and NO_SIGN.match(old):
             return True
+    if question.startswith("are the two sides of -") and DISTANCE.search(context):
+        return True
     if question.startswith("did you mean +=") and isinstance(target, ast.Assign):
         place = target.targets[0]
         names = {n.id for n in ast.walk(place) if isinstance(n, ast.Name)}
         if isinstance(place, ast.Subscript) and names & set(zeros):
             return True
+    # NumPy computes the length of an axis that is given as any negative number.
+    if (old, new) == ("1", "2") and REST.search(context):
+        return True
     # The softmax is the same for all numbers plus a constant, and for minus e^x.
     if SHIFT.match(old) or old.startswith("e = np.exp(x - np.max(x"):
         return "axis" not in question and "root" not in question
@@ -239,19 +267,24 @@ def _is_indicator(node):
         if value.func.attr == "astype":
             value = value.func.value
     one = isinstance(value, ast.Constant) and value.value == 1
-    return one or isinstance(value, ast.Compare) or "predict" in ast.unparse(value)
+    text = ast.unparse(value)
+    words = ("predict", "np.eye(", "one_hot(", "any(")
+    return one or isinstance(value, ast.Compare) or any(w in text for w in words)
 
 
 NAMED_FACTOR = re.compile(r"is a (division by|factor) \w+ missing\?")
 COUNTER = re.compile(r"\w+ % \d+$")  # it is compared with 0
 FILLED = re.compile(
     r"(.* = |return )?\(?(np|tf)\.(zeros|empty)|\w+ = 0(\.0)?$|return 0\.0$"
+    r"|.* = keras\.Input\("  # the model begins after what is done with its input
 )
 # Even functions, and those that read a shape only.
 NO_SIGN = re.compile(
     r"((np|tf|tf\.math)\.)?"
     r"(abs|square|linalg\.norm|size|ndim|shape|zeros_like|ones_like|layer_sizes)\(\w+"
 )
+DISTANCE = re.compile(r"(square|abs|norm)\((\w+\(?\w*) - (\w+\(?\w*)\)")
+REST = re.compile(r"reshape\(.*-1\b")
 SHIFT = re.compile(r"(x - )?np\.max\(x[^)]*\)$")
 BOUNDARIES = {f"did you mean {a}=, not {a}?" for a in "<>"}
 BOUNDARIES |= {f"did you mean {a}, not {a}=?" for a in "<>"}
@@ -259,7 +292,11 @@ WHOLE_NUMBERS = ("len(", "count", "retry", "segment", "previous_", "%")
 
 
 def score(
-    assignment: str, name: str, source: Source, its_cases: list[cases.Case]
+    assignment: str,
+    name: str,
+    source: Source,
+    its_cases: list[cases.Case],
+    every: int = 1,
 ) -> Score:
     """Run the cases on each mutant of a function; the quick cases come first."""
     started = time.perf_counter()
@@ -274,9 +311,12 @@ def score(
     known = EQUIVALENT.get((assignment, name), {})
     known = EQUIVALENT.get((assignment, ""), {}) | known
     killed, survivors = 0, []
-    for mutant in mutants(source):
-        if any(part in mutant.change for part in known):
-            continue
+    chosen = [
+        mutant
+        for mutant in mutants(source)
+        if not any(part in mutant.change for part in known)
+    ]
+    for mutant in chosen[::every]:
         if any(
             failure(case, name, source, mutant.definitions, 4 * seconds + 1)
             for seconds, case in timed
@@ -313,7 +353,9 @@ def report(found: list[Score], show_all: bool = False) -> str:
         for line, change, question in row.survivors:
             lines.append(f"    line {line}: {change}   [{question}]")
     for name in dict.fromkeys(row.function.split(".")[0] for row in found):
-        lines.append(f"{name}: {_share(r for r in found if r.function.startswith(name + '.'))}")
+        lines.append(
+            f"{name}: {_share(r for r in found if r.function.startswith(name + '.'))}"
+        )
     lines.append(f"all: {_share(found)}")
     return "\n".join(lines)
 
@@ -335,9 +377,12 @@ def names() -> list[str]:
     return [row.name for row in catalog.ASSIGNMENTS if row.reference]
 
 
-def in_a_process(assignment: str, functions: Iterable[str] = ()) -> list[Score]:
+def in_a_process(
+    assignment: str, functions: Sequence[str] = (), every: int = 1
+) -> list[Score]:
     """`scores` in a process of its own, which a mutant may fill or stop."""
     command = [sys.executable, "-m", "tests.mutation_score", "--json"]
+    command += ["--every", str(every)]
     named = [f"{assignment}.{function}" for function in functions] or [assignment]
     done = subprocess.run(
         [*command, *named], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
@@ -353,6 +398,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The mutation score of the cases.")
     parser.add_argument("names", nargs="*", help="NAME or NAME.function")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--every", type=int, default=1, help="one mutant of so many")
     parser.add_argument("--all", action="store_true", help="show all functions")
     parser.add_argument("--json", action="store_true", help="in this process, as JSON")
     options = parser.parse_args()
@@ -361,12 +407,14 @@ def main() -> None:
         assignment, _, function = name.partition(".")
         wanted.setdefault(assignment, []).extend([function] if function else [])
     if options.json:
-        found = [row for n, f in wanted.items() for row in scores(n, tuple(f))]
+        found = [r for n, f in wanted.items() for r in scores(n, f, options.every)]
         print(json.dumps(found))
         return
     found = []
     with ThreadPool(options.jobs) as pool:
-        for rows in pool.imap(lambda job: in_a_process(*job), wanted.items()):
+        for rows in pool.imap(
+            lambda job: in_a_process(*job, options.every), wanted.items()
+        ):
             found += rows
             print(report(rows, options.all).rsplit("\n", 1)[0], flush=True)
     print(report(found).rsplit("\n", 1)[1])
