@@ -78,6 +78,17 @@ def test_each_function_has_two_cases_with_different_answers(name):
             assert any(differ(*pair) for pair in pairs), function
 
 
+def record(answers, function, *args, **kwargs):
+    """Call a function and keep its answer."""
+    answers.append(function(*args, **kwargs))
+    return answers[-1]
+
+
+def last(answers, *args, **kwargs):
+    """The last answer that was kept, for any arguments."""
+    return answers[-1]
+
+
 @pytest.mark.parametrize("name", NUMPY)
 def test_a_constant_answer_is_wrong(name):
     """A function that returns what ours returns for one case fails another one."""
@@ -85,37 +96,36 @@ def test_a_constant_answer_is_wrong(name):
     for function, its_cases in cases_of(name).items():
         case = next(case for case in its_cases if not case.raises)
         answers = []
-
-        def ours(*args, ours=getattr(module, function), answers=answers, **kwargs):
-            answers.append(ours(*args, **kwargs))
-            return answers[-1]
-
-        assert cases.run_case(case, [{function: ours}, vars(module)]).ok
-        answer = answers[-1]
-        constant = {function: lambda *_, answer=answer, **__: answer}
+        recorded = functools.partial(record, answers, getattr(module, function))
+        assert cases.run_case(case, [{function: recorded}, vars(module)]).ok
+        constant = {function: functools.partial(last, answers)}
         assert not all(cases.run_case(c, [constant, module]).ok for c in its_cases)
 
 
 # Mutants.
 
 
-def check_score(names, every=1, capsys=None):
-    found = [row for name in names for row in mutation_score.scores(name, (), every)]
+def test_nearly_all_mutants_of_two_assignments_fail_a_case(capsys):
+    """The mutation score of two NumPy assignments; it is printed."""
+    names = ("numpy_basics", "deep_network_steps")
+    found = [row for name in names for row in mutation_score.scores(name)]
     with capsys.disabled():
         print("\n" + mutation_score.report(found))
     assert mutation_score.ratio(found) >= 0.95
 
 
-def test_nearly_all_mutants_of_two_assignments_fail_a_case(capsys):
-    """The mutation score of two NumPy assignments; the score is printed."""
-    check_score(["numpy_basics", "deep_network_steps"], capsys=capsys)
-
-
 @pytest.mark.large
-@pytest.mark.parametrize("name", NAMES)
-def test_nearly_all_mutants_fail_a_case(name, capsys):
-    """The mutation score of an assignment; one of eight mutants that build models."""
-    check_score([name], every=1 if name in NUMPY else 8, capsys=capsys)
+@pytest.mark.parametrize("course", [1, 2, 4, 5])
+def test_nearly_all_mutants_of_a_course_fail_a_case(course, capsys):
+    """The mutation score of a course: one of eight mutants that build models."""
+    found = []
+    for row in catalog.ASSIGNMENTS:
+        if row.course == course and row.reference:
+            every = 1 if row.name in NUMPY else 8
+            found += mutation_score.in_a_process(row.name, (), every)
+    with capsys.disabled():
+        print("\n" + mutation_score.report(found))
+    assert mutation_score.ratio(found) >= 0.95
 
 
 def test_a_mutant_that_no_case_sees_is_reported():
