@@ -402,7 +402,8 @@ def test_a_right_file_exits_with_0_and_a_wrong_one_with_1(tmp_path):
     by_name = {entry["function"]: entry for entry in content["functions"]}
     assert by_name["L1"]["status"] == "ok"
     entry = by_name["sigmoid"]
-    assert (entry["status"], entry["passed"], entry["cases"]) == ("wrong", 0, 2)
+    assert (entry["status"], entry["passed"]) == ("wrong", 0)
+    assert entry["cases"] >= 2
     assert len(entry["number"]) == len(entry["shape"]) == 2
 
 
