@@ -1,6 +1,6 @@
 """The mutation score: how many wrong forms of our functions fail a reference case.
 
-    python -m tests.mutation_score [NAME ...] [--jobs N] [--all]
+    python -m tests.mutation_score [NAME[.FUNCTION] ...] [--jobs N] [--every N]
 
 Each function that a learner writes is taken from its lesson and changed by each rule of
 `hints.from_mutations`, one mutation at a time. The mutant is killed if a case of the
