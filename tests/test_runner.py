@@ -13,7 +13,13 @@ from learner_files import FOLDER, checked, notebook, solution, with_mistake, wro
 from dls_keras import catalog
 from dls_keras.cli.main import main
 from dls_keras.core.errors import InputError, MissingFileError
-from dls_keras.grading import course_editions, course_helpers, parse, runner
+from dls_keras.grading import (
+    comparison,
+    course_editions,
+    course_helpers,
+    parse,
+    runner,
+)
 from dls_keras.grading import report as reports
 
 NUMPY = sorted(
@@ -411,7 +417,8 @@ def test_a_right_file_exits_with_0_and_a_wrong_one_with_1(tmp_path):
     by_name = {entry["function"]: entry for entry in content["functions"]}
     assert by_name["L1"]["status"] == "ok"
     entry = by_name["sigmoid"]
-    assert (entry["status"], entry["passed"], entry["cases"]) == ("wrong", 0, 2)
+    assert (entry["status"], entry["passed"]) == ("wrong", 0)
+    assert entry["cases"] >= 2
     assert len(entry["number"]) == len(entry["shape"]) == 2
 
 
@@ -503,6 +510,14 @@ def pytest_run(*args, folder):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
+def counts(*functions):
+    """How many cases these functions of numpy_basics have, and all others."""
+    its_cases = comparison.cases_by_function(comparison.references("numpy_basics"))
+    total = sum(map(len, its_cases.values()))
+    chosen = sum(len(its_cases[function]) for function in functions)
+    return chosen, total - chosen
+
+
 def test_pytest_runs_one_test_per_case(tmp_path):
     """On the learner's file, which pytest itself does not import."""
     text = "assert 1 == 2\n" + with_mistake(
@@ -511,7 +526,8 @@ def test_pytest_runs_one_test_per_case(tmp_path):
     path = write(tmp_path / "test_mine.py", text)
     done = pytest_run("--dls", "numpy_basics", "--dls-file", path, folder=tmp_path)
     assert done.returncode == 1
-    assert "1 failed, 16 passed" in done.stdout
+    failed, passed = counts("sigmoid_derivative")
+    assert f"{failed} failed, {passed} passed" in done.stdout
     assert "sigmoid_derivative, case 2021-print" in done.stdout
     assert "Did you mean -, not +?" in done.stdout
     assert "Traceback" not in done.stdout
@@ -521,7 +537,8 @@ def test_pytest_checks_the_module_of_the_package_by_default(tmp_path):
     """It collects no other files; without --dls the plugin imports nothing."""
     write(tmp_path / "test_other.py", "def test_a():\n    pass\n")
     done = pytest_run("--dls", "numpy_basics", "-k", "softmax", folder=tmp_path)
-    assert "2 passed, 15 deselected" in done.stdout
+    passed, deselected = counts("softmax")
+    assert f"{passed} passed, {deselected} deselected" in done.stdout
     program = "def test_a():\n    import sys\n    assert 'numpy' not in sys.modules\n"
     write(tmp_path / "test_other.py", program)
     assert "1 passed" in pytest_run(folder=tmp_path).stdout

@@ -19,7 +19,7 @@ ROWS = [row for row in catalog.ASSIGNMENTS if row.reference]
 started = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 # Harnesses of the cases, which no learner writes.
-HARNESSES = {"as_model", "outputs_of"}
+HARNESSES = {"as_model", "outputs_of", "weighted_outputs"}
 
 
 def run(*args):

@@ -44,8 +44,8 @@ def to_write(name: str) -> frozenset[str]:
 
     found = {f for ref in comparison.references(name) for f in ref.functions}
     found -= course_helpers.helpers(name).keys()
-    older = {course_editions.OLD_NAMES.get((name, function)) for function in found}
-    return frozenset(found | {function for function in older if function})
+    older = course_editions.OLD_NAMES
+    return frozenset(found.union(*(older.get((name, one), ()) for one in found)))
 
 
 def looks_like(names: Set[str], name: str) -> str:

@@ -168,12 +168,42 @@ def outputs_of(builder, args, inputs):
     return [np.asarray(output) for output in outputs]
 
 
+def weighted_outputs(builder, args, inputs, training=False):
+    """The outputs of the model builder(*args), as a list of arrays.
+
+    Each array of its weights is replaced by one that depends on its shape alone, so
+    that neither the initializers nor the order of the layers matter. For a block, which
+    returns tensors, `args` contain the inputs of the model, as `input_8_8_3`.
+    """
+    keras = _keras()
+    model = builder(*args)
+    if not isinstance(model, keras.Model):
+        outputs = list(model) if isinstance(model, tuple) else model
+        tensors = [a for a in args if keras.utils.is_keras_tensor(a)]
+        model = keras.Model(tensors if len(tensors) > 1 else tensors[0], outputs)
+    arrays = [np.asarray(x, dtype="float32") for x in inputs]
+    arrays = arrays if len(arrays) > 1 else arrays[0]
+    model(arrays)  # builds the weights
+    model.set_weights([_weights(w.shape) for w in model.get_weights()])
+    outputs = model(arrays, training=training)
+    outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return [np.asarray(output) for output in outputs]
+
+
+def _weights(shape):
+    """Uniform numbers: positive vectors; matrices and kernels of mean 0."""
+    numbers = np.random.RandomState(len(shape)).rand(*shape)
+    if len(shape) < 2:
+        return 0.5 + numbers
+    return (numbers - 0.5) * np.sqrt(12 / np.prod(shape[:-1]))
+
+
 def layer_out(layer, inputs):
     """The output of a layer for an array."""
     return np.asarray(layer(np.asarray(inputs)))
 
 
-HARNESSES = ("as_model", "outputs_of", "layer_out")
+HARNESSES = ("as_model", "outputs_of", "weighted_outputs", "layer_out")
 
 
 # Files, in a folder that goes when Python ends.
