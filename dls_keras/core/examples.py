@@ -40,6 +40,7 @@ def accepted(
     pixels: str | None = None,
     columns: bool = False,
     float64: bool = False,
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Callable[[Callable], Callable]:
     """Decorate a `train`.
 
@@ -52,6 +53,7 @@ def accepted(
             dataset has its examples first in any case. Columns keep their type, and of
             images only uint8 is converted, to float64.
         float64: whether numbers keep 64 bits.
+        prepare: applied to x of a pair or a dataset, which `load_data` has done.
     """
 
     def as_examples(data):
@@ -80,7 +82,7 @@ def accepted(
             x = x / 255 if x.dtype == np.uint8 else x
         elif pixels:
             x = _scaled(x, pixels)
-        return Examples(x, y)
+        return Examples(prepare(x) if prepare else x, y)
 
     def decorate(train):
         @functools.wraps(train)

@@ -118,7 +118,7 @@ def build_model(dtype: str | None = None) -> keras.Model:
     return model
 
 
-@examples.accepted()
+@examples.accepted(pixels="uint8", prepare=preprocess)
 def train(
     model: keras.Model,
     data: smiles.Happy | smiles.SyntheticHappy,

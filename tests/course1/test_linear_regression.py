@@ -138,7 +138,7 @@ def test_the_picture_shows_the_line_and_the_price(model):
     assert axes.get_title() == f"120 m²: {answer}"
 
 
-@pytest.mark.parametrize("size", ["", "large", "1 2", None, np.nan, "inf", [1, 2]])
+@pytest.mark.parametrize("size", ["", "large", "1 2", None, np.nan, "inf", (1, 2)])
 def test_what_is_not_a_size_raises_an_error(model, size):
     """The message gives an example of a size."""
     with pytest.raises(InputError, match="one finite number"):

@@ -144,3 +144,18 @@ def test_the_accuracy_on_held_out_photos_is_that_of_the_record(pretrained):
 def test_cross_validation_reaches_ninety_percent():
     """Five trainings: the record says 93.3 %."""
     assert hh.cross_validate() >= 0.9
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_pixels_in_a_pair_are_preprocessed_as_those_of_load_data(scale, monkeypatch):
+    """Integers in [0, 255] or floats in [0, 1]: `infer` gives the model square roots."""
+    received = []
+    monkeypatch.setattr(
+        happy_house.training,
+        "fit",
+        lambda _, data, *a, **k: received.append(data) or [],
+    )
+    x = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype="uint8")
+    given = x if scale == 1 else x / 255
+    happy_house.train(happy_house.build_model(), (given, [0, 1]))
+    np.testing.assert_array_equal(received[0][0], happy_house.preprocess(x))
