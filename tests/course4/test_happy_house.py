@@ -148,14 +148,14 @@ def test_cross_validation_reaches_ninety_percent():
 
 @pytest.mark.parametrize("scale", [1, 255])
 def test_pixels_in_a_pair_are_preprocessed_as_those_of_load_data(scale, monkeypatch):
-    """Integers in [0, 255] or floats in [0, 1]: `infer` gives the model square roots."""
+    """Integers in [0, 255] or floats in [0, 1]: `infer` takes square roots."""
     received = []
     monkeypatch.setattr(
-        happy_house.training,
+        hh.training,
         "fit",
         lambda _, data, *a, **k: received.append(data) or [],
     )
     x = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype="uint8")
     given = x if scale == 1 else x / 255
-    happy_house.train(happy_house.build_model(), (given, [0, 1]))
-    np.testing.assert_array_equal(received[0][0], happy_house.preprocess(x))
+    hh.train(hh.build_model(), (given, [0, 1]))
+    np.testing.assert_array_equal(received[0][0], hh.preprocess(x))

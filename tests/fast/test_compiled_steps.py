@@ -546,9 +546,12 @@ def test_networks_with_keras_grus_and_lstms_are_trained_without_xla(
 ):
     """On GPUs Keras calls cuDNN for these layers; XLA does not support that."""
     received = {}
-    monkeypatch.setattr(
-        training, "fit", lambda *_, **given: received.update(given) or []
-    )
+
+    def fit(*_, **given):
+        received.update(given)
+        return []
+
+    monkeypatch.setattr(training, "fit", fit)
     prepare()()
     assert received["jit_compile"] is False
 
