@@ -299,7 +299,7 @@ def test_a_text_without_entities_has_the_answer_no_entities():
     assert answer.details["entities"] == []
 
 
-@pytest.mark.parametrize("text", ["", " \n", None, 3, ["Ines"]])
+@pytest.mark.parametrize("text", ["", " \n", None, 3, ("Ines",)])
 def test_an_input_without_words_is_reported(pretrained, text):
     """Empty texts and other types."""
     with pytest.raises(InputError, match="text"):
