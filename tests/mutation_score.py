@@ -91,8 +91,9 @@ def scores(
         functions: their names; by default all.
         every: run one mutant of so many, to save time.
     """
-    found = comparison.cases_by_function(comparison.references(assignment))
-    comparison.preload(found)
+    references = comparison.references(assignment)
+    found = comparison.cases_by_function(references)
+    comparison.preload(comparison.editions_by_function(assignment, references))
     module = vars(catalog.load(assignment))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -159,7 +160,8 @@ def mutants(source: Source) -> Iterator[Mutant]:
             silent = {id(n) for n in _silent(part)}
             around = {id(n): parent for parent, n in _with_parents(part)}
             zeros = _zeros(part)
-            for target, build, question in from_mutations.mutations(part):
+            for mutation in from_mutations.mutations(part):
+                target, build, question = mutation
                 old, new = ast.unparse(target), ast.unparse(build(_copied(target)))
                 context = _context(target, around)
                 if (
@@ -170,7 +172,7 @@ def mutants(source: Source) -> Iterator[Mutant]:
                 ):
                     continue
                 definitions = list(source.definitions)
-                changed = from_mutations.mutated(definition, target, build)
+                changed = from_mutations.mutated(definition, mutation)
                 definitions[number] = changed
                 line = getattr(target, "lineno", part.lineno)
                 change = f"{old} -> {new}" + (f" in {context}" if context else "")
@@ -188,7 +190,7 @@ def _context(node, around):
 
 def _copied(node):
     """A copy of a node that a mutation may change."""
-    return from_mutations.mutated(node, node, lambda n: n)
+    return from_mutations.mutated(node, (node, lambda n: n, ""))
 
 
 def _with_parents(function):

@@ -427,7 +427,7 @@ def test_a_large_learning_rate_writes_finite_weights_or_none(
 ):
     """NumPy's warnings are not printed."""
     monkeypatch.chdir(tmp_path)
-    args = ["train", name, "--epochs", "20", "--learning-rate", rate]
+    args = ["train", name, "--synthetic", "--epochs", 20, "--learning-rate", rate]
     result = CliRunner().invoke(main, [str(arg) for arg in args])
     assert isinstance(result.exception, SystemExit | None), result.exception
     assert result.exit_code in (0, 2)

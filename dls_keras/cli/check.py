@@ -155,7 +155,7 @@ def check(
 
     \b
         dls-keras check NAME mine.ipynb
-        dls-keras check NAME submissions.zip --csv grades.csv --feedback pages
+        dls-keras check NAME class.zip --csv grades.csv
     """
     from dls_keras.grading import classes, runner, students
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from dls_keras.core.errors import InputError, MissingFileError, shortened
 
 PACKAGE = Path(__file__).resolve().parent.parent
+LARGEST_KNOWN = 2**30  # bytes of a file with a recorded hash but no recorded size
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,8 @@ def wrong_hash(path: str | Path, remote: Remote) -> str:
 
 def is_known(path: str | Path, remote: Remote) -> bool:
     """Whether a file has the hash that `remote` states; False if it states none."""
+    if os.stat(path).st_size > (remote.bytes or LARGEST_KNOWN):  # before it is read
+        return False
     states_one = remote.sha256 or remote.git_blob or remote.md5
     return bool(states_one) and not wrong_hash(path, remote)
 

@@ -178,22 +178,31 @@ class File:
 
 
 def _is_inside(group, name):
-    """Whether an item of a group is an item of the same file, without a link."""
-    return isinstance(group.get(name, getlink=True), h5py.HardLink)
+    """Whether an item of a group is an item of the same file, and no link."""
+    try:
+        return isinstance(group.get(name, getlink=True), h5py.HardLink)
+    except UnicodeDecodeError:  # h5py cannot look up a name that is not UTF-8
+        return False
 
 
 @contextlib.contextmanager
 def opened(
-    path: str | Path, expected: str, advice: str = COPY, *, known: bool = False
+    path: str | Path,
+    expected: str,
+    advice: str = COPY,
+    *,
+    known: bool = False,
+    remote: files.Remote | None = None,
 ) -> Iterator[File]:
     """An open HDF5 file, in a `reading` block.
 
     Args:
         known: whether the hash of the file is a recorded one, so that reading it needs
             no trial in another process.
+        remote: the record that states its hash.
     """
     with readers.reading(path, expected, advice):
-        if not known:
+        if not known and not (remote and files.is_known(path, remote)):
             status = os.stat(path)
             _try(os.path.realpath(path), status.st_size, status.st_mtime_ns)
         with h5py.File(path, "r") as file:

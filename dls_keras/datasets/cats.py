@@ -61,8 +61,7 @@ def _read(remote: files.Remote, part: str, folder: str | Path | None):
     """The pictures (m, 64, 64, 3) and classes (m,) of one of the two files."""
     name = Path(remote.name).name
     path = catalog.find(remote, folder and Path(folder) / name)
-    known = files.is_known(path, remote)
-    with hdf5.opened(path, f"the course's {name}", known=known) as file:
+    with hdf5.opened(path, f"the course's {name}", remote=remote) as file:
         x, y = file.array(f"{part}_set_x"), file.array(f"{part}_set_y")
         classes = file.array("list_classes")[: len(CLASSES) + 1].tolist()
     if classes != [kind.encode() for kind in CLASSES]:

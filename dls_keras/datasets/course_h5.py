@@ -28,8 +28,7 @@ def read(remote: files.Remote, classes: int = 6) -> tuple[np.ndarray, np.ndarray
     path, name = catalog.find(remote), Path(remote.name).name
     part, _, _ = name.partition("_")  # "train" or "test"
     advice = "Delete it and download it again."
-    known = files.is_known(path, remote)
-    with hdf5.opened(path, f"the course's {name}", advice, known=known) as file:
+    with hdf5.opened(path, f"the course's {name}", advice, remote=remote) as file:
         x, y = file.array(f"{part}_set_x"), file.array(f"{part}_set_y").ravel()
     return readers.labelled_images(x, y, (SIZE, SIZE, 3), classes, path)
 

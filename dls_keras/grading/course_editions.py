@@ -115,7 +115,9 @@ def _style_cost_of_2017(arguments):
     pairs = [*zip(*map(arguments.get, STYLE_ARGUMENTS), strict=True)][:-1]
     model = {f"layer{n}": generated for n, (_, generated) in enumerate(pairs)}
     arguments["sess"] = _Session({id(made): np.asarray(style) for style, made in pairs})
-    return [model, [(name, 1 / len(model)) for name in model]], {}
+    layers = arguments.get("STYLE_LAYERS") or [("", 1 / len(pairs))] * len(pairs)
+    weights = [weight for _, weight in layers]
+    return [model, [*zip(model, weights, strict=True)]], {}
 
 
 STYLE_ARGUMENTS = "style_image_output", "generated_image_output"

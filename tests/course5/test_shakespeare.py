@@ -71,7 +71,7 @@ def test_with_the_switch_the_text_is_that_of_the_package():
 
 def test_training_lowers_the_cross_entropy(monkeypatch):
     """From that of a uniform prediction; the seed decides every weight."""
-    x, y = sp.load_data(stride=29)
+    x, y = sp.load_data(stride=29, synthetic=True)
     data = sp.Windows(x[:64], y[:64])
     runs = []
     for _ in range(2):

@@ -54,8 +54,9 @@ def reader(make, *kinds, name=None, **more):
 
     def register(read):
         label = name or read.__name__
-        helper = "hdf5" in kinds or "mat" in kinds  # such files are tried first
-        READERS[label] = Reader(label, make, read, kinds, helper=helper, **more)
+        # Such files are first read by another process.
+        more.setdefault("helper", "hdf5" in kinds or "mat" in kinds)
+        READERS[label] = Reader(label, make, read, kinds, **more)
         return read
 
     return register
@@ -1319,6 +1320,7 @@ reader(
     ),
     "text",
     keras=True,
+    helper=True,  # the converted file is HDF5
 )
 def darknet_names(path):
     from dls_keras.core import weights

@@ -298,18 +298,17 @@ class Watch:
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         size = _status("VmSize") + ROOM
         resource.setrlimit(resource.RLIMIT_AS, (size, hard))
-        self.children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        self.children = 1024 * _largest_child()
         self.active = True
 
     def __exit__(self, *error):
         self.active = False
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        self.grown = max(
-            _status("VmHWM") - self.base,
-            1024 * children if children > self.children else 0,
-        )
+        largest, children = _status("VmHWM"), 1024 * _largest_child()
+        # Linux counts the memory of this process for a child that it has just started.
+        measured = children > max(self.children, 1.1 * largest)
+        self.grown = max(largest - self.base, children if measured else 0)
 
     def touched(self):
         """Whether a file outside was opened, or read by a library."""
@@ -360,6 +359,11 @@ def _clock():
     except OSError:  # a kernel without this file
         waited = 0.0
     return time.perf_counter() - waited
+
+
+def _largest_child():
+    """The peak memory of the largest child that has ended, in kilobytes."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
 
 def _status(field):
