@@ -486,7 +486,7 @@ def test_the_options_of_keras_1_have_other_names(tmp_path):
 def test_differences_in_the_names_of_keras_1_are_found(
     tmp_path, number, option, value, said
 ):
-    """Each is told in the names of Keras 3."""
+    """Each is written with the names of Keras 3."""
     stated = [(kind, dict(options)) for kind, options in KERAS_1]
     stated[number][1][option] = value
     network = sequential(keras, plain(layers))

@@ -48,7 +48,7 @@ def archive(path, **members):
 @pytest.mark.parametrize(
     ("paths", "expected"),
     [
-        (["Ann Lee/a.ipynb", "bo/work/b.py"], {"Ann Lee", "bo"}),
+        (["Ann Lee/a.ipynb", "bo/week/b.py"], {"Ann Lee", "bo"}),
         (["ann.ipynb", "bo.py"], {"ann", "bo"}),
         (
             [
